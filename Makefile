@@ -1,0 +1,44 @@
+# The two commands of this project are `make demo` and `make test`; both install what they need into
+# .venv, with the first interpreter from 3.10 to 3.13 that is found (or PYTHON=/path/to/python3).
+
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.10; do \
+	"$$python" -c 'import sys, ensurepip, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
+		2>/dev/null && { echo "$$python"; break; }; done)
+RUN := TF_CPP_MIN_LOG_LEVEL=2 .venv/bin/python
+DEMO := demo
+
+.PHONY: demo test lint clean
+
+demo: $(DEMO)/vocab.txt
+	@$(RUN) -m train.pretrain --flagfile=train/recipes/demo.flags \
+		--input_pattern='$(DEMO)/corpus/train/*.txt' --eval_pattern='$(DEMO)/corpus/eval/*.txt' \
+		--vocabulary=$(DEMO)/vocab.txt --output_dir=$(DEMO)/bert
+	@$(RUN) -m train.predict --checkpoint=$(DEMO)/bert \
+		--text='Return the number of [MASK] in the list.' \
+		--text='This function raises a [MASK] if the file does not exist.' \
+		--text='If the shape of the [MASK] is not known, an error is [MASK].'
+
+$(DEMO)/vocab.txt: $(DEMO)/corpus/train
+	@$(RUN) -m train.learn_vocabulary --input_pattern='$(DEMO)/corpus/train/*.txt' \
+		--documents=blank_lines --vocabulary_size=8000 --output=$@
+
+$(DEMO)/corpus/train: .venv/installed
+	@$(RUN) -m train.write_documentation --output_dir=$(DEMO)/corpus
+
+test: .venv/installed
+	@$(RUN) -m pytest
+
+lint: .venv/installed
+	@.venv/bin/python -m pip install --quiet 'ruff>=0.9'
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
+
+clean:
+	rm -rf .venv $(DEMO)
+
+.venv/installed: setup.cfg pyproject.toml
+	@test -n "$(PYTHON)" || { echo "keras_bert needs Python 3.10 to 3.13 with venv, and none is found: install one" \
+		"(Debian and Ubuntu: apt install python3 python3-venv) or say PYTHON=/path/to/python3." >&2; exit 1; }
+	@echo "Making .venv with $$($(PYTHON) --version) and installing keras_bert (a few minutes the first time)."
+	@$(PYTHON) -m venv --clear .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@

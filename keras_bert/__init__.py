@@ -1,0 +1,46 @@
+"""BERT, whole, in TensorFlow and Keras 3: raw text in, a served model out."""
+
+from keras_bert.checkpoints.directory import Checkpoint, load, save
+from keras_bert.config import BertConfig
+from keras_bert.data.corpus import TextCorpus, TokenCorpus, write_token_corpus
+from keras_bert.data.pretraining import PretrainingRows, pretraining_dataset
+from keras_bert.data.word_vectors import fit_word_vectors, read_word_vectors
+from keras_bert.models.encoder import BertEncoder
+from keras_bert.models.pretrainer import BertPretrainer, num_training_flops
+from keras_bert.tasks.fill_mask import FillMask
+from keras_bert.text.masking import Masker
+from keras_bert.text.packing import Packer
+from keras_bert.text.tokenizer import Tokenizer
+from keras_bert.text.vocabulary import learn_vocabulary, read_vocabulary, write_vocabulary
+from keras_bert.training.baselines import most_frequent_answers
+from keras_bert.training.optimizers import AdamW
+from keras_bert.training.schedules import Schedule
+from keras_bert.training.trainable import Trainable
+
+__all__ = [
+    "AdamW",
+    "BertConfig",
+    "BertEncoder",
+    "BertPretrainer",
+    "Checkpoint",
+    "FillMask",
+    "Masker",
+    "Packer",
+    "PretrainingRows",
+    "Schedule",
+    "TextCorpus",
+    "TokenCorpus",
+    "Tokenizer",
+    "Trainable",
+    "fit_word_vectors",
+    "learn_vocabulary",
+    "load",
+    "most_frequent_answers",
+    "num_training_flops",
+    "pretraining_dataset",
+    "read_vocabulary",
+    "read_word_vectors",
+    "save",
+    "write_token_corpus",
+    "write_vocabulary",
+]

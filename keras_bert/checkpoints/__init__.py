@@ -1,0 +1,1 @@
+"""Models to directories and back."""

@@ -1,0 +1,108 @@
+"""The architecture of a BERT: every constant of it is written here and nowhere else."""
+
+from __future__ import annotations
+
+import dataclasses
+
+ACTIVATIONS = ("gelu", "gelu_tanh", "relu")
+POSITIONS = ("learned", "sinusoidal")
+
+# Depth, width and heads of the published sizes: base and large from Devlin et al. 2018 (table 1's
+# models), the smaller ones from Turc et al. 2019 (arXiv:1908.08962).
+PRESETS = {
+    "tiny": dict(num_layers=2, num_heads=2, hidden_dim=128, intermediate_dim=512),
+    "mini": dict(num_layers=4, num_heads=4, hidden_dim=256, intermediate_dim=1024),
+    "small": dict(num_layers=4, num_heads=8, hidden_dim=512, intermediate_dim=2048),
+    "medium": dict(num_layers=8, num_heads=8, hidden_dim=512, intermediate_dim=2048),
+    "base": dict(num_layers=12, num_heads=12, hidden_dim=768, intermediate_dim=3072),
+    "large": dict(num_layers=24, num_heads=16, hidden_dim=1024, intermediate_dim=4096),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class BertConfig:
+    """What a BERT is made of ("BERT: Pre-training of Deep Bidirectional Transformers", 2018).
+
+    Args:
+        vocabulary_size: int, number of pieces V.
+        num_layers: int, number of transformer blocks L.
+        num_heads: int, attention heads N of a block; divides `hidden_dim`.
+        hidden_dim: int, width D of the residual stream.
+        intermediate_dim: int, width F inside a block's feed-forward network.
+        max_sequence_length: int, number of positions the model knows.
+        num_segments: int, number of segment ids.
+        activation: "gelu" (erf, the Hub's), "gelu_tanh" (Google's code) or "relu".
+        dropout: float in [0, 1), dropout of hidden states.
+        attention_dropout: float in [0, 1), dropout of attention probabilities.
+        initializer_range: float, standard deviation of the truncated normal of fresh weights.
+        norm_epsilon: float, added to the variance in every layer norm.
+        norm_first: bool, whether blocks normalize their input (pre-norm) and not their output.
+        positions: "learned" (a table, BERT's) or "sinusoidal" (Vaswani et al. 2017).
+
+    Raises:
+        ValueError: a field is out of its range, or `num_heads` does not divide `hidden_dim`.
+
+    Example:
+
+    >>> import keras_bert as kb
+    >>> config = kb.BertConfig.preset("tiny")
+    >>> config.hidden_dim, config.head_dim
+    (128, 64)
+    >>> import dataclasses
+    >>> dataclasses.replace(config, vocabulary_size=8000).vocabulary_size
+    8000
+    """
+
+    vocabulary_size: int = 30522
+    num_layers: int = 12
+    num_heads: int = 12
+    hidden_dim: int = 768
+    intermediate_dim: int = 3072
+    max_sequence_length: int = 512
+    num_segments: int = 2
+    activation: str = "gelu"
+    dropout: float = 0.1
+    attention_dropout: float = 0.1
+    initializer_range: float = 0.02
+    norm_epsilon: float = 1e-12
+    norm_first: bool = False
+    positions: str = "learned"
+
+    def __post_init__(self):
+        sizes = ("vocabulary_size", "num_layers", "num_heads", "hidden_dim", "intermediate_dim")
+        for name in (*sizes, "max_sequence_length", "num_segments"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}.")
+        for name in ("dropout", "attention_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must lie in [0, 1), not {getattr(self, name)!r}.")
+        for name, choices in (("activation", ACTIVATIONS), ("positions", POSITIONS)):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} must be one of {choices}, not {getattr(self, name)!r}.")
+        if self.hidden_dim % self.num_heads:
+            raise ValueError(
+                f"hidden_dim must be a multiple of num_heads, but {self.hidden_dim} is not one of "
+                f"{self.num_heads}: choose another number of heads (BERT uses hidden_dim / 64)."
+            )
+        if self.positions == "sinusoidal" and self.hidden_dim % 2:
+            raise ValueError(
+                f"hidden_dim must be even for sinusoidal positions, not {self.hidden_dim}: "
+                "half of the dimensions are sines, half cosines."
+            )
+
+    @property
+    def head_dim(self) -> int:
+        """Width H of one attention head."""
+        return self.hidden_dim // self.num_heads
+
+    @classmethod
+    def preset(cls, name: str) -> BertConfig:
+        """The published size `name`: tiny, mini, small, medium, base or large.
+
+        Raises:
+            ValueError: there is no such size.
+        """
+        if name not in PRESETS:
+            raise ValueError(f"A preset is one of {tuple(PRESETS)}, not {name!r}.")
+        return cls(**PRESETS[name])

@@ -1,0 +1,486 @@
+"""Blocks of sentences to rows: next sentence, sentence order, full sentences; masked on the fly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from keras_bert.data.corpus import Sentences, Stream, TextCorpus, TokenCorpus, stream_key
+from keras_bert.text.masking import Masker
+from keras_bert.text.packing import Packer
+
+OBJECTIVES = ("next_sentence", "sentence_order", None)
+MIN_SEQUENCE_LENGTH = 8
+# Rows are made from this many blocks at a time, about 1,300 rows of 128 tokens.
+POOL_BLOCKS = 24
+
+
+class PretrainingRows:
+    """Makes packed rows of the sentences of a pool of blocks.
+
+    A window takes as many whole sentences of a document as fit, and the next one starts at the
+    first sentence that did not fit; what is then left of the row is filled with the beginning of
+    that sentence, which is thus seen twice. With probability `short_seq_prob` the window is
+    meant to be shorter, by a uniform draw. Sentences longer than half a row are first cut.
+
+    next_sentence (https://arxiv.org/abs/1810.04805): the window is cut in two at one of its
+    sentence boundaries, or in the middle where there is none; half of the second parts are
+    replaced by text that starts at the second part of another row, of another document. Label 0
+    where the second part truly follows, 1 where it is random. Where one document holds more than
+    half of the rows to be replaced, those that find no partner keep their text and label 0.
+    Documents of a single token give no row.
+    sentence_order (https://arxiv.org/abs/1909.11942): half of the pairs are swapped: label 1.
+    None (FULL-SENTENCES of https://arxiv.org/abs/1907.11692): one segment of whole sentences,
+    across documents, with a [SEP] between documents; nothing is seen twice.
+
+    Args:
+        packer: Gives the rows their length T, at least 8.
+        sentence_objective: "next_sentence", "sentence_order" or None.
+        short_seq_prob: Probability of a shorter window.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> import keras_bert as kb
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "corpus.txt"
+    >>> _ = path.write_text("A fine film. A film.")
+    >>> corpus = kb.TextCorpus(str(path))
+    >>> vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "fine", "film", "."]
+    >>> tokenizer = kb.Tokenizer(vocabulary)
+    >>> rows = kb.PretrainingRows(kb.Packer(tokenizer, 10), None, short_seq_prob=0.0)
+    >>> for blocks in corpus.blocks(shuffle=False).batch(1):
+    ...     print(rows(corpus.read(blocks, tokenizer), seed=[1, 2])["token_ids"].numpy())
+    [[2 5 6 7 8 5 7 8 3 0]]
+    """
+
+    def __init__(
+        self,
+        packer: Packer,
+        sentence_objective: str | None = "next_sentence",
+        short_seq_prob: float = 0.1,
+    ):
+        length = packer.sequence_length
+        if length is None or length < MIN_SEQUENCE_LENGTH:
+            raise ValueError(
+                f"sequence_length must be at least {MIN_SEQUENCE_LENGTH} for pretraining, but the "
+                f"packer's is {length}. Use the length to train with, such as 128."
+            )
+        if sentence_objective not in OBJECTIVES:
+            raise ValueError(
+                f"sentence_objective must be one of {OBJECTIVES}, but is {sentence_objective!r}. "
+                "Choose one of them."
+            )
+        if not 0 <= short_seq_prob <= 1:
+            raise ValueError(
+                f"short_seq_prob must be from 0 to 1, but is {short_seq_prob}. BERT's is 0.1."
+            )
+        self.packer = packer
+        self.sentence_objective = sentence_objective
+        self.short_seq_prob = short_seq_prob
+        self.max_tokens = length - (2 if sentence_objective is None else 3)
+
+    def __call__(
+        self, sentences: Sentences, seed: tf.Tensor, shuffle: bool = True
+    ) -> dict[str, tf.Tensor]:
+        """Makes the rows of a pool.
+
+        Args:
+            sentences: Those of the pool's blocks.
+            seed: integers [2]; rows are a pure function of it and the sentences.
+            shuffle: False keeps the rows in the order of the text, and takes each block to go on
+                where the one before ended.
+
+        Returns:
+            dict(token_ids, segment_ids, padding_mask), int32 [R, T], and `sentence_objective`,
+            int32 [R], if there is one.
+        """
+        target_seed, window_seed, pair_seed, order_seed = tf.unstack(tf.random.split(seed, 4))
+        # A pair is never made of one sentence alone if its sentences fill half of it at most.
+        limit = self.max_tokens if self.sentence_objective is None else self.max_tokens // 2
+        text = _Text.of(sentences, limit, contiguous=not shuffle)
+        target = self._targets(tf.shape(text.runs), target_seed)
+        labels = {}
+        if self.sentence_objective is None:
+            ids, *ranges = _full_sentences(text, target, self.packer.tokenizer.sep_id)
+        else:
+            ids, windows = text.ids, _windows(text, target, window_seed)
+            make = _next_sentence if self.sentence_objective == "next_sentence" else _sentence_order
+            *ranges, label = make(windows, pair_seed)
+            labels[self.sentence_objective] = label
+        if shuffle:
+            order = tf.range(tf.size(ranges[0]))
+            order = tf.random.experimental.stateless_shuffle(order, order_seed)
+            ranges = [tf.gather(values, order) for values in ranges]
+            labels = {name: tf.gather(values, order) for name, values in labels.items()}
+        return {**self.packer.pack_ranges(ids, *ranges), **labels}
+
+    def _targets(self, shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """How many tokens a window is meant to hold if it starts at a sentence, int32 [S]."""
+        coin_seed, length_seed = tf.unstack(tf.random.split(seed, 2))
+        short = tf.random.stateless_uniform(shape, coin_seed) < self.short_seq_prob
+        length = tf.random.stateless_uniform(shape, length_seed, 2, self.max_tokens + 1, tf.int32)
+        return tf.where(short, length, self.max_tokens)
+
+
+def pretraining_dataset(
+    corpus: TextCorpus | TokenCorpus,
+    rows: PretrainingRows,
+    masker: Masker,
+    batch_size: int,
+    seed: int = 0,
+    first_step: int = 0,
+    num_epochs: int | None = None,
+    shuffle: bool = True,
+    shard: tuple[int, int] = (0, 1),
+) -> tf.data.Dataset:
+    """Batches for pretraining, masked anew in every epoch; a pure function of the arguments.
+
+    The batches from `first_step` on are those that an uninterrupted run sees from there on; what
+    comes before is read and made into rows, but not masked. To evaluate, use `num_epochs=1`;
+    `shuffle=False` keeps the order of the text, but with it next_sentence finds few partners
+    where documents are long, so leave it on there: the batches are the same every time anyway.
+
+    Args:
+        corpus: The text.
+        rows: Makes rows of it.
+        masker: Hides tokens.
+        batch_size: Rows B in a batch. The last batch of a finite dataset may be smaller.
+        seed: Determines order, windows, pairs and masks.
+        first_step: Number of batches to leave out.
+        num_epochs: None goes on forever.
+        shuffle: False reads file after file and keeps the order of the text.
+        shard: (index, number) of this worker; each reads its own files.
+
+    Returns:
+        A dataset of (x, y, sample_weight): x = dict(token_ids, segment_ids, padding_mask [B, T],
+        mask_positions [B, P]), y = dict(masked_lm [B, P], and next_sentence or sentence_order
+        [B]), all int32; sample_weight = the same keys as y, float32.
+
+    Raises:
+        ValueError: if an argument is out of its range, the tokenizers differ, the text gives no
+            row, or, for next_sentence, a worker may have fewer than two documents.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> import keras_bert as kb
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "corpus.txt"
+    >>> _ = path.write_text("A fine film. A film.")
+    >>> vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "fine", "film", "."]
+    >>> tokenizer = kb.Tokenizer(vocabulary)
+    >>> rows = kb.PretrainingRows(kb.Packer(tokenizer, 11), "sentence_order")
+    >>> dataset = kb.pretraining_dataset(
+    ...     kb.TextCorpus(str(path)), rows, kb.Masker(tokenizer, max_predictions=3), batch_size=2)
+    >>> for x, y, sample_weight in dataset.take(1):
+    ...     print(x["token_ids"].shape, sorted(y))
+    (2, 11) ['masked_lm', 'sentence_order']
+    """
+    _check_arguments(batch_size, first_step, num_epochs)
+    _check_match(corpus, rows, masker, shard)
+
+    # Nothing here needs AutoGraph, whose conversion takes seconds; traced once for both uses.
+    @tf.function(autograph=False)
+    def make(epoch: tf.Tensor, index: tf.Tensor, blocks: dict) -> dict[str, tf.Tensor]:
+        sentences = corpus.read(blocks, rows.packer.tokenizer)
+        return rows(sentences, stream_key(seed, Stream.ROWS, shard[0], epoch, index), shuffle)
+
+    @tf.function(autograph=False)
+    def mask(step: tf.Tensor, batch: dict[str, tf.Tensor]) -> tuple[dict, dict, dict]:
+        key = stream_key(seed, Stream.MASKS, shard[0], step)
+        return _example(batch, masker(batch["token_ids"], key), rows.sentence_objective)
+
+    _check_some_rows(corpus, shard, make)
+    pools = _pools(corpus, seed, num_epochs, shuffle, shard)
+    made = pools.map(make, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    batches = made.rebatch(batch_size, drop_remainder=num_epochs is None).skip(first_step)
+    batches = batches.enumerate(start=first_step)
+    batches = batches.map(mask, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    options = tf.data.Options()
+    # The files are distributed already.
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+@tf.autograph.experimental.do_not_convert
+def _pools(
+    corpus: TextCorpus | TokenCorpus,
+    seed: int,
+    num_epochs: int | None,
+    shuffle: bool,
+    shard: tuple[int, int],
+) -> tf.data.Dataset:
+    """(epoch, index of the pool, batch of blocks)."""
+
+    def pools(epoch: tf.Tensor) -> tf.data.Dataset:
+        blocks = corpus.blocks(seed, epoch, shard, shuffle).batch(POOL_BLOCKS).enumerate()
+        return blocks.map(lambda index, blocks: (epoch, index, blocks))
+
+    # Longer than anybody trains.
+    epochs = 1 << 62 if num_epochs is None else num_epochs
+    return tf.data.Dataset.range(epochs).flat_map(pools)
+
+
+def _example(
+    batch: dict[str, tf.Tensor], masked: dict[str, tf.Tensor], objective: str | None
+) -> tuple[dict, dict, dict]:
+    x = {
+        "token_ids": masked["token_ids"],
+        "segment_ids": batch["segment_ids"],
+        "padding_mask": batch["padding_mask"],
+        "mask_positions": masked["mask_positions"],
+    }
+    y = {"masked_lm": masked["mask_ids"]}
+    sample_weight = {"masked_lm": masked["mask_weights"]}
+    if objective is not None:
+        y[objective] = batch[objective]
+        sample_weight[objective] = tf.ones_like(batch[objective], tf.float32)
+    return x, y, sample_weight
+
+
+class _Text(NamedTuple):
+    """The tokens of a pool in one array, and its S sentences in them.
+
+    Args:
+        ids: int32 [N].
+        splits: int32 [S+1]; sentence s is `ids[splits[s]:splits[s+1]]`, never empty.
+        opens: bool [S], whether a run of consecutive text of one document begins here.
+        runs: int32 [S], the index of the run.
+        documents: int64 [S].
+    """
+
+    ids: tf.Tensor
+    splits: tf.Tensor
+    opens: tf.Tensor
+    runs: tf.Tensor
+    documents: tf.Tensor
+
+    @classmethod
+    def of(cls, sentences: Sentences, limit: int, contiguous: bool) -> _Text:
+        """Drops empty sentences and cuts those of more than `limit` tokens."""
+        lengths = tf.cast(sentences.ids.row_lengths(), tf.int32)
+        filled = lengths > 0
+        lengths, documents, blocks = (
+            tf.boolean_mask(values, filled)
+            for values in (lengths, sentences.documents, sentences.blocks)
+        )
+        opens = documents != tf.roll(documents, 1, axis=0)
+        if not contiguous:
+            opens |= blocks != tf.roll(blocks, 1, axis=0)
+        opens |= tf.range(tf.size(opens)) == 0
+        owner, piece, lengths = _cut(lengths, limit)
+        opens = tf.gather(opens, owner) & (piece == 0)
+        splits = tf.concat([[0], tf.cumsum(lengths)], axis=0)
+        runs = tf.cumsum(tf.cast(opens, tf.int32)) - 1
+        return cls(sentences.ids.flat_values, splits, opens, runs, tf.gather(documents, owner))
+
+
+class _Windows(NamedTuple):
+    """Windows of at least two tokens of one document, cut in two; all int32 [W] but the last.
+
+    Args:
+        begin: Where the first part begins, an index into the pool's tokens.
+        middle: Where it ends and the second part begins.
+        room: How many tokens the window may hold.
+        stop: Where the document's run ends; the second part may go on up to there.
+        documents: int64 [W].
+    """
+
+    begin: tf.Tensor
+    middle: tf.Tensor
+    room: tf.Tensor
+    stop: tf.Tensor
+    documents: tf.Tensor
+
+
+def _windows(text: _Text, target: tf.Tensor, seed: tf.Tensor) -> _Windows:
+    count = tf.size(text.runs)
+    run_ends = tf.concat([tf.cast(tf.where(text.opens)[1:, 0], tf.int32), [count]], axis=0)
+    run_ends = tf.gather(run_ends, text.runs)  # [S]
+    following = tf.minimum(_following(text.splits, text.splits[:-1], target), run_ends)
+    first = tf.where(_orbit(following, text.opens))[:, 0]  # [W]
+    begin = tf.gather(text.splits, first)
+    stop = tf.gather(text.splits, tf.gather(run_ends, first))
+    target = tf.gather(target, first)
+    end = tf.gather(text.splits, tf.gather(following, first))
+    # What the sentences leave free is filled with the beginning of the one that did not fit.
+    end = tf.maximum(end, tf.minimum(begin + target, stop))
+    middle = _middle(text.splits, tf.cast(first, tf.int32), begin, end, seed)
+    windows = _Windows(
+        begin, middle, tf.maximum(target, end - begin), stop, tf.gather(text.documents, first)
+    )
+    return _Windows(*(tf.boolean_mask(values, end - begin >= 2) for values in windows))
+
+
+def _middle(
+    splits: tf.Tensor, first: tf.Tensor, begin: tf.Tensor, end: tf.Tensor, seed: tf.Tensor
+) -> tf.Tensor:
+    """One of the sentence boundaries inside each window, or its middle if there is none, [W]."""
+    inside = tf.searchsorted(splits, end) - first - 1
+    draw = tf.random.stateless_uniform(tf.shape(first), seed, dtype=tf.float64)
+    boundary = first + 1 + tf.cast(draw * tf.cast(inside, tf.float64), tf.int32)
+    return tf.where(inside > 0, tf.gather(splits, boundary), begin + (end - begin) // 2)
+
+
+def _following(splits: tf.Tensor, begin: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """For each sentence the first one that does not fit into a window that starts there, [S]."""
+    fitting = tf.searchsorted(splits, begin + target, side="right") - 1
+    return tf.maximum(fitting, tf.range(tf.size(begin)) + 1)
+
+
+def _orbit(following: tf.Tensor, opens: tf.Tensor) -> tf.Tensor:
+    """Which sentences are reached from those that open a run by going to the following one.
+
+    By pointer doubling: after k rounds, all that are less than 2**k steps away.
+
+    Args:
+        following: int32 [S], greater than the index.
+        opens: bool [S].
+
+    Returns:
+        bool [S].
+    """
+    count = tf.size(following)
+
+    def double(reached: tf.Tensor, jump: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        landed = tf.boolean_mask(jump, reached > 0)
+        landed = tf.scatter_nd(landed[:, None], tf.ones_like(landed), [count + 1])
+        more = tf.minimum(reached + landed, 1)
+        return more, tf.gather(jump, jump), tf.reduce_any(more != reached)
+
+    reached = tf.concat([tf.cast(opens, tf.int32), [0]], axis=0)
+    jump = tf.concat([following, [count]], axis=0)
+    reached, _, _ = tf.while_loop(
+        lambda reached, jump, changed: changed, double, (reached, jump, tf.constant(True))
+    )
+    return reached[:-1] > 0
+
+
+def _next_sentence(windows: _Windows, seed: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """Half of the windows get a random second part: (starts, lengths) of both parts, and labels."""
+    coin_seed, partner_seed = tf.unstack(tf.random.split(seed, 2))
+    random = tf.random.stateless_uniform(tf.shape(windows.begin), coin_seed) < 0.5
+    row, partner = _partners(windows.documents, random, partner_seed)
+    source = tf.tensor_scatter_nd_update(tf.range(tf.size(random)), row[:, None], partner)
+    second = tf.gather(windows.middle, source)
+    length = windows.middle - windows.begin
+    second_length = tf.minimum(windows.room - length, tf.gather(windows.stop, source) - second)
+    label = tf.cast(source != tf.range(tf.size(random)), tf.int32)
+    return windows.begin, length, second, second_length, label
+
+
+def _partners(
+    documents: tf.Tensor, random: tf.Tensor, seed: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Pairs up random windows with the second parts of others, of other documents.
+
+    In the order of their documents, each takes its partner further on by the size of the largest
+    document, which is another document wherever none has more than half of them. Every second
+    part is taken once. Windows that meet their own document are left out.
+
+    Returns:
+        Rows and their partners, int32 [R] each.
+    """
+    rows = tf.cast(tf.where(random)[:, 0], tf.int32)
+    _, document, sizes = tf.unique_with_counts(tf.gather(documents, rows), out_idx=tf.int64)
+    mixed = tf.random.stateless_uniform(tf.shape(rows), seed, 0, 1 << 31, tf.int64)
+    order = tf.argsort(document * (1 << 31) + mixed)
+    rows = tf.gather(rows, order)
+    partners = tf.roll(rows, -tf.reduce_max(tf.concat([sizes, [0]], axis=0)), axis=0)
+    other = tf.gather(documents, rows) != tf.gather(documents, partners)
+    return tf.boolean_mask(rows, other), tf.boolean_mask(partners, other)
+
+
+def _sentence_order(windows: _Windows, seed: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """Half of the windows are swapped: (starts, lengths) of both parts, and labels."""
+    swapped = tf.random.stateless_uniform(tf.shape(windows.begin), seed) < 0.5
+    end = tf.minimum(windows.begin + windows.room, windows.stop)
+    first = (windows.begin, windows.middle - windows.begin)
+    second = (windows.middle, end - windows.middle)
+    parts = [tf.where(swapped, b, a) for a, b in zip(first, second, strict=True)]
+    parts += [tf.where(swapped, a, b) for a, b in zip(first, second, strict=True)]
+    return *parts, tf.cast(swapped, tf.int32)
+
+
+def _full_sentences(
+    text: _Text, target: tf.Tensor, sep_id: int
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """(ids with a [SEP] between documents, starts, lengths) of rows of whole sentences."""
+    # Each run but the first is preceded by a [SEP], which rows that begin with the run leave out.
+    separator = tf.cast(text.opens & (tf.range(tf.size(text.opens)) > 0), tf.int32)
+    splits = text.splits + tf.concat([[0], tf.cumsum(separator)], axis=0)
+    begin = splits[:-1] + separator
+    following = _following(splits, begin, target)
+    starts = _orbit(following, tf.range(tf.size(begin)) == 0)
+    ends = tf.gather(splits, tf.boolean_mask(following, starts))
+    begin = tf.boolean_mask(begin, starts)
+    at = tf.boolean_mask(splits[:-1], separator > 0)
+    return _insert(text.ids, at, sep_id), begin, ends - begin
+
+
+def _insert(ids: tf.Tensor, at: tf.Tensor, value: int) -> tf.Tensor:
+    """`ids` with `value` in between, so that it stands at the indices `at` of the result."""
+    size = tf.size(ids) + tf.size(at)
+    inserted = tf.scatter_nd(at[:, None], tf.ones_like(at), [size])
+    source = tf.where(inserted > 0, tf.size(ids), tf.range(size) - tf.cumsum(inserted))
+    return tf.gather(tf.concat([ids, [value]], axis=0), source)
+
+
+def _cut(lengths: tf.Tensor, limit: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Cuts what is longer than `limit`: (index before, index of the piece, length), [S] each."""
+    ends = tf.cumsum((lengths + limit - 1) // limit)
+    index = tf.range(tf.reduce_max(tf.concat([ends, [0]], axis=0)))
+    owner = tf.searchsorted(ends, index, side="right")
+    piece = index - tf.gather(tf.concat([[0], ends], axis=0), owner)
+    return owner, piece, tf.minimum(tf.gather(lengths, owner) - piece * limit, limit)
+
+
+def _check_arguments(batch_size: int, first_step: int, num_epochs: int | None) -> None:
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, but is {batch_size}. BERT's is 256.")
+    if first_step < 0:
+        raise ValueError(
+            f"first_step must be at least 0, but is {first_step}. Give the number of steps done."
+        )
+    if num_epochs is not None and num_epochs < 1:
+        raise ValueError(
+            f"num_epochs must be at least 1 or None, but is {num_epochs}. Use None to go on "
+            "forever."
+        )
+
+
+def _check_match(
+    corpus: TextCorpus | TokenCorpus, rows: PretrainingRows, masker: Masker, shard: tuple[int, int]
+) -> None:
+    if rows.packer.tokenizer.vocabulary != masker.tokenizer.vocabulary:
+        raise ValueError(
+            "Packer and masker must have the same vocabulary, but theirs hold "
+            f"{rows.packer.tokenizer.vocabulary_size} and {masker.tokenizer.vocabulary_size} "
+            "different pieces. Make both with one tokenizer."
+        )
+    if rows.sentence_objective == "next_sentence" and corpus.min_documents(shard[1]) < 2:
+        raise ValueError(
+            "next_sentence needs at least two documents for every worker, but the corpus has "
+            f"{corpus.num_documents} in {corpus.num_files} files for {shard[1]} workers. Split "
+            "the text into more files, or use sentence_order or None."
+        )
+
+
+def _check_some_rows(
+    corpus: TextCorpus | TokenCorpus,
+    shard: tuple[int, int],
+    make: Callable[[tf.Tensor, tf.Tensor, dict], dict[str, tf.Tensor]],
+) -> None:
+    """Reads ahead up to the first row: an endless dataset without one would never return."""
+    zero = tf.constant(0, tf.int64)
+    for blocks in corpus.blocks(shard=shard, shuffle=False).batch(POOL_BLOCKS):
+        if tf.shape(make(zero, zero, blocks)["token_ids"])[0] > 0:
+            return
+    raise ValueError(
+        f"The text must give at least one row, but {corpus.files[0]} and the others hold no "
+        "document of two tokens. Use another text."
+    )

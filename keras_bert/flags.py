@@ -1,0 +1,214 @@
+"""A binary's arguments: one dataclass, from which absl flags and the flagfile of a run are made."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import sys
+import traceback
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeVar
+
+from absl import app, flags, logging
+
+ArgumentsT = TypeVar("ArgumentsT")
+
+
+def flag(default: Any, help: str) -> Any:
+    """A field of a dataclass of arguments, with its default and its help text."""
+    return dataclasses.field(default=default, metadata={"help": help})
+
+
+def required(help: str) -> Any:
+    """A field of a dataclass of arguments without a default: its flag must be given."""
+    return dataclasses.field(metadata={"help": help})
+
+
+def run(main: Callable[[Any], None], arguments_type: type) -> None:
+    """Runs a binary: parses its flags and calls `main` with them.
+
+    A ValueError, which says what is wrong with the input, ends the process with its message and
+    status 1; `--verbosity=1` shows the traceback.
+
+    Args:
+        main: function of an instance of `arguments_type`.
+        arguments_type: the dataclass of arguments.
+    """
+    define(arguments_type)
+
+    def start(argv: Sequence[str]) -> None:
+        if argv[1:]:
+            sys.exit(f"Error: arguments are flags, --name=value, not {argv[1]!r}: see --help.")
+        try:
+            main(read(arguments_type))
+        except ValueError as error:
+            logging.debug("%s", traceback.format_exc())
+            sys.exit(f"Error: {error}")
+
+    app.run(start)
+
+
+def define(arguments_type: type, flag_values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines an absl flag for every field of a dataclass.
+
+    Args:
+        arguments_type: a dataclass whose fields, made by `flag` and `required`, are str, int,
+            float, bool, a Literal of strings, one of these or None, or `tuple[str, ...]`, whose
+            flag may be repeated.
+        flag_values: where to define them; absl's `FLAGS` by default.
+
+    Example:
+
+    >>> import dataclasses
+    >>> from absl import flags as absl_flags
+    >>> from keras_bert import flags
+    >>> @dataclasses.dataclass(frozen=True)
+    ... class Arguments:
+    ...     text: str = flags.required("the text")
+    ...     num_steps: int = flags.flag(10, "updates in all")
+    >>> values = absl_flags.FlagValues()
+    >>> flags.define(Arguments, values)
+    >>> _ = values(["program", "--text=a fine film"])
+    >>> flags.read(Arguments, values)
+    Arguments(text='a fine film', num_steps=10)
+    """
+    kinds = typing.get_type_hints(arguments_type)
+    for field in dataclasses.fields(arguments_type):
+        must_be_given = field.default is dataclasses.MISSING
+        default = None if must_be_given else field.default
+        kind = _without_none(kinds[field.name])
+        _define_one(field.name, kind, default, field.metadata["help"], flag_values)
+        if must_be_given:
+            flags.mark_flag_as_required(field.name, flag_values)
+
+
+def read(
+    arguments_type: type[ArgumentsT], flag_values: flags.FlagValues = flags.FLAGS
+) -> ArgumentsT:
+    """The parsed values of the flags that `define` defined, as an instance of the dataclass."""
+    values = {f.name: flag_values[f.name].value for f in dataclasses.fields(arguments_type)}
+    return arguments_type(
+        **{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    )
+
+
+def write_flagfile(arguments: Any, path: str | os.PathLike) -> None:
+    """Writes resolved arguments as a flagfile: running with it repeats the run.
+
+    Args:
+        arguments: an instance of a dataclass of arguments.
+        path: path of the file; it is there whole or not at all.
+
+    Raises:
+        ValueError: a flagfile cannot hold a value: it has a line break, or white space at its end.
+
+    Example:
+
+    >>> import dataclasses, pathlib, tempfile
+    >>> from keras_bert import flags
+    >>> @dataclasses.dataclass(frozen=True)
+    ... class Arguments:
+    ...     texts: tuple[str, ...] = flags.flag(("a", "b, c"), "may be repeated")
+    ...     lowercase: bool = flags.flag(False, "whether")
+    ...     limit: int | None = flags.flag(None, "if wanted")
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "run.flags")
+    >>> flags.write_flagfile(Arguments(), path)
+    >>> print(path.read_text(), end="")
+    --texts=a
+    --texts=b, c
+    --nolowercase
+    """
+    lines = [
+        f"{line}\n"
+        for field in dataclasses.fields(arguments)
+        for line in _lines(field.name, getattr(arguments, field.name))
+    ]
+    path = pathlib.Path(path)
+    staging = path.with_name(f".writing-{path.name}")
+    staging.write_text("".join(lines), encoding="utf-8")
+    os.replace(staging, path)
+
+
+def read_flagfile(arguments_type: type[ArgumentsT], path: str | os.PathLike) -> ArgumentsT:
+    """The arguments that `write_flagfile` wrote.
+
+    Raises:
+        ValueError: the file does not hold the flags of this binary.
+    """
+    values = flags.FlagValues()
+    define(arguments_type, values)
+    try:
+        values(["flagfile", f"--flagfile={os.fspath(path)}"])
+    except flags.Error as error:
+        raise ValueError(
+            f"{path} must hold the flags of a run of this binary, but {error}: choose another "
+            "output directory, or delete this one."
+        ) from error
+    return read(arguments_type, values)
+
+
+def check_same_run(arguments: Any, path: str | os.PathLike) -> None:
+    """Sees to it that a run goes on with the arguments that it was started with.
+
+    Args:
+        arguments: an instance of a dataclass of arguments.
+        path: path of the run's flagfile; where there is none, nothing is checked.
+
+    Raises:
+        ValueError: the file is of a run with other arguments; the message lists the differences.
+    """
+    if not os.path.exists(path):
+        return
+    before = dataclasses.asdict(read_flagfile(type(arguments), path))
+    differences = [
+        f"--{name} was {before[name]!r} and is {value!r}"
+        for name, value in dataclasses.asdict(arguments).items()
+        if value != before[name]
+    ]
+    if differences:
+        raise ValueError(
+            f"An output directory holds one run, but {path} is of another: "
+            f"{'; '.join(differences)}. Choose another output directory, delete this one, or give "
+            f"--flagfile={path} alone to go on with it."
+        )
+
+
+def _without_none(kind: Any) -> Any:
+    """`T` for `T | None`."""
+    parts = typing.get_args(kind)
+    if type(None) not in parts:
+        return kind
+    [kind] = [part for part in parts if part is not type(None)]
+    return kind
+
+
+def _define_one(name: str, kind: Any, default: Any, help: str, values: flags.FlagValues) -> None:
+    if typing.get_origin(kind) is Literal:
+        flags.DEFINE_enum(name, default, list(typing.get_args(kind)), help, flag_values=values)
+        return
+    definers = {
+        str: flags.DEFINE_string,
+        int: flags.DEFINE_integer,
+        float: flags.DEFINE_float,
+        bool: flags.DEFINE_boolean,
+        tuple[str, ...]: flags.DEFINE_multi_string,
+    }
+    definers[kind](name, default, help, flag_values=values)
+
+
+def _lines(name: str, value: Any) -> list[str]:
+    if value is None:
+        return []
+    if isinstance(value, tuple):
+        return [line for part in value for line in _lines(name, part)]
+    if isinstance(value, bool):
+        return [f"--{name}" if value else f"--no{name}"]
+    text = str(value)
+    if text != text.rstrip() or len(text.splitlines()) > 1:
+        raise ValueError(
+            f"A flagfile cannot hold --{name}={value!r}: it must have no line break, and no white "
+            "space at its end. Choose another value."
+        )
+    return [f"--{name}={text}"]

@@ -1,0 +1,113 @@
+"""One transformer block."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from keras_bert.layers.activations import ACTIVATIONS
+from keras_bert.layers.attention import SelfAttention
+from keras_bert.layers.dropout import Dropout
+
+
+class TransformerBlock(keras.layers.Layer):
+    """Self-attention and a feed-forward network, each with dropout, residual and layer norm.
+
+    Post-norm is BERT's (Devlin et al. 2018); pre-norm is that of Xiong et al. 2020
+    (arXiv:2002.04745), whose encoder ends with a layer norm of its own.
+
+    Args:
+        num_heads: int, number of attention heads N.
+        hidden_dim: int, width D of input and output.
+        intermediate_dim: int, width F of the feed-forward network.
+        activation: "gelu", "gelu_tanh" or "relu".
+        dropout: float, dropout of what is added to the residual stream.
+        attention_dropout: float, dropout of the attention probabilities.
+        norm_epsilon: float, added to the variance of the layer norms.
+        norm_first: bool, pre-norm.
+        kernel_initializer: initializer of all matrices.
+
+    Args (call):
+        x: float [B, T, D].
+        bias: float [B, 1, 1, T], added to the attention scores: `AttentionBias`.
+
+    Returns:
+        float [B, T, D].
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert.layers.transformer import TransformerBlock
+    >>> block = TransformerBlock(num_heads=3, hidden_dim=15, intermediate_dim=31)
+    >>> block(np.zeros([2, 7, 15]), np.zeros([2, 1, 1, 7])).shape
+    TensorShape([2, 7, 15])
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        hidden_dim: int,
+        intermediate_dim: int,
+        activation: str = "gelu",
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+        norm_epsilon: float = 1e-12,
+        norm_first: bool = False,
+        kernel_initializer="glorot_uniform",
+        dtype=None,
+        name: str | None = None,
+    ):
+        super().__init__(dtype=dtype, name=name)
+        self.norm_first = norm_first
+        self.attention = SelfAttention(
+            num_heads, hidden_dim, attention_dropout, kernel_initializer, dtype, name="attention"
+        )
+        self.intermediate, self.projection = (
+            keras.layers.Dense(
+                width,
+                activation=function,
+                kernel_initializer=kernel_initializer,
+                dtype=dtype,
+                name=part,
+            )
+            for part, width, function in (
+                ("intermediate", intermediate_dim, ACTIVATIONS[activation]),
+                ("output", hidden_dim, None),
+            )
+        )
+        self.attention_norm, self.output_norm = (
+            keras.layers.LayerNormalization(epsilon=norm_epsilon, dtype=dtype, name=part)
+            for part in ("attention_norm", "output_norm")
+        )
+        self.dropout = Dropout(dropout, dtype=dtype)
+
+    def build(self, x_shape, bias_shape=None):
+        flat_shape = (None, x_shape[-1])
+        self.attention.build(flat_shape)
+        self.intermediate.build(flat_shape)
+        self.projection.build((None, self.intermediate.units))
+        self.attention_norm.build(flat_shape)
+        self.output_norm.build(flat_shape)
+        self.dropout.build(flat_shape)
+
+    def call(self, x, bias, training=None):
+        def attend(x):
+            return self.dropout(self.attention(x, bias, training=training), training=training)
+
+        def feed_forward(x):
+            return self.dropout(self.projection(self.intermediate(x)), training=training)
+
+        shape = ops.shape(x)
+        x = ops.reshape(x, (-1, shape[-1]))
+        if self.norm_first:
+            x = x + attend(self.attention_norm(x))
+            x = x + feed_forward(self.output_norm(x))
+        else:
+            x = self.attention_norm(x + attend(x))
+            x = self.output_norm(x + feed_forward(x))
+        return ops.reshape(x, shape)
+
+    def scores(self, x, bias):
+        """Attention probabilities [B, N, T, S] for the arguments of `call`."""
+        x = ops.reshape(x, (-1, ops.shape(x)[-1]))
+        return self.attention.scores(self.attention_norm(x) if self.norm_first else x, bias)

@@ -1,0 +1,150 @@
+"""BertEncoder: a config's embeddings, blocks and pooler as one functional model."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from keras_bert.config import BertConfig
+from keras_bert.layers.attention import AttentionBias
+from keras_bert.layers.embeddings import Embeddings
+from keras_bert.layers.heads import Pooler
+from keras_bert.layers.transformer import TransformerBlock
+
+INPUTS = ("token_ids", "segment_ids", "padding_mask")
+
+
+def encoder_inputs() -> dict[str, keras.KerasTensor]:
+    """The symbolic inputs `token_ids`, `segment_ids` and `padding_mask`, int32 [B, T]."""
+    return {name: keras.Input((None,), dtype="int32", name=name) for name in INPUTS}
+
+
+class BertEncoder(keras.Model):
+    """The bidirectional transformer encoder of "BERT" (Devlin et al. 2018, arXiv:1810.04805).
+
+    Args:
+        config: BertConfig.
+        dtype: keras dtype policy of all layers; None takes the global one.
+
+    Args (call):
+        inputs: dict of int32 [B, T]: `token_ids`, `segment_ids` (0 for the first segment) and
+            `padding_mask` (1 where there is a token), as `Packer` makes them.
+
+    Returns:
+        dict of `sequence_output` float [B, T, D], the last hidden states, and `pooled_output`
+        float [B, D], made from the first one.
+
+    Example:
+
+    >>> import keras_bert as kb
+    >>> import numpy as np
+    >>> config = kb.BertConfig(
+    ...     vocabulary_size=97, num_layers=2, num_heads=3, hidden_dim=15, intermediate_dim=31
+    ... )
+    >>> encoder = kb.BertEncoder(config)
+    >>> ids = np.ones([2, 7], "int32")
+    >>> outputs = encoder({"token_ids": ids, "segment_ids": 0 * ids, "padding_mask": ids})
+    >>> {name: tuple(value.shape) for name, value in outputs.items()}
+    {'sequence_output': (2, 7, 15), 'pooled_output': (2, 15)}
+    """
+
+    def __init__(self, config: BertConfig, dtype=None, name: str = "encoder"):
+        initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
+        embeddings = Embeddings(
+            vocabulary_size=config.vocabulary_size,
+            hidden_dim=config.hidden_dim,
+            max_sequence_length=config.max_sequence_length,
+            num_segments=config.num_segments,
+            positions=config.positions,
+            dropout=config.dropout,
+            norm_epsilon=None if config.norm_first else config.norm_epsilon,
+            initializer=initializer,
+            dtype=dtype,
+            name="embeddings",
+        )
+        blocks = [
+            TransformerBlock(
+                num_heads=config.num_heads,
+                hidden_dim=config.hidden_dim,
+                intermediate_dim=config.intermediate_dim,
+                activation=config.activation,
+                dropout=config.dropout,
+                attention_dropout=config.attention_dropout,
+                norm_epsilon=config.norm_epsilon,
+                norm_first=config.norm_first,
+                kernel_initializer=initializer,
+                dtype=dtype,
+                name=f"layer_{i}",
+            )
+            for i in range(config.num_layers)
+        ]
+        pooler = Pooler(config.hidden_dim, initializer, dtype=dtype, name="pooler")
+
+        inputs = encoder_inputs()
+        bias = AttentionBias(dtype=dtype, name="attention_bias")(inputs["padding_mask"])
+        x = embeddings(inputs["token_ids"], inputs["segment_ids"])
+        hidden_states = [x]
+        for block in blocks:
+            x = block(x, bias)
+            hidden_states.append(x)
+        if config.norm_first:
+            x = keras.layers.LayerNormalization(
+                epsilon=config.norm_epsilon, dtype=dtype, name="norm"
+            )(x)
+        super().__init__(
+            inputs=inputs,
+            outputs={"sequence_output": x, "pooled_output": pooler(x)},
+            name=name,
+        )
+        self.config = config
+        self.embeddings = embeddings
+        self.blocks = blocks
+        self.pooler = pooler
+        self._hidden_states = hidden_states
+        self._bias = bias
+
+    def probe(self) -> keras.Model:
+        """A model with the same weights and inputs that shows what happens inside.
+
+        Returns:
+            keras.Model, from the encoder's inputs to a dict of `hidden_states`, float
+            [L+1, B, T, D] (the embeddings, then every block's output), and `attention_scores`,
+            float [L, B, N, T, S] (probabilities).
+
+        Example:
+
+        >>> import keras_bert as kb
+        >>> import numpy as np
+        >>> config = kb.BertConfig(
+        ...     vocabulary_size=97, num_layers=2, num_heads=3, hidden_dim=15, intermediate_dim=31
+        ... )
+        >>> probe = kb.BertEncoder(config).probe()
+        >>> ids = np.ones([2, 7], "int32")
+        >>> inside = probe({"token_ids": ids, "segment_ids": 0 * ids, "padding_mask": ids})
+        >>> tuple(inside["hidden_states"].shape), tuple(inside["attention_scores"].shape)
+        ((3, 2, 7, 15), (2, 2, 3, 7, 7))
+        """
+        scores = [
+            AttentionScores(block)(x, self._bias)
+            for block, x in zip(self.blocks, self._hidden_states, strict=False)
+        ]
+        outputs = {
+            "hidden_states": ops.stack(self._hidden_states),
+            "attention_scores": ops.stack(scores),
+        }
+        return keras.Model(self.inputs, outputs, name=f"{self.name}_probe")
+
+
+class AttentionScores(keras.layers.Layer):
+    """The attention probabilities [B, N, T, S] of a block, as a layer of a functional model.
+
+    Args:
+        block: a built `TransformerBlock`.
+    """
+
+    def __init__(self, block: TransformerBlock):
+        super().__init__(dtype=block.dtype_policy, name=f"{block.name}_scores")
+        self.block = block
+
+    def call(self, x, bias):
+        return self.block.scores(x, bias)

@@ -1,0 +1,157 @@
+"""BertPretrainer: an encoder with the heads and losses of pretraining."""
+
+from __future__ import annotations
+
+import keras
+
+from keras_bert.config import BertConfig
+from keras_bert.layers.heads import MaskedLMHead
+from keras_bert.metrics import Perplexity
+from keras_bert.models.encoder import BertEncoder, encoder_inputs
+from keras_bert.training.trainable import Trainable
+
+SENTENCE_OBJECTIVES = ("next_sentence", "sentence_order")
+
+
+class BertPretrainer(Trainable):
+    """Masked language model and, if wanted, a sentence objective, over one encoder.
+
+    Next-sentence prediction is BERT's (Devlin et al. 2018, section 3.1), sentence order ALBERT's
+    (Lan et al. 2019, arXiv:1909.11942), neither of them RoBERTa's (Liu et al. 2019,
+    arXiv:1907.11692).
+
+    Args:
+        encoder: BertEncoder.
+        sentence_objective: "next_sentence", "sentence_order" or None.
+        dtype: keras dtype policy of the heads; None takes the global one.
+
+    Args (call):
+        inputs: dict of int32: the encoder's `token_ids`, `segment_ids`, `padding_mask` [B, T] and
+            `mask_positions` [B, P], the places whose pieces are to be predicted.
+
+    Returns:
+        dict of logits: `masked_lm` float [B, P, V], and, under the name of the sentence objective,
+        float [B, 2]: column 0 for a true continuation, column 1 for a random or swapped one.
+
+    Raises:
+        ValueError: there is no such sentence objective.
+
+    Example:
+
+    >>> import keras_bert as kb
+    >>> import numpy as np
+    >>> config = kb.BertConfig(
+    ...     vocabulary_size=97, num_layers=2, num_heads=3, hidden_dim=15, intermediate_dim=31
+    ... )
+    >>> model = kb.BertPretrainer(kb.BertEncoder(config), sentence_objective="next_sentence")
+    >>> ids = np.ones([2, 7], "int32")
+    >>> inputs = {"token_ids": ids, "segment_ids": 0 * ids, "padding_mask": ids}
+    >>> logits = model({**inputs, "mask_positions": np.array([[1, 4, 5], [2, 3, 0]])})
+    >>> {name: tuple(value.shape) for name, value in logits.items()}
+    {'masked_lm': (2, 3, 97), 'next_sentence': (2, 2)}
+    """
+
+    def __init__(
+        self,
+        encoder: BertEncoder,
+        sentence_objective: str | None = "next_sentence",
+        dtype=None,
+        name: str = "pretrainer",
+    ):
+        if sentence_objective not in (*SENTENCE_OBJECTIVES, None):
+            raise ValueError(
+                f"sentence_objective must be one of {SENTENCE_OBJECTIVES} or None, "
+                f"not {sentence_objective!r}."
+            )
+        config = encoder.config
+        initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
+        inputs = encoder_inputs()
+        inputs["mask_positions"] = keras.Input((None,), dtype="int32", name="mask_positions")
+        encoded = encoder({name: inputs[name] for name in encoder_inputs()})
+        masked_lm = MaskedLMHead(
+            encoder.embeddings.token,
+            activation=config.activation,
+            norm_epsilon=config.norm_epsilon,
+            kernel_initializer=initializer,
+            dtype=dtype,
+            name="masked_lm",
+        )
+        outputs = {
+            "masked_lm": masked_lm(encoded["sequence_output"], inputs["mask_positions"]),
+        }
+        if sentence_objective is not None:
+            sentence = keras.layers.Dense(
+                2, kernel_initializer=initializer, dtype=dtype, name=sentence_objective
+            )
+            outputs[sentence_objective] = sentence(encoded["pooled_output"])
+        # Without a sentence objective nothing trains the pooler: it keeps its first weights.
+        encoder.pooler.trainable = sentence_objective is not None
+        super().__init__(inputs=inputs, outputs=outputs, name=name)
+        self.encoder = encoder
+        self.sentence_objective = sentence_objective
+
+    def objective(self, sentence_weight: float = 1.0) -> dict:
+        """Losses and metrics, as keyword arguments of `compile`.
+
+        Args:
+            sentence_weight: float, the weight of the sentence objective beside the masked language
+                model's 1 in the joint loss.
+
+        Returns:
+            dict of `loss`, `loss_weights` and `weighted_metrics`.
+
+        Example:
+
+        >>> import keras_bert as kb
+        >>> config = kb.BertConfig(
+        ...     vocabulary_size=97, num_layers=2, num_heads=3, hidden_dim=15, intermediate_dim=31
+        ... )
+        >>> model = kb.BertPretrainer(kb.BertEncoder(config))
+        >>> model.compile(kb.AdamW(1e-4), **model.objective(sentence_weight=0.5))
+        """
+        if not sentence_weight >= 0:
+            raise ValueError(f"sentence_weight must be at least 0, not {sentence_weight!r}.")
+        names = [name for name in ("masked_lm", self.sentence_objective) if name]
+        metrics = {
+            name: [keras.metrics.SparseCategoricalAccuracy(name="accuracy")] for name in names
+        }
+        metrics["masked_lm"].append(Perplexity(name="perplexity"))
+        return {
+            "loss": {
+                name: keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum")
+                for name in names
+            },
+            "loss_weights": {
+                name: 1.0 if name == "masked_lm" else float(sentence_weight) for name in names
+            },
+            "weighted_metrics": metrics,
+        }
+
+
+def num_training_flops(config: BertConfig, sequence_length: int, num_predictions: int) -> int:
+    """Floating-point operations of one training step on one row, by formula.
+
+    A product of [m, k] with [k, n] is 2 m k n operations; the backward pass costs twice the
+    forward one. Of a block: 4 projections of D x D and 2 of D x F for each of T tokens, and the two
+    products of T x T attention; of the head: D x D and D x V for each of P predictions.
+    Element-wise work is not counted, as is usual for model FLOPs.
+
+    Args:
+        config: BertConfig.
+        sequence_length: int, T.
+        num_predictions: int, P.
+
+    Returns:
+        int, 3 (forward + backward) times the forward operations.
+
+    Example:
+
+    >>> import keras_bert as kb
+    >>> kb.num_training_flops(kb.BertConfig.preset("base"), sequence_length=128, num_predictions=20)
+    69925441536
+    """
+    hidden, intermediate = config.hidden_dim, config.intermediate_dim
+    per_token = 8 * hidden**2 + 4 * hidden * intermediate + 4 * sequence_length * hidden
+    per_prediction = 2 * hidden**2 + 2 * hidden * config.vocabulary_size
+    forward = config.num_layers * sequence_length * per_token + num_predictions * per_prediction
+    return 3 * forward

@@ -1,0 +1,1 @@
+"""One task a file: from strings to answers."""

@@ -1,0 +1,317 @@
+"""Tokenizer: raw text to the ids of BERT's word pieces and back, in graph, with offsets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_text as tf_text
+
+from keras_bert.text import normalization
+from keras_bert.text.vocabulary import CONTINUATION, SPECIAL_TOKENS, check_vocabulary
+
+# UTF-8 takes at most four bytes for a character.
+_MAX_WORD_BYTES = 4 * normalization.MAX_WORD_CHARACTERS
+# Divides special tokens from text; no text has one, since BERT drops it.
+_NUL = "\0"
+_WANTED = "Texts must be one string or strings of shape [B]"
+_REMEDY = "Flatten them, or tokenize one column at a time."
+
+
+class Tokenizer:
+    """BERT's tokenizer, piece for piece, as TensorFlow operations.
+
+    What google-research/bert's `tokenization.py` does: the text is cleaned, lower-cased and
+    stripped of accents, split at whitespace, punctuation and Chinese characters, and each word is
+    cut greedily into the longest pieces of the vocabulary ([WordPiece](
+    https://arxiv.org/abs/1609.08144), in [linear time](https://arxiv.org/abs/2012.15524)). A word
+    that cannot be spelled, or of more than 200 characters, is `[UNK]`. Runs eagerly, in
+    `tf.data`, and in a SavedModel, where the vocabulary is part of the graph.
+
+    Args:
+        vocabulary: the pieces, in the order of their ids; it must hold the `SPECIAL_TOKENS`.
+        lowercase: whether to lower-case.
+        strip_accents: whether to drop accents; None: as `lowercase` says.
+        split_cjk: whether every Chinese character is a word (transformers'
+            `tokenize_chinese_chars`).
+
+    Raises:
+        ValueError: if the vocabulary is malformed.
+
+    Example:
+
+    >>> import keras_bert as kb
+    >>> vocabulary = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "un", "##aff", "##able", "!")
+    >>> tokenizer = kb.Tokenizer(vocabulary)
+    >>> tokenizer.tokenize(["Unaffable!", "unknown"]).to_list()
+    [[5, 6, 7, 8], [1]]
+    >>> tokenizer.tokens(tokenizer.tokenize("Unaffable!")).numpy().tolist()
+    [b'un', b'##aff', b'##able', b'!']
+    """
+
+    def __init__(
+        self,
+        vocabulary: Sequence[str],
+        lowercase: bool = True,
+        strip_accents: bool | None = None,
+        split_cjk: bool = True,
+    ):
+        check_vocabulary(vocabulary)
+        self.vocabulary = tuple(vocabulary)
+        self.vocabulary_size = len(self.vocabulary)
+        self.lowercase = lowercase
+        self.strip_accents = lowercase if strip_accents is None else strip_accents
+        self.split_cjk = split_cjk
+        self._id_of = {piece: id_ for id_, piece in enumerate(self.vocabulary)}
+        self.special_ids = tuple(self._id_of[token] for token in SPECIAL_TOKENS)
+        self.pad_id, self.unknown_id, self.cls_id, self.sep_id, self.mask_id = self.special_ids
+
+        continues = [piece.startswith(CONTINUATION) for piece in self.vocabulary]
+        lengths = [len(piece.removeprefix(CONTINUATION)) for piece in self.vocabulary]
+        # On the host, whatever accelerator there is: strings live there.
+        with tf.init_scope(), tf.device("CPU:0"):
+            self._pieces = tf.constant(self.vocabulary)
+            self._continues = tf.constant(np.array(continues, bool))
+            self._lengths = tf.constant(np.array(lengths, np.int32))
+            self._word_pieces = self._build_word_pieces()
+
+    def _build_word_pieces(self) -> tf_text.FastWordpieceTokenizer:
+        try:
+            return tf_text.FastWordpieceTokenizer(
+                _matchable(self.vocabulary),
+                max_bytes_per_word=_MAX_WORD_BYTES,
+                token_out_type=tf.int32,
+                unknown_token="[UNK]",
+                no_pretokenization=not self.split_cjk,  # its own always splits Chinese
+            )
+        except RuntimeError as error:
+            raise ValueError(
+                "A vocabulary must have a piece that words can be spelled with; these "
+                f"{self.vocabulary_size} pieces have none: {error}. Learn one from text."
+            ) from error
+
+    def tokenize(
+        self, texts: tf.Tensor | Sequence[str] | str, special_tokens: Sequence[str] = ()
+    ) -> tf.RaggedTensor | tf.Tensor:
+        """Cuts texts into pieces.
+
+        Args:
+            texts: strings [B], or one string.
+            special_tokens: pieces of the vocabulary, such as "[MASK]", that stay whole where the
+                texts spell them exactly so. The others are text like any other.
+
+        Returns:
+            Ids, int32 [B, (pieces)], or [pieces] for one string.
+
+        Raises:
+            ValueError: if `texts` are no strings of rank 0 or 1, or a special token is not in the
+                vocabulary.
+
+        Example:
+
+        >>> import keras_bert as kb
+        >>> tokenizer = kb.Tokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "mask"))
+        >>> tokenizer.tokenize("A [MASK]").numpy().tolist()
+        [5, 1, 6, 1]
+        >>> tokenizer.tokenize("A [MASK]", special_tokens=("[MASK]",)).numpy().tolist()
+        [5, 4]
+        """
+        texts, is_one = _batch(texts)
+        if special_tokens:
+            ids = self._tokenize_around(texts, special_tokens)
+        else:
+            ids, _, _ = self._cut(self._normalize(texts))
+        return ids[0] if is_one else ids
+
+    def tokenize_with_offsets(
+        self, texts: tf.Tensor | Sequence[str] | str
+    ) -> tuple[tf.RaggedTensor | tf.Tensor, ...]:
+        """Cuts texts into pieces and says where in the original text each comes from.
+
+        `text[start:end]` in Python is the source of a piece, with the accents that were stripped.
+        Pieces of one character (a Hangul syllable, say) share it. For bytes that are no UTF-8 the
+        offsets refer to `text.decode("utf-8", "ignore")`.
+
+        Args:
+            texts: strings [B], or one string.
+
+        Returns:
+            Ids, starts and ends (exclusive, in characters), each int32 [B, (pieces)], or [pieces]
+            for one string.
+
+        Raises:
+            ValueError: if `texts` are no strings of rank 0 or 1.
+
+        Example:
+
+        >>> import keras_bert as kb
+        >>> tokenizer = kb.Tokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "cafe", "!"))
+        >>> ids, starts, ends = tokenizer.tokenize_with_offsets("Cafe\u0301!")
+        >>> list(zip(starts.numpy().tolist(), ends.numpy().tolist()))
+        [(0, 5), (5, 6)]
+        """
+        texts, is_one = _batch(texts)
+        normalized = self._normalize(texts)
+        ids, starts, ends = self._cut(normalized)
+        starts, ends = normalization.original_spans(
+            texts, normalized, starts, ends, self.lowercase, self.strip_accents
+        )
+        return (ids[0], starts[0], ends[0]) if is_one else (ids, starts, ends)
+
+    def tokens(self, ids: tf.RaggedTensor | tf.Tensor) -> tf.RaggedTensor | tf.Tensor:
+        """Looks up the pieces of ids.
+
+        Args:
+            ids: int of any shape, ragged or not.
+
+        Returns:
+            Strings of the same shape.
+
+        Example:
+
+        >>> import keras_bert as kb
+        >>> tokenizer = kb.Tokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "##b"))
+        >>> tokenizer.tokens([[2, 5, 6], [3]]).to_list()
+        [[b'[CLS]', b'a', b'##b'], [b'[SEP]']]
+        """
+        return tf.ragged.map_flat_values(tf.gather, self._pieces, _ids(ids))
+
+    def detokenize(self, ids: tf.RaggedTensor | tf.Tensor) -> tf.Tensor:
+        """Joins pieces to text: one space before each piece that starts a word.
+
+        `[PAD]`, `[CLS]` and `[SEP]` are left out. Case, accents and the original spacing, around
+        punctuation too, are gone: what `tokenize` made of "It's!" comes back as "it ' s !".
+
+        Args:
+            ids: int [B, (pieces)], ragged or padded, or [pieces].
+
+        Returns:
+            Strings [B], or one string.
+
+        Example:
+
+        >>> import keras_bert as kb
+        >>> tokenizer = kb.Tokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "##b"))
+        >>> tokenizer.detokenize([[2, 5, 6, 4, 5, 3], [5, 0]]).numpy().tolist()
+        [b'ab [MASK] a', b'a']
+        """
+        ids = _ids(ids)
+        if ids.shape.rank == 1:
+            return self.detokenize(ids[None])[0]
+        if not isinstance(ids, tf.RaggedTensor):
+            ids = tf.RaggedTensor.from_tensor(ids)
+        silent = tf.constant((self.pad_id, self.cls_id, self.sep_id), ids.dtype)
+        spoken = tf.reduce_all(ids.flat_values[:, None] != silent, axis=1)
+        pieces = self.tokens(tf.ragged.boolean_mask(ids, ids.with_flat_values(spoken)))
+        texts = tf.strings.reduce_join(pieces, axis=-1, separator=" ")
+        return tf.strings.regex_replace(texts, f" {CONTINUATION}", "")
+
+    def continues_word(self, ids: tf.RaggedTensor | tf.Tensor) -> tf.RaggedTensor | tf.Tensor:
+        """Says which pieces continue a word, that is, begin with "##".
+
+        Args:
+            ids: int of any shape, ragged or not.
+
+        Returns:
+            Bool of the same shape.
+
+        Example:
+
+        >>> import keras_bert as kb
+        >>> tokenizer = kb.Tokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "##b"))
+        >>> tokenizer.continues_word([2, 5, 6]).numpy().tolist()
+        [False, False, True]
+        """
+        return tf.ragged.map_flat_values(tf.gather, self._continues, _ids(ids))
+
+    def _normalize(self, texts: tf.Tensor) -> tf.Tensor:
+        return normalization.normalize(texts, self.lowercase, self.strip_accents)
+
+    def _cut(self, normalized: tf.Tensor) -> tuple[tf.RaggedTensor, ...]:
+        """Ids int32, and their starts and ends in bytes int64, of normalized texts [B]."""
+        if self.split_cjk:
+            return self._limit_words(*self._word_pieces.tokenize_with_offsets(normalized))
+        words, word_starts, _ = normalization.split_words(normalized, split_cjk=False)
+        ids, starts, ends = self._word_pieces.tokenize_with_offsets(words)
+        first_byte = tf.repeat(word_starts.values, ids.values.row_lengths())
+        ids, starts, ends = (x.merge_dims(1, 2) for x in (ids, starts, ends))
+        starts = starts.with_values(starts.values + first_byte)
+        return self._limit_words(ids, starts, ends.with_values(ends.values + first_byte))
+
+    def _limit_words(
+        self, ids: tf.RaggedTensor, starts: tf.RaggedTensor, ends: tf.RaggedTensor
+    ) -> tuple[tf.RaggedTensor, ...]:
+        """Makes one [UNK] of every word of more than 200 characters."""
+        continues = tf.gather(self._continues, ids.values)
+        word = tf.cumsum(tf.cast(~continues, tf.int32)) - 1
+        length = tf.math.segment_sum(tf.gather(self._lengths, ids.values), word)
+        is_long = tf.gather(length > normalization.MAX_WORD_CHARACTERS, word)
+        word_ends = tf.gather(tf.math.segment_max(ends.values, word), word)
+        # Not tf.ragged.boolean_mask: its checks cost as much as all the rest here.
+        kept = tf.where(~(is_long & continues))[:, 0]
+        row_splits = tf.searchsorted(kept, ids.row_splits, out_type=tf.int64)
+        return tuple(
+            tf.RaggedTensor.from_row_splits(tf.gather(x, kept), row_splits, validate=False)
+            for x in (
+                tf.where(is_long, self.unknown_id, ids.values),
+                starts.values,
+                tf.where(is_long, word_ends, ends.values),
+            )
+        )
+
+    def _tokenize_around(self, texts: tf.Tensor, special_tokens: Sequence[str]) -> tf.RaggedTensor:
+        unknown = [token for token in special_tokens if token not in self._id_of]
+        if unknown:
+            raise ValueError(
+                f"Special tokens must be pieces of the vocabulary; {unknown} are not. "
+                "Leave them out, or add them to the vocabulary."
+            )
+        # Of two that begin alike the longer one is meant.
+        names = sorted(set(special_tokens), key=lambda name: (-len(name), name))
+        texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="ignore")
+        texts = tf.strings.regex_replace(texts, r"\x{00}", "")
+        either = "|".join(map(re.escape, names))
+        texts = tf.strings.regex_replace(texts, f"({either})", rf"{_NUL}\1{_NUL}")
+        parts = tf.strings.split(texts, _NUL)
+        matches = parts.values[:, None] == tf.constant(names)
+        is_special = tf.reduce_any(matches, axis=1)
+        special = tf.gather([self._id_of[name] for name in names], tf.argmax(matches, axis=1))
+        ids, _, _ = self._cut(self._normalize(tf.where(is_special, "", parts.values)))
+        special = tf.ragged.boolean_mask(special[:, None], is_special[:, None])
+        return parts.with_values(tf.concat([ids, special], axis=1)).merge_dims(1, 2)
+
+
+def _matchable(vocabulary: Sequence[str]) -> list[str]:
+    """The pieces, where those with whitespace, as no word has it, can match no text.
+
+    The operation looks for pieces before it looks for spaces, and bert-base-chinese has U+2028.
+    """
+    return [
+        f"\ufffd{piece}" if any(map(str.isspace, piece)) else piece  # U+FFFD is in no text
+        for piece in vocabulary
+    ]
+
+
+def _batch(texts: tf.Tensor | Sequence[str] | str) -> tuple[tf.Tensor, bool]:
+    """Texts as strings [B], which the operations need, and whether there was only one."""
+    if isinstance(texts, list | tuple) and not texts:
+        texts = tf.constant([], tf.string)
+    try:
+        texts = texts if isinstance(texts, tf.RaggedTensor) else tf.convert_to_tensor(texts)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{_WANTED}; got {type(texts).__name__}: {error}. {_REMEDY}") from error
+    if texts.dtype != tf.string or texts.shape.rank not in (0, 1, None):
+        came = f"{texts.dtype.name} of shape {texts.shape}"
+        raise ValueError(f"{_WANTED}; got {came}. {_REMEDY}")
+    if texts.shape.rank == 0:
+        return texts[None], True
+    # Where the rank is known only at run time, the graph refuses any other.
+    return tf.ensure_shape(texts, [None]), False
+
+
+def _ids(ids: tf.RaggedTensor | tf.Tensor) -> tf.RaggedTensor | tf.Tensor:
+    if isinstance(ids, list | tuple):
+        return tf.ragged.constant(ids, tf.int32)
+    return ids if isinstance(ids, tf.RaggedTensor) else tf.convert_to_tensor(ids)

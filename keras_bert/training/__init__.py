@@ -1,0 +1,1 @@
+"""Training of any keras.Model: knows nothing of BERT."""

@@ -1,0 +1,341 @@
+"""Checkpoints of a training run: written whole, checked when read, resumed exactly."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+
+import keras
+import tensorflow as tf
+from absl import logging
+
+# What reading a damaged checkpoint raises: TensorFlow's reader has no error of its own for it.
+DAMAGE = (tf.errors.OpError, OSError, IndexError, RuntimeError, ValueError)
+
+
+class TrainingCheckpoint:
+    """All state of a model in training, in files that survive a kill and show damage.
+
+    A checkpoint holds the weights, the states of random generators, the optimizer's slots and
+    step counter, and the sums of metrics, each by the path of its variable, in TensorFlow's
+    checkpoint format, which has a checksum for every tensor. It is written under a temporary name,
+    flushed to the disk and renamed, so that it is there whole or not at all. The newest one is
+    found by its name, and not by TensorFlow's state file, whose loss would start a run over.
+
+    Args:
+        directory: path of a folder for checkpoints alone; it is made if it is not there.
+        model: a built, compiled `keras.Model`; its optimizer is built if it is not.
+        keep: int of at least 1, the number of newest checkpoints that stay.
+
+    Raises:
+        ValueError: the model is not built or not compiled, or `keep` is wrong.
+
+    Example:
+
+    >>> import tempfile, keras
+    >>> from keras_bert.training.checkpointing import TrainingCheckpoint
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(5)])
+    >>> model.compile("adam", loss="mse")
+    >>> checkpoint = TrainingCheckpoint(tempfile.mkdtemp(), model)
+    >>> checkpoint.restore() is None
+    True
+    >>> checkpoint.save().name
+    'step-00000000'
+    >>> checkpoint.restore()
+    0
+    """
+
+    def __init__(self, directory: str | os.PathLike, model: keras.Model, keep: int = 2):
+        if keep < 1:
+            raise ValueError(f"keep must be at least 1, not {keep}. Keep at least the newest one.")
+        if not model.built or not model.compiled:
+            raise ValueError(
+                "A checkpoint needs a model that is built and compiled; built is "
+                f"{model.built}, compiled is {model.compiled}. Do both before."
+            )
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+        self.directory = pathlib.Path(directory)
+        self.model = model
+        self.keep = keep
+        self._damaged: set[pathlib.Path] = set()
+
+    @property
+    def step(self) -> int:
+        """The number of updates that the model's optimizer has done."""
+        return int(self.model.optimizer.iterations.numpy())
+
+    def save(self) -> pathlib.Path:
+        """Write a checkpoint named after the optimizer's step, and delete old ones.
+
+        Returns:
+            Its path, a folder.
+
+        Raises:
+            ValueError: there is a checkpoint of a later step, which was not found damaged.
+        """
+        step = self.step
+        self._check_not_behind(step)
+        temporary = self.directory / f".writing-{os.getpid()}"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        _write(temporary, {**self._state(), **self._metrics()})
+        target = self._free_path(step)
+        temporary.rename(target)
+        _flush(self.directory)
+        self._delete_old(target)
+        return target
+
+    def restore(self) -> int | None:
+        """Bring the model to the newest checkpoint that is whole.
+
+        Returns:
+            Its step, or None if the folder has no checkpoint.
+
+        Raises:
+            ValueError: every checkpoint is damaged, or the newest whole one is of another model.
+        """
+        path = self._newest_whole()
+        if path is None:
+            return None
+        reader = tf.train.load_checkpoint(str(path / "state"))
+        state = self._state()
+        _check_same(reader, state, path)
+        for key, variable in state.items():
+            variable.assign(reader.get_tensor(key))
+        return self.step
+
+    def restore_metrics(self) -> None:
+        """Bring the metrics to their sums in the newest checkpoint, to go on within an epoch."""
+        path = self._newest_whole()
+        reader = tf.train.load_checkpoint(str(path / "state"))
+        metrics = self._metrics()
+        try:
+            _check_same(reader, metrics, path)
+        except ValueError as error:
+            logging.warning("Metrics begin in the middle of this epoch. %s", error)
+            return
+        for key, variable in metrics.items():
+            variable.assign(reader.get_tensor(key))
+
+    def paths(self) -> list[pathlib.Path]:
+        """The checkpoints that are there, damaged ones too, newest first."""
+        found = (path for path in self.directory.glob("step-*") if _order(path) is not None)
+        return sorted(found, key=_order, reverse=True)
+
+    def _newest_whole(self) -> pathlib.Path | None:
+        paths = self.paths()
+        for path in paths:
+            try:
+                _verify(path)
+                return path
+            except DAMAGE as error:
+                self._damaged.add(path)
+                logging.warning(
+                    "The checkpoint %s is damaged; falling back to the one before it. %s: %s",
+                    path,
+                    type(error).__name__,
+                    error,
+                )
+        if not paths:
+            return None
+        raise ValueError(
+            f"One checkpoint in {self.directory} must be whole; all {len(paths)} are damaged. Copy "
+            "a whole one there, or start anew in another folder."
+        )
+
+    def _state(self) -> dict[str, keras.Variable]:
+        model, optimizer = self.model, self.model.optimizer
+        return {
+            **_keyed("model", model.variables, model.name),
+            **_keyed("optimizer", optimizer.variables, optimizer.name),
+        }
+
+    def _metrics(self) -> dict[str, keras.Variable]:
+        return _keyed("metrics", self.model.metrics_variables, self.model.name)
+
+    def _check_not_behind(self, step: int) -> None:
+        for path in self.paths():
+            if _order(path)[0] > step and path not in self._damaged:
+                raise ValueError(
+                    f"A checkpoint must not be behind those that are there; the model is at step "
+                    f"{step}, and there is {path}. Call restore() first, or use another folder."
+                )
+
+    def _free_path(self, step: int) -> pathlib.Path:
+        """A name that is not taken: a second checkpoint of a step never overwrites the first."""
+        name, number = f"step-{step:08d}", 1
+        while (self.directory / name).exists():
+            number += 1
+            name = f"step-{step:08d}.{number}"
+        return self.directory / name
+
+    def _delete_old(self, newest: pathlib.Path) -> None:
+        same_step = {path for path in self.paths() if _order(path)[0] == _order(newest)[0]}
+        useless = (self._damaged | same_step) - {newest}
+        kept = [path for path in self.paths() if path not in useless][: self.keep]
+        for path in self.paths():
+            if path not in kept:
+                shutil.rmtree(path)
+        self._damaged.clear()
+
+
+class RunInterrupted(SystemExit):
+    """A run was asked to stop; its state is saved, and its message says how to go on.
+
+    A program that does not catch it ends with this message and exit status 1.
+    """
+
+
+class StopSignal:
+    """A context in which SIGTERM and SIGINT are noted, to be obeyed at the end of a step.
+
+    A second signal is obeyed at once, as it would be without this.
+
+    Example:
+
+    >>> import os, signal
+    >>> from keras_bert.training.checkpointing import StopSignal
+    >>> with StopSignal() as stop:
+    ...     os.kill(os.getpid(), signal.SIGTERM)
+    ...     print(stop.name)
+    SIGTERM
+    """
+
+    def __init__(self):
+        self.name: str | None = None
+        self._previous: dict[int, object] = {}
+
+    def __enter__(self) -> StopSignal:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            try:
+                self._previous[number] = signal.signal(number, self._note)
+            except ValueError:  # Python takes signals in the main thread only.
+                logging.warning("Not in the main thread: a signal will not save the run.")
+                break
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._release()
+
+    def _note(self, number: int, frame) -> None:
+        self.name = signal.Signals(number).name
+        self._release()
+        logging.info("%s came; saving at the end of this step.", self.name)
+
+    def _release(self) -> None:
+        while self._previous:
+            number, handler = self._previous.popitem()
+            # A handler that was not set from Python shows as None and cannot be set again.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+class SaveCheckpoints(keras.callbacks.Callback):
+    """Saves at the end of every epoch, and when a signal asks the run to stop.
+
+    After a signal it saves at the end of the step, and then raises `RunInterrupted`. At the end of
+    an epoch's last step it waits for validation, so that the epoch is on record.
+
+    Args:
+        checkpoint: the `TrainingCheckpoint` of the model that is fitted.
+        stop: a `StopSignal` that is entered, or None to save at the ends of epochs alone.
+    """
+
+    def __init__(self, checkpoint: TrainingCheckpoint, stop: StopSignal | None = None):
+        super().__init__()
+        self.checkpoint = checkpoint
+        self.stop = stop
+
+    def on_train_batch_end(self, batch, logs=None) -> None:
+        last = self.params.get("steps") is not None and batch + 1 >= self.params["steps"]
+        if not last:
+            self._stop_if_asked()
+
+    def on_epoch_end(self, epoch, logs=None) -> None:
+        if self.stop is None or self.stop.name is None:
+            self.checkpoint.save()
+        self._stop_if_asked()
+
+    def _stop_if_asked(self) -> None:
+        if self.stop is None or self.stop.name is None:
+            return
+        path = self.checkpoint.save()
+        raise RunInterrupted(
+            f"Stopped by {self.stop.name} after step {self.checkpoint.step}; all state is in "
+            f"{path}. Run the same command again to go on from there."
+        )
+
+
+def _keyed(group: str, variables, owner: str) -> dict[str, keras.Variable]:
+    """Variables by `group/path`, without what Keras numbers anew in every process.
+
+    These are the name of the model or optimizer in front, and the names of seed generators, which
+    are then told apart by their order.
+    """
+    keyed: dict[str, keras.Variable] = {}
+    for variable in variables:
+        path = re.sub(r"\bseed_generator_\d+", "seed_generator", variable.path)
+        key = first = f"{group}/{path.removeprefix(f'{owner}/')}"
+        number = 1
+        while key in keyed:
+            number += 1
+            key = f"{first}#{number}"
+        keyed[key] = variable
+    return keyed
+
+
+def _write(folder: pathlib.Path, variables: dict[str, keras.Variable]) -> None:
+    """Write variables in TensorFlow's checkpoint format, and onto the disk."""
+    tf.raw_ops.SaveV2(
+        prefix=str(folder / "state"),
+        tensor_names=list(variables),
+        shape_and_slices=[""] * len(variables),
+        tensors=[tf.convert_to_tensor(variable.value) for variable in variables.values()],
+    )
+    for path in (*folder.iterdir(), folder):
+        _flush(path)
+
+
+def _flush(path: pathlib.Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _verify(path: pathlib.Path) -> None:
+    """Read everything, one tensor at a time: TensorFlow compares checksums as it reads."""
+    reader = tf.train.load_checkpoint(str(path / "state"))
+    for key in reader.get_variable_to_shape_map():
+        reader.get_tensor(key)
+
+
+def _check_same(reader, variables: dict[str, keras.Variable], path: pathlib.Path) -> None:
+    """Raise unless the checkpoint has these variables, these shapes and types, and no others."""
+    shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+    groups = tuple({f"{key.split('/')[0]}/" for key in variables})
+    there = {key for key in shapes if key.startswith(groups)}
+    wrong = [f"{key} is not in the checkpoint" for key in variables if key not in there]
+    wrong += [f"{key} is not in the model" for key in sorted(there - set(variables))]
+    for key in (key for key in variables if key in there):
+        ours = (tuple(variables[key].shape), tf.as_dtype(variables[key].dtype))
+        theirs = (tuple(shapes[key]), dtypes[key])
+        if ours != theirs:
+            wrong.append(f"{key} is {ours[0]} {ours[1].name}, {theirs[0]} {theirs[1].name} there")
+    if wrong:
+        raise ValueError(
+            f"The checkpoint {path} must hold the variables of the model; {'; '.join(wrong[:5])}"
+            f"{f'; and {len(wrong) - 5} more' if len(wrong) > 5 else ''}. Use the model that it "
+            "was written by (in one process with keras.utils.clear_session() before building it "
+            "again), or another folder."
+        )
+
+
+def _order(path: pathlib.Path) -> tuple[int, int] | None:
+    """(step, number) of a checkpoint's name; None for a name that is none."""
+    match = re.fullmatch(r"step-(\d+)(?:\.(\d+))?", path.name)
+    return match and (int(match[1]), int(match[2] or 1))

@@ -1,0 +1,211 @@
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+import keras_bert as kb
+
+CONFIG = kb.BertConfig(
+    vocabulary_size=101,
+    num_layers=2,
+    num_heads=3,
+    hidden_dim=18,
+    intermediate_dim=31,
+    max_sequence_length=11,
+)
+B, T = 2, 7
+
+
+def inputs(positions=True):
+    ids = np.random.default_rng(5).integers(5, 97, [B, T]).astype("int32")
+    features = {"token_ids": ids, "segment_ids": ids % 2, "padding_mask": np.ones_like(ids)}
+    if positions:
+        features["mask_positions"] = np.array([[1, 2, 6], [3, 0, 0]], "int32")
+    return features
+
+
+@pytest.fixture
+def saved(tmp_path, tokenizer):
+    model = kb.BertPretrainer(kb.BertEncoder(CONFIG))
+    kb.save(model, tmp_path / "bert", tokenizer)
+    return model, tmp_path / "bert"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"norm_first": True}, {"positions": "sinusoidal"}, {"activation": "gelu_tanh"}],
+    ids=lambda change: str(change),
+)
+@pytest.mark.parametrize("objective", ["next_sentence", "sentence_order", None])
+def test_what_is_saved_comes_back(tmp_path, tokenizer, change, objective):
+    model = kb.BertPretrainer(kb.BertEncoder(dataclasses.replace(CONFIG, **change)), objective)
+    kb.save(model, tmp_path, tokenizer)
+    checkpoint = kb.load(tmp_path)
+    assert checkpoint.config == model.encoder.config
+    assert checkpoint.model.sentence_objective == objective
+    assert checkpoint.tokenizer.vocabulary == tokenizer.vocabulary
+    for name, value in model(inputs()).items():
+        np.testing.assert_array_equal(checkpoint.model(inputs())[name], value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "config.json",
+        "model.safetensors",
+        "tokenizer_config.json",
+        "vocab.txt",
+    ]
+
+
+def test_encoder_alone(tmp_path, tokenizer):
+    encoder = kb.BertEncoder(CONFIG)
+    kb.save(encoder, tmp_path, tokenizer)
+    checkpoint = kb.load(tmp_path)
+    assert checkpoint.model is None
+    np.testing.assert_array_equal(
+        checkpoint.encoder(inputs(False))["pooled_output"], encoder(inputs(False))["pooled_output"]
+    )
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [(True, None, True), (False, None, True), (True, False, False), (False, True, True)],
+)
+def test_tokenizer_settings_come_back(tmp_path, vocabulary, settings):
+    lowercase, strip_accents, split_cjk = settings
+    tokenizer = kb.Tokenizer(vocabulary, lowercase, strip_accents, split_cjk)
+    kb.save(kb.BertEncoder(CONFIG), tmp_path, tokenizer)
+    loaded = kb.load(tmp_path).tokenizer
+    for name in ("lowercase", "strip_accents", "split_cjk"):
+        assert getattr(loaded, name) == getattr(tokenizer, name)
+
+
+def test_variants_that_transformers_lacks_have_a_model_type_of_their_own(tmp_path, tokenizer):
+    kb.save(kb.BertEncoder(dataclasses.replace(CONFIG, norm_first=True)), tmp_path, tokenizer)
+    assert json.loads((tmp_path / "config.json").read_text())["model_type"] == "keras_bert"
+
+
+def remove(name):
+    return lambda folder: (folder / name).unlink()
+
+
+def truncate(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def edit_config(**change):
+    def edit(folder):
+        path = folder / "config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+
+    return edit
+
+
+def edit_tensors(change):
+    def edit(folder):
+        tensors = safetensors.numpy.load_file(folder / "model.safetensors")
+        safetensors.numpy.save_file(change(tensors), folder / "model.safetensors")
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (remove("config.json"), "there is no .*config.json"),
+        (remove("vocab.txt"), "there is no .*vocab.txt"),
+        (remove("model.safetensors"), "there is no .*model.safetensors"),
+        (truncate, "model.safetensors must be a whole safetensors file"),
+        (lambda folder: (folder / "config.json").write_text("{"), "config.json must be JSON"),
+        (edit_config(model_type="t5"), "config.json must describe a BERT.*'t5'"),
+        (edit_config(hidden_act="swish"), "config.json: hidden_act must be one of.*'swish'"),
+        (edit_config(num_attention_heads=5), "config.json: hidden_dim must be a multiple"),
+        (edit_config(intermediate_size=32), r"intermediate.dense.* shape \(18, 32\).*\(18, 31\)"),
+        (edit_config(num_hidden_layers=3), "encoder.layer.2.attention.*are missing"),
+        (edit_config(num_hidden_layers=1), "encoder.layer.1.attention.*not known"),
+        (edit_config(vocab_size=90), "vocab.txt"),
+        (
+            edit_tensors(lambda t: {k: v for k, v in t.items() if "query.bias" not in k}),
+            "query.bias.* are missing",
+        ),
+        (edit_tensors(lambda t: {**t, "lm.extra": np.zeros(3, "float32")}), "lm.extra.*not known"),
+    ],
+)
+def test_damage_is_named(saved, damage, message):
+    _, folder = saved
+    damage(folder)
+    with pytest.raises(ValueError, match=message):
+        kb.load(folder)
+
+
+def test_a_vocabulary_larger_than_the_model_is_not_saved(tmp_path, tokenizer):
+    small = kb.BertEncoder(dataclasses.replace(CONFIG, vocabulary_size=90))
+    with pytest.raises(ValueError, match="vocabulary_size=90 pieces, but has 97"):
+        kb.save(small, tmp_path, tokenizer)
+
+
+def test_saving_again_replaces_and_leaves_other_files(saved, tokenizer):
+    model, folder = saved
+    (folder / "notes.txt").write_text("mine")
+    other = kb.BertPretrainer(kb.BertEncoder(CONFIG))
+    kb.save(other, folder, tokenizer)
+    assert (folder / "notes.txt").read_text() == "mine"
+    loaded = kb.load(folder).model(inputs())["masked_lm"]
+    np.testing.assert_array_equal(loaded, other(inputs())["masked_lm"])
+    assert not np.array_equal(loaded, model(inputs())["masked_lm"])
+
+
+def test_numbers_of_transformers(shared):
+    """The pretraining heads of a model that transformers saved, to 1e-5."""
+    folder = shared / "golden" / "hf_bert_3x48" / "pretraining"
+    expected = np.load(folder / "expected.npz")
+    features = {name: expected[name] for name in ("token_ids", "segment_ids", "padding_mask")}
+    batch, length = features["token_ids"].shape
+    everywhere = np.tile(np.arange(length, dtype="int32"), [batch, 1])
+    checkpoint = kb.load(folder)
+    outputs = checkpoint.model({**features, "mask_positions": everywhere})
+    there = features["padding_mask"] == 1
+    for name, value in (
+        ("masked_lm", expected["prediction_logits"]),
+        ("next_sentence", expected["seq_relationship_logits"]),
+    ):
+        ours = np.asarray(outputs[name])
+        where = there if value.ndim == 3 else slice(None)
+        np.testing.assert_allclose(ours[where], value[where], atol=1e-5)
+
+
+@pytest.mark.parametrize("objective", ["next_sentence", None])
+def test_transformers_opens_what_is_saved(tmp_path, tokenizer, objective):
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    model = kb.BertPretrainer(kb.BertEncoder(CONFIG), objective)
+    kb.save(model, tmp_path, tokenizer)
+    architecture = transformers.BertForPreTraining if objective else transformers.BertForMaskedLM
+    theirs, report = architecture.from_pretrained(tmp_path, output_loading_info=True)
+    assert not report["missing_keys"] and not report["mismatched_keys"]
+    features = inputs()
+    with torch.no_grad():
+        outputs = theirs(
+            input_ids=torch.tensor(features["token_ids"]),
+            token_type_ids=torch.tensor(features["segment_ids"]),
+            attention_mask=torch.tensor(features["padding_mask"]),
+        )
+    logits = (outputs.prediction_logits if objective else outputs.logits).numpy()
+    gathered = np.stack([logits[b, features["mask_positions"][b]] for b in range(B)])
+    ours = model(features)
+    np.testing.assert_allclose(ours["masked_lm"], gathered, atol=1e-5)
+    if objective:
+        theirs = outputs.seq_relationship_logits.numpy()
+        np.testing.assert_allclose(ours["next_sentence"], theirs, atol=1e-5)
+    reader = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    text = "The quick brown fox, unaffordable."
+    assert reader(text)["input_ids"][1:-1] == tokenizer.tokenize(text).numpy().tolist()
+
+
+def test_a_copied_checkpoint_is_the_same(saved, tmp_path):
+    model, folder = saved
+    shutil.copytree(folder, tmp_path / "copy")
+    np.testing.assert_array_equal(
+        kb.load(tmp_path / "copy").model(inputs())["masked_lm"], model(inputs())["masked_lm"]
+    )

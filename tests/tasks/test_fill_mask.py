@@ -1,0 +1,88 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_bert as kb
+
+CONFIG = kb.BertConfig(
+    vocabulary_size=101,  # more rows of embeddings than pieces
+    num_layers=2,
+    num_heads=3,
+    hidden_dim=18,
+    intermediate_dim=31,
+    max_sequence_length=23,
+    dropout=0.0,
+)
+
+
+@pytest.fixture(scope="module")
+def task(tokenizer):
+    keras.utils.set_random_seed(1)
+    model = kb.BertPretrainer(kb.BertEncoder(CONFIG))
+    return kb.FillMask(model, kb.Packer(tokenizer, 23), top_k=4)
+
+
+def test_candidates_are_those_of_the_model(task, tokenizer):
+    text = "the quick [MASK] fox [MASK] over"
+    [blanks] = task([text])
+    ids = [tokenizer.vocabulary.index(piece) for piece in text.split()]
+    token_ids = np.array([[tokenizer.cls_id, *ids, tokenizer.sep_id]], "int32")
+    logits = task.pretrainer(
+        {
+            "token_ids": token_ids,
+            "segment_ids": 0 * token_ids,
+            "padding_mask": 0 * token_ids + 1,
+            "mask_positions": np.array([[3, 5]], "int32"),
+        }
+    )["masked_lm"][0, :, :97]
+    probabilities = tf.nn.softmax(logits).numpy()
+    for blank, expected in zip(blanks, probabilities, strict=True):
+        best = np.argsort(-expected)[:4]
+        assert [piece for piece, _ in blank] == [tokenizer.vocabulary[i] for i in best]
+        np.testing.assert_allclose([p for _, p in blank], expected[best], rtol=1e-4)
+
+
+def test_texts_of_a_batch_do_not_see_each_other(task):
+    texts = ["a [MASK] film", "the [MASK] brown [MASK] jump over the lazy dog"]
+    together, alone = task(texts), [task([text])[0] for text in texts]
+    assert [len(blanks) for blanks in together] == [1, 2]
+    for some, other in zip(together, alone, strict=True):
+        for blank, same in zip(some, other, strict=True):
+            assert [piece for piece, _ in blank] == [piece for piece, _ in same]
+            np.testing.assert_allclose(
+                [p for _, p in blank], [p for _, p in same], rtol=1e-4, atol=1e-7
+            )
+
+
+def test_a_text_learned_by_heart_is_filled(tokenizer):
+    keras.utils.set_random_seed(1)
+    model = kb.BertPretrainer(kb.BertEncoder(CONFIG), None)
+    model.compile(kb.AdamW(5e-3), **model.objective())
+    task = kb.FillMask(model, kb.Packer(tokenizer, 23), top_k=1)
+    features = task.features(tf.constant(["the quick brown [MASK] jump over the [MASK] dog"]))
+    weights = {"masked_lm": features.pop("mask_weights")}
+    words = [[tokenizer.vocabulary.index("fox"), tokenizer.vocabulary.index("lazy")]]
+    for _ in range(40):
+        model.train_on_batch(features, {"masked_lm": np.array(words)}, weights)
+    [[[(fox, p)], [(lazy, _)]]] = task(["the quick brown [MASK] jump over the [MASK] dog"])
+    assert (fox, lazy) == ("fox", "lazy") and p > 0.5
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["a fine film"], "0 of its 0 were found in 'a fine film'"),
+        (["a [MASK]", "a " * 40 + "[MASK]"], "0 of its 1 were found"),
+        (["[MASK] " + "a " * 40 + "[MASK]"], "1 of its 2 were found"),
+    ],
+)
+def test_a_blank_that_the_model_cannot_see_is_an_error(task, texts, message):
+    with pytest.raises(ValueError, match=message):
+        task(texts)
+
+
+@pytest.mark.parametrize("top_k", [0, 98])
+def test_top_k_has_a_range(task, top_k):
+    with pytest.raises(ValueError, match="top_k must lie between 1 and the 97"):
+        kb.FillMask(task.pretrainer, task.packer, top_k)

@@ -1,0 +1,49 @@
+import dataclasses
+
+import pytest
+
+import keras_bert as kb
+from keras_bert import config as config_module
+from keras_bert.layers.activations import ACTIVATIONS
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hidden_dim": 770}, "hidden_dim must be a multiple of num_heads, but 770"),
+        ({"num_layers": 0}, "num_layers must be a whole number of at least 1, not 0"),
+        ({"vocabulary_size": 97.0}, "vocabulary_size must be a whole number"),
+        ({"dropout": 1.0}, r"dropout must lie in \[0, 1\), not 1.0"),
+        ({"activation": "swish"}, "activation must be one of"),
+        ({"positions": "rotary"}, "positions must be one of"),
+        ({"positions": "sinusoidal", "hidden_dim": 15, "num_heads": 3}, "hidden_dim must be even"),
+    ],
+)
+def test_config_names_what_is_wrong(change, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(kb.BertConfig(), **change)
+
+
+def test_presets_are_the_published_sizes():
+    sizes = {
+        name: (c.num_layers, c.hidden_dim, c.num_heads, c.intermediate_dim)
+        for name in config_module.PRESETS
+        for c in [kb.BertConfig.preset(name)]
+    }
+    assert sizes == {
+        "tiny": (2, 128, 2, 512),
+        "mini": (4, 256, 4, 1024),
+        "small": (4, 512, 8, 2048),
+        "medium": (8, 512, 8, 2048),
+        "base": (12, 768, 12, 3072),
+        "large": (24, 1024, 16, 4096),
+    }
+
+
+def test_preset_must_exist():
+    with pytest.raises(ValueError, match="'huge'"):
+        kb.BertConfig.preset("huge")
+
+
+def test_every_activation_that_a_config_may_name_is_there():
+    assert set(config_module.ACTIVATIONS) == set(ACTIVATIONS)

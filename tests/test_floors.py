@@ -1,0 +1,78 @@
+"""Imports go down only: the floors of docs/design.md."""
+
+import ast
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+FLOORS = {
+    **dict.fromkeys(("config", "flags", "metrics"), 0),
+    **dict.fromkeys(("text", "layers", "training"), 1),
+    **dict.fromkeys(("data", "models"), 2),
+    "tasks": 3,
+    "checkpoints": 4,
+    **dict.fromkeys(("explain", "compression", "serving"), 5),
+    **dict.fromkeys(("train", "benchmarks"), 6),
+}
+# Folders of the same floor may not see each other, and these see less than their floor allows.
+ALLOWED = {
+    "text": set(),
+    "layers": set(),
+    "training": set(),
+    "data": {"text"},
+    "models": {"config", "metrics", "layers", "training"},
+}
+MODULES = sorted(
+    path
+    for folder in ("keras_bert", "train", "benchmarks")
+    for path in (ROOT / folder).rglob("*.py")
+    if path != ROOT / "keras_bert" / "__init__.py"
+)
+
+
+def part_of(path):
+    """The folder, or the file at the top, that a module belongs to."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return parts[1] if parts[0] == "keras_bert" else parts[0]
+
+
+def imported(path):
+    """Names of all modules that a file imports."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            yield node.module
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_down(path):
+    own = part_of(path)
+    ours = {
+        (name.split(".")[1:] or ["keras_bert"])[0]
+        for name in imported(path)
+        if name.split(".")[0] == "keras_bert"
+    } - {own}
+    if FLOORS[own] < 6:
+        assert "keras_bert" not in ours, "import the module, not the package"
+        assert all(FLOORS[name] < FLOORS[own] for name in ours)
+    if own in ALLOWED:
+        assert ours <= ALLOWED[own]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_public_interfaces_only(path):
+    private = ("keras.src", "tensorflow.python")
+    assert not [name for name in imported(path) if name.startswith(private)]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_library_neither_prints_nor_reads_flags(path):
+    if FLOORS[part_of(path)] == 6 or path.name == "flags.py":
+        return
+    names = {
+        node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)
+    }
+    assert not names & {"print", "FLAGS"}

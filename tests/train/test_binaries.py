@@ -1,0 +1,154 @@
+"""One real step of every binary, as a person runs them, one after the other."""
+
+import json
+import pathlib
+import random
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+WORDS = "the a old young red blue cat dog fox bird sees likes follows finds house river and".split()
+
+
+def run(binary, *flags, code=0):
+    done = subprocess.run(
+        [sys.executable, "-m", f"train.{binary}", *flags], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout if code == 0 else done.stderr
+
+
+def pretrain(folder, *more, code=0):
+    return run(
+        "pretrain",
+        f"--input_pattern={folder}/corpus/train/*.txt",
+        f"--eval_pattern={folder}/corpus/eval/*.txt",
+        f"--vocabulary={folder}/vocab.txt",
+        f"--output_dir={folder}/bert",
+        *("--documents=blank_lines", "--preset=tiny", "--sequence_length=33", "--batch_size=6"),
+        *("--num_steps=3", "--steps_per_epoch=2", "--warmup_steps=1", "--max_predictions=5"),
+        *more,
+        code=code,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A corpus of small documents and the vocabulary that was learned from it."""
+    folder, generator = tmp_path_factory.mktemp("run"), random.Random(1)
+
+    def document():
+        sentences = (" ".join(generator.choices(WORDS, k=9)) + ".\n" for _ in range(7))
+        return "".join(sentence.capitalize() for sentence in sentences)
+
+    for split, number in (("train", 40), ("eval", 10)):
+        (folder / "corpus" / split).mkdir(parents=True)
+        text = "\n".join(document() for _ in range(number))
+        (folder / "corpus" / split / "text.txt").write_text(text)
+    printed = run(
+        "learn_vocabulary",
+        f"--input_pattern={folder}/corpus/train/*.txt",
+        f"--output={folder}/vocab.txt",
+        *("--documents=blank_lines", "--vocabulary_size=90"),
+    )
+    assert "1 files, 40 documents" in printed and "Next: python -m train.pretrain" in printed
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pretrained(folder):
+    """The folder with a finished run in `bert/`, and what the run printed."""
+    return folder, pretrain(folder)
+
+
+def test_a_run_leaves_what_it_promises(pretrained):
+    folder, printed = pretrained
+    names = {path.name for path in (folder / "bert").iterdir()}
+    assert names >= {
+        *("config.json", "model.safetensors", "vocab.txt", "tokenizer_config.json"),
+        *("pretrain.flags", "metrics.jsonl", "loss.png", "tensorboard", "checkpoints"),
+    }
+    lines = [json.loads(line) for line in (folder / "bert" / "metrics.jsonl").open()]
+    assert [line["step"] for line in lines] == [2, 3]
+    assert lines[0]["tokens_per_second"] > 0
+    assert "masked_lm accuracy" in printed and "next_sentence accuracy" in printed
+    assert "Next: python -m train.predict" in printed
+
+
+def test_a_finished_run_says_that_it_is_done(pretrained):
+    folder, printed = pretrained
+    before = (folder / "bert" / "model.safetensors").read_bytes()
+    # The run's own flagfile repeats it.
+    again = run("pretrain", f"--flagfile={folder}/bert/pretrain.flags")
+    assert "3 steps are done" in again
+    assert again.splitlines()[-4:] == printed.splitlines()[-4:]
+    assert (folder / "bert" / "model.safetensors").read_bytes() == before
+
+
+def test_another_run_is_not_mixed_in(pretrained):
+    folder, _ = pretrained
+    error = pretrain(folder, "--learning_rate=3e-4", code=1)
+    assert "--learning_rate was 0.0001 and is 0.0003" in error
+
+
+def test_blanks_are_filled(pretrained):
+    folder, _ = pretrained
+    texts = ("The old [MASK] sees a [MASK].", "A cat, [MASK].")
+    printed = run(
+        "predict",
+        f"--checkpoint={folder}/bert",
+        *(f"--text={text}" for text in texts),
+        "--top_k=3",
+    ).splitlines()
+    assert [line for line in printed if not line.startswith("  ")] == list(texts)
+    assert sum(line.startswith("  [MASK] ") for line in printed) == 3
+    assert all(line.count("%") == 3 for line in printed if line.startswith("  [MASK] "))
+
+
+def test_weights_are_taken_from_another_run_and_from_word_vectors(pretrained):
+    folder, _ = pretrained
+    (folder / "vectors.txt").write_text("cat 1 0 2\ndog 0 1 3\nunheard 1 1 1\n")
+    printed = pretrain(
+        folder,
+        f"--output_dir={folder}/bert_2",
+        f"--initial_checkpoint={folder}/bert",
+        f"--word_vectors={folder}/vectors.txt",
+        "--sentence_objective=none",
+        "--mask_unit=span",
+        "--precision=mixed_bfloat16",
+        "--num_micro_batches=3",
+    )
+    assert "The heads are new" in printed
+    assert "2 of 80 pieces start from their vector" in printed
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--input_pattern=/nowhere/*.txt", "'/nowhere/*.txt' matches none"),
+        ("--sequence_length=600", "sequence_length must be at most the model's 512 positions"),
+        ("--vocabulary=setup.cfg", "setup.cfg"),
+    ],
+)
+def test_bad_input_is_told_before_anything_is_written(folder, flag, message):
+    error = pretrain(folder, f"--output_dir={folder}/new", flag, code=1)
+    assert message in error and "Traceback" not in error
+    assert not (folder / "new").exists()
+
+
+def test_recipes_are_flags_of_the_binary():
+    from absl import flags as absl_flags
+
+    from keras_bert import flags
+    from train import pretrain as binary
+
+    recipes = sorted((ROOT / "train" / "recipes").glob("*.flags"))
+    assert len(recipes) >= 10
+    for recipe in recipes:
+        values = absl_flags.FlagValues()
+        flags.define(binary.Arguments, values)
+        given = ("--input_pattern=x", "--output_dir=y", "--vocabulary=z")
+        values(["pretrain", f"--flagfile={recipe}", *given])
+        assert flags.read(binary.Arguments, values).num_steps > 0
