@@ -4,7 +4,7 @@
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.10; do \
 	"$$python" -c 'import sys, ensurepip, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
 		2>/dev/null && { echo "$$python"; break; }; done)
-RUN := TF_CPP_MIN_LOG_LEVEL=2 .venv/bin/python
+RUN := TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python
 DEMO := demo
 
 .PHONY: demo test lint clean

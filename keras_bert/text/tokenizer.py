@@ -232,33 +232,54 @@ class Tokenizer:
     def _cut(self, normalized: tf.Tensor) -> tuple[tf.RaggedTensor, ...]:
         """Ids int32, and their starts and ends in bytes int64, of normalized texts [B]."""
         if self.split_cjk:
-            return self._limit_words(*self._word_pieces.tokenize_with_offsets(normalized))
+            pieces = self._word_pieces.tokenize_with_offsets(normalized)
+            return self._limit_words(normalized, *pieces)
         words, word_starts, _ = normalization.split_words(normalized, split_cjk=False)
         ids, starts, ends = self._word_pieces.tokenize_with_offsets(words)
         first_byte = tf.repeat(word_starts.values, ids.values.row_lengths())
         ids, starts, ends = (x.merge_dims(1, 2) for x in (ids, starts, ends))
         starts = starts.with_values(starts.values + first_byte)
-        return self._limit_words(ids, starts, ends.with_values(ends.values + first_byte))
+        return self._limit_words(
+            normalized, ids, starts, ends.with_values(ends.values + first_byte)
+        )
 
     def _limit_words(
-        self, ids: tf.RaggedTensor, starts: tf.RaggedTensor, ends: tf.RaggedTensor
+        self,
+        normalized: tf.Tensor,
+        ids: tf.RaggedTensor,
+        starts: tf.RaggedTensor,
+        ends: tf.RaggedTensor,
     ) -> tuple[tf.RaggedTensor, ...]:
         """Makes one [UNK] of every word of more than 200 characters."""
-        continues = tf.gather(self._continues, ids.values)
+        flat = (ids.values, starts.values, ends.values, ids.row_splits)
+        # Such a word goes on for as many bytes without a space, and a short text cannot hold it.
+        # To look for that costs next to nothing, to count the characters of all words a seventh.
+        limit = normalization.MAX_WORD_CHARACTERS
+        texts = tf.boolean_mask(normalized, tf.strings.length(normalized) > limit)
+        may_hold = tf.strings.regex_full_match(texts, rf"(?s).*[^ ]{{{limit + 1}}}.*")
+        *flat, row_splits = tf.cond(
+            tf.reduce_any(may_hold), lambda: self._without_long_words(*flat), lambda: flat
+        )
+        return tuple(
+            tf.RaggedTensor.from_row_splits(values, row_splits, validate=False) for values in flat
+        )
+
+    def _without_long_words(
+        self, ids: tf.Tensor, starts: tf.Tensor, ends: tf.Tensor, row_splits: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
+        """Ids, starts, ends, all [N], and row splits, [B+1], where a long word is one [UNK]."""
+        continues = tf.gather(self._continues, ids)
         word = tf.cumsum(tf.cast(~continues, tf.int32)) - 1
-        length = tf.math.segment_sum(tf.gather(self._lengths, ids.values), word)
+        length = tf.math.segment_sum(tf.gather(self._lengths, ids), word)
         is_long = tf.gather(length > normalization.MAX_WORD_CHARACTERS, word)
-        word_ends = tf.gather(tf.math.segment_max(ends.values, word), word)
+        word_ends = tf.gather(tf.math.segment_max(ends, word), word)
         # Not tf.ragged.boolean_mask: its checks cost as much as all the rest here.
         kept = tf.where(~(is_long & continues))[:, 0]
-        row_splits = tf.searchsorted(kept, ids.row_splits, out_type=tf.int64)
-        return tuple(
-            tf.RaggedTensor.from_row_splits(tf.gather(x, kept), row_splits, validate=False)
-            for x in (
-                tf.where(is_long, self.unknown_id, ids.values),
-                starts.values,
-                tf.where(is_long, word_ends, ends.values),
-            )
+        return (
+            tf.gather(tf.where(is_long, self.unknown_id, ids), kept),
+            tf.gather(starts, kept),
+            tf.gather(tf.where(is_long, word_ends, ends), kept),
+            tf.searchsorted(kept, row_splits, out_type=tf.int64),
         )
 
     def _tokenize_around(self, texts: tf.Tensor, special_tokens: Sequence[str]) -> tf.RaggedTensor:
