@@ -1,12 +1,14 @@
 """BERT, whole, in TensorFlow and Keras 3: raw text in, a served model out."""
 
 from keras_bert.checkpoints.directory import Checkpoint, load, save
+from keras_bert.checkpoints.google import write as save_google
 from keras_bert.config import BertConfig
 from keras_bert.data.corpus import TextCorpus, TokenCorpus, write_token_corpus
 from keras_bert.data.pretraining import PretrainingRows, pretraining_dataset
 from keras_bert.data.word_vectors import fit_word_vectors, read_word_vectors
 from keras_bert.models.encoder import BertEncoder
 from keras_bert.models.pretrainer import BertPretrainer, num_training_flops
+from keras_bert.models.resizing import resize
 from keras_bert.tasks.fill_mask import FillMask
 from keras_bert.text.masking import Masker
 from keras_bert.text.packing import Packer
@@ -40,7 +42,9 @@ __all__ = [
     "pretraining_dataset",
     "read_vocabulary",
     "read_word_vectors",
+    "resize",
     "save",
+    "save_google",
     "write_token_corpus",
     "write_vocabulary",
 ]

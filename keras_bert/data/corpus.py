@@ -147,7 +147,6 @@ class TextCorpus:
         self.num_documents = sum(file.num_documents for file in self._files)
         self.num_lines = sum(file.num_lines for file in self._files)
         self.num_bytes = sum(file.num_bytes for file in self._files)
-        logging.info("%s", self.summary())
 
     def summary(self) -> str:
         """One line that says what the scan found."""
@@ -496,7 +495,6 @@ class TokenCorpus:
         self.num_documents = manifest["num_documents"]
         self.num_tokens = manifest["num_tokens"]
         self._id_type = tf.uint16 if manifest["vocabulary_size"] <= 1 << 16 else tf.int32
-        logging.info("%s", self.summary())
 
     def summary(self) -> str:
         """One line that says what the manifest holds."""

@@ -105,6 +105,7 @@ def train(
         if not isinstance(value, int) or value < 1:
             raise ValueError(f"{name} must be an int of at least 1, not {value!r}. Correct it.")
     output_dir = pathlib.Path(output_dir)
+    validation_data = _of_known_length(validation_data)
     checkpoint = TrainingCheckpoint(output_dir / "checkpoints", model)
     record = MetricsLog(output_dir / "metrics.jsonl")
     first_step = _resume(checkpoint, record)
@@ -398,6 +399,14 @@ def _resume(checkpoint: TrainingCheckpoint, record: MetricsLog) -> int:
     step = checkpoint.step if step is None else step
     record.truncate(step)
     return step
+
+
+def _of_known_length(dataset: tf.data.Dataset | None) -> tf.data.Dataset | None:
+    """The dataset with its length, at whose end Keras else warns that it ran out of data."""
+    if dataset is None or dataset.cardinality() != tf.data.UNKNOWN_CARDINALITY:
+        return dataset
+    length = dataset.reduce(tf.constant(0, tf.int64), lambda count, *_: count + 1)
+    return dataset.apply(tf.data.experimental.assert_cardinality(length))
 
 
 def _build_metrics(model: keras.Model, dataset: tf.data.Dataset) -> None:

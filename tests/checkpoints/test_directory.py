@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 import shutil
 
 import numpy as np
@@ -50,6 +51,7 @@ def test_what_is_saved_comes_back(tmp_path, tokenizer, change, objective):
     for name, value in model(inputs()).items():
         np.testing.assert_array_equal(checkpoint.model(inputs())[name], value)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "checksums.json",
         "config.json",
         "model.safetensors",
         "tokenizer_config.json",
@@ -134,6 +136,7 @@ def edit_tensors(change):
 )
 def test_damage_is_named(saved, damage, message):
     _, folder = saved
+    (folder / "checksums.json").unlink()
     damage(folder)
     with pytest.raises(ValueError, match=message):
         kb.load(folder)
@@ -201,6 +204,40 @@ def test_transformers_opens_what_is_saved(tmp_path, tokenizer, objective):
     reader = transformers.AutoTokenizer.from_pretrained(tmp_path)
     text = "The quick brown fox, unaffordable."
     assert reader(text)["input_ids"][1:-1] == tokenizer.tokenize(text).numpy().tolist()
+
+
+def kill_after(monkeypatch, name, number):
+    """Makes the n-th call of a function of `os` the last thing that a process does."""
+    real, calls = getattr(os, name), []
+
+    def call(*arguments):
+        calls.append(arguments)
+        if len(calls) > number:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(os, name, call)
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "new"), [("rename", 0, False), ("replace", 1, True), ("replace", 4, True)]
+)
+def test_killed_while_saving_the_directory_holds_one_whole_model(
+    saved, tokenizer, monkeypatch, name, number, new
+):
+    model, folder = saved
+    other = kb.BertPretrainer(kb.BertEncoder(CONFIG))
+    with monkeypatch.context() as patch:
+        # write_vocabulary, before the moment of saving, renames a file too.
+        kill_after(patch, name, number)
+        with pytest.raises(KeyboardInterrupt):
+            kb.save(other, folder, tokenizer)
+    loaded = kb.load(folder).model(inputs())["masked_lm"]
+    np.testing.assert_array_equal(loaded, (other if new else model)(inputs())["masked_lm"])
+    kb.save(other, folder, tokenizer)
+    assert not list(folder.glob(".w*"))
+    loaded = kb.load(folder).model(inputs())["masked_lm"]
+    np.testing.assert_array_equal(loaded, other(inputs())["masked_lm"])
 
 
 def test_a_copied_checkpoint_is_the_same(saved, tmp_path):

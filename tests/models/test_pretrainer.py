@@ -1,8 +1,10 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_bert as kb
+from keras_bert.training import run
 
 CONFIG = kb.BertConfig(
     vocabulary_size=97, num_layers=2, num_heads=3, hidden_dim=15, intermediate_dim=31, dropout=0.0
@@ -98,3 +100,38 @@ def test_flops_are_those_of_the_products():
     products += [(predictions, hidden, hidden), (predictions, hidden, config.vocabulary_size)]
     expected = 3 * rows * sum(2 * m * k * n for m, k, n in products)
     assert kb.num_training_flops(config, length, predictions) == expected
+
+
+def test_a_run_that_broke_off_goes_on_bit_for_bit(tmp_path, tokenizer):
+    """The whole chain with dropout on: text, rows, masks, weights, slots and random states."""
+    text = "\n\n".join(f"the {a} fox. the {b} dog." for a in "abcdefg" for b in "klmno")
+    (tmp_path / "text.txt").write_text(text)
+    corpus = kb.TextCorpus(str(tmp_path / "text.txt"), "blank_lines")
+    rows = kb.PretrainingRows(kb.Packer(tokenizer, 17), "next_sentence")
+    masker = kb.Masker(tokenizer, max_predictions=3)
+    config = kb.BertConfig(
+        vocabulary_size=97, num_layers=2, num_heads=3, hidden_dim=15, intermediate_dim=31
+    )
+
+    def weights_after_a_run(folder, breaks_at=100):
+        run.prepare(seed=5)
+        model = kb.BertPretrainer(kb.BertEncoder(config))
+        model.compile(kb.AdamW(kb.Schedule(1e-2, 7, 1)), **model.objective())
+
+        def breaking(step, batch):
+            whole = tf.debugging.assert_less(step, tf.constant(breaks_at, tf.int64), "power cut")
+            with tf.control_dependencies([whole]):
+                return tf.nest.map_structure(tf.identity, batch)
+
+        def dataset(first_step):
+            batches = kb.pretraining_dataset(corpus, rows, masker, 4, seed=5, first_step=first_step)
+            return batches.enumerate(first_step).map(breaking)
+
+        run.train(model, dataset, folder, num_steps=7, steps_per_epoch=3, verbose=0)
+        return [variable.numpy() for variable in (*model.variables, *model.optimizer.variables)]
+
+    expected = weights_after_a_run(tmp_path / "whole")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="power cut"):
+        weights_after_a_run(tmp_path / "broken", breaks_at=5)
+    for value, same in zip(weights_after_a_run(tmp_path / "broken"), expected, strict=True):
+        np.testing.assert_array_equal(value, same)
