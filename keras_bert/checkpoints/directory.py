@@ -8,16 +8,19 @@ import pathlib
 import shutil
 
 import keras
+from absl import logging
 
 from keras_bert.checkpoints import google, hub, settings, weights
 from keras_bert.config import BertConfig
-from keras_bert.models.encoder import BertEncoder
+from keras_bert.models.encoder import BertEncoder, initializer_of
 from keras_bert.models.pretrainer import BertPretrainer
 from keras_bert.text.tokenizer import Tokenizer
 from keras_bert.text.vocabulary import read_vocabulary, write_vocabulary
 
 # What sentence objective a model has, which transformers' config does not say.
 SENTENCE_KEY = "sentence_objective"
+# transformers leaves the pooler out where no head uses it.
+POOLER = ("pooler/dense/kernel", "pooler/dense/bias")
 # Files are made in the first folder; renaming it to the second one is the moment of saving.
 WRITING, WRITTEN = ".writing", ".written"
 
@@ -87,9 +90,11 @@ def load(directory: str | os.PathLike) -> Checkpoint:
     encoder, model = _build(
         config, "cls.predictions.bias" in tensors, objective if has_sentence else None
     )
-    # transformers leaves the pooler out where no head uses it.
-    pooler = ("pooler/dense/kernel", "pooler/dense/bias")
-    weights.assign(model or encoder, tensors, "hub", str(directory / hub.WEIGHTS_FILE), pooler)
+    weights.assign(model or encoder, tensors, "hub", str(directory / hub.WEIGHTS_FILE), POOLER)
+    if "bert.pooler.dense.weight" not in tensors:
+        kernel = encoder.pooler.dense.kernel
+        kernel.assign(initializer_of(config)(kernel.shape))
+        logging.info("%s has no pooler; that of the model is new.", directory)
     return Checkpoint(config, tokenizer, encoder, model)
 
 
@@ -170,8 +175,11 @@ def _load_google(directory: pathlib.Path) -> Checkpoint:
 def _build(
     config: BertConfig, has_masked_lm: bool, sentence_objective: str | None
 ) -> tuple[BertEncoder, BertPretrainer | None]:
-    encoder = BertEncoder(config)
-    return encoder, BertPretrainer(encoder, sentence_objective) if has_masked_lm else None
+    # Zeros, because all weights come from the file: drawing them would take longer than reading.
+    encoder = BertEncoder(config, initializer="zeros")
+    if not has_masked_lm:
+        return encoder, None
+    return encoder, BertPretrainer(encoder, sentence_objective, initializer="zeros")
 
 
 def _load_tokenizer(directory: pathlib.Path, config: BertConfig) -> Tokenizer:

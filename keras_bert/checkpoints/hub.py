@@ -51,11 +51,10 @@ class Tensors(Mapping):
     """
 
     def __init__(self, directory: pathlib.Path):
-        self._files = {}
         self._places: dict[str, tuple[pathlib.Path, str]] = {}
         for path, names in _shards(directory).items():
-            self._files[path] = _open(path)
-            there = set(self._files[path].keys())
+            with _opened(path) as file:
+                there = set(file.keys())
             if names is not None and names != there:
                 raise ValueError(
                     f"{path} must hold the tensors that {INDEX_FILE} says, but "
@@ -67,7 +66,9 @@ class Tensors(Mapping):
 
     def __getitem__(self, name: str) -> np.ndarray:
         path, stored = self._places[name]
-        return self._files[path].get_tensor(stored)
+        # Opened anew each time, so that what was read does not stay mapped into memory.
+        with _opened(path) as file:
+            return file.get_tensor(stored)
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._places))
@@ -177,7 +178,7 @@ def _shards(directory: pathlib.Path) -> dict[pathlib.Path, set[str] | None]:
     )
 
 
-def _open(path: pathlib.Path):
+def _opened(path: pathlib.Path):
     try:
         return safetensors.safe_open(path, framework="numpy")
     except (safetensors.SafetensorError, OSError) as error:

@@ -19,11 +19,17 @@ def encoder_inputs() -> dict[str, keras.KerasTensor]:
     return {name: keras.Input((None,), dtype="int32", name=name) for name in INPUTS}
 
 
+def initializer_of(config: BertConfig) -> keras.initializers.Initializer:
+    """BERT's initializer of matrices and tables: a normal truncated at two deviations."""
+    return keras.initializers.TruncatedNormal(stddev=config.initializer_range)
+
+
 class BertEncoder(keras.Model):
     """The bidirectional transformer encoder of "BERT" (Devlin et al. 2018, arXiv:1810.04805).
 
     Args:
         config: BertConfig.
+        initializer: initializer of all matrices and tables; None is BERT's truncated normal.
         dtype: keras dtype policy of all layers; None takes the global one.
 
     Args (call):
@@ -48,8 +54,8 @@ class BertEncoder(keras.Model):
     {'sequence_output': (2, 7, 15), 'pooled_output': (2, 15)}
     """
 
-    def __init__(self, config: BertConfig, dtype=None, name: str = "encoder"):
-        initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
+    def __init__(self, config: BertConfig, initializer=None, dtype=None, name: str = "encoder"):
+        initializer = initializer or initializer_of(config)
         embeddings = Embeddings(
             vocabulary_size=config.vocabulary_size,
             hidden_dim=config.hidden_dim,

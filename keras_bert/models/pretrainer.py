@@ -7,7 +7,7 @@ import keras
 from keras_bert.config import BertConfig
 from keras_bert.layers.heads import MaskedLMHead
 from keras_bert.metrics import Perplexity
-from keras_bert.models.encoder import BertEncoder, encoder_inputs
+from keras_bert.models.encoder import BertEncoder, encoder_inputs, initializer_of
 from keras_bert.training.trainable import Trainable
 
 SENTENCE_OBJECTIVES = ("next_sentence", "sentence_order")
@@ -23,6 +23,7 @@ class BertPretrainer(Trainable):
     Args:
         encoder: BertEncoder.
         sentence_objective: "next_sentence", "sentence_order" or None.
+        initializer: initializer of the heads' matrices; None is BERT's truncated normal.
         dtype: keras dtype policy of the heads; None takes the global one.
 
     Args (call):
@@ -55,6 +56,7 @@ class BertPretrainer(Trainable):
         self,
         encoder: BertEncoder,
         sentence_objective: str | None = "next_sentence",
+        initializer=None,
         dtype=None,
         name: str = "pretrainer",
     ):
@@ -64,7 +66,7 @@ class BertPretrainer(Trainable):
                 f"not {sentence_objective!r}."
             )
         config = encoder.config
-        initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
+        initializer = initializer or initializer_of(config)
         inputs = encoder_inputs()
         inputs["mask_positions"] = keras.Input((None,), dtype="int32", name="mask_positions")
         encoded = encoder({name: inputs[name] for name in encoder_inputs()})

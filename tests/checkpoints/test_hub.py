@@ -98,6 +98,13 @@ def test_old_names_and_copies_of_tied_weights(saved):
     same_weights(folder, model)
 
 
+def test_a_pooler_that_is_not_there_is_new(saved):
+    _, folder = saved
+    rewrite(folder, lambda tensors: {k: v for k, v in tensors.items() if "pooler" not in k})
+    kernel = np.asarray(kb.load(folder).encoder.pooler.dense.kernel)
+    assert 0.01 < kernel.std() < 0.03
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_is_widened(saved, dtype):
     import ml_dtypes
