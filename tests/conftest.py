@@ -35,6 +35,19 @@ def tokenizer(vocabulary) -> kb.Tokenizer:
 
 
 @pytest.fixture(scope="session")
+def config() -> kb.BertConfig:
+    """A small model with odd sizes and more rows of embeddings than `vocabulary` has pieces."""
+    return kb.BertConfig(
+        vocabulary_size=101,
+        num_layers=2,
+        num_heads=3,
+        hidden_dim=18,
+        intermediate_dim=31,
+        max_sequence_length=23,
+    )
+
+
+@pytest.fixture(scope="session")
 def shared() -> pathlib.Path:
     """The reference data beside the checkout; tests that need it are skipped without it."""
     if not SHARED.is_dir():

@@ -56,33 +56,9 @@ class BertEncoder(keras.Model):
 
     def __init__(self, config: BertConfig, initializer=None, dtype=None, name: str = "encoder"):
         initializer = initializer or initializer_of(config)
-        embeddings = Embeddings(
-            vocabulary_size=config.vocabulary_size,
-            hidden_dim=config.hidden_dim,
-            max_sequence_length=config.max_sequence_length,
-            num_segments=config.num_segments,
-            positions=config.positions,
-            dropout=config.dropout,
-            norm_epsilon=None if config.norm_first else config.norm_epsilon,
-            initializer=initializer,
-            dtype=dtype,
-            name="embeddings",
-        )
+        embeddings = _embeddings(config, initializer, dtype)
         blocks = [
-            TransformerBlock(
-                num_heads=config.num_heads,
-                hidden_dim=config.hidden_dim,
-                intermediate_dim=config.intermediate_dim,
-                activation=config.activation,
-                dropout=config.dropout,
-                attention_dropout=config.attention_dropout,
-                norm_epsilon=config.norm_epsilon,
-                norm_first=config.norm_first,
-                kernel_initializer=initializer,
-                dtype=dtype,
-                name=f"layer_{i}",
-            )
-            for i in range(config.num_layers)
+            _block(config, initializer, dtype, f"layer_{i}") for i in range(config.num_layers)
         ]
         pooler = Pooler(config.hidden_dim, initializer, dtype=dtype, name="pooler")
 
@@ -139,6 +115,37 @@ class BertEncoder(keras.Model):
             "attention_scores": ops.stack(scores),
         }
         return keras.Model(self.inputs, outputs, name=f"{self.name}_probe")
+
+
+def _embeddings(config: BertConfig, initializer, dtype) -> Embeddings:
+    return Embeddings(
+        vocabulary_size=config.vocabulary_size,
+        hidden_dim=config.hidden_dim,
+        max_sequence_length=config.max_sequence_length,
+        num_segments=config.num_segments,
+        positions=config.positions,
+        dropout=config.dropout,
+        norm_epsilon=None if config.norm_first else config.norm_epsilon,
+        initializer=initializer,
+        dtype=dtype,
+        name="embeddings",
+    )
+
+
+def _block(config: BertConfig, initializer, dtype, name: str) -> TransformerBlock:
+    return TransformerBlock(
+        num_heads=config.num_heads,
+        hidden_dim=config.hidden_dim,
+        intermediate_dim=config.intermediate_dim,
+        activation=config.activation,
+        dropout=config.dropout,
+        attention_dropout=config.attention_dropout,
+        norm_epsilon=config.norm_epsilon,
+        norm_first=config.norm_first,
+        kernel_initializer=initializer,
+        dtype=dtype,
+        name=name,
+    )
 
 
 class AttentionScores(keras.layers.Layer):

@@ -9,14 +9,6 @@ import safetensors.numpy
 
 import keras_bert as kb
 
-CONFIG = kb.BertConfig(
-    vocabulary_size=101,
-    num_layers=2,
-    num_heads=3,
-    hidden_dim=18,
-    intermediate_dim=31,
-    max_sequence_length=11,
-)
 B, T = 2, 7
 
 
@@ -29,8 +21,8 @@ def inputs(positions=True):
 
 
 @pytest.fixture
-def saved(tmp_path, tokenizer):
-    model = kb.BertPretrainer(kb.BertEncoder(CONFIG))
+def saved(tmp_path, tokenizer, config):
+    model = kb.BertPretrainer(kb.BertEncoder(config))
     kb.save(model, tmp_path / "bert", tokenizer)
     return model, tmp_path / "bert"
 
@@ -41,8 +33,8 @@ def saved(tmp_path, tokenizer):
     ids=lambda change: str(change),
 )
 @pytest.mark.parametrize("objective", ["next_sentence", "sentence_order", None])
-def test_what_is_saved_comes_back(tmp_path, tokenizer, change, objective):
-    model = kb.BertPretrainer(kb.BertEncoder(dataclasses.replace(CONFIG, **change)), objective)
+def test_what_is_saved_comes_back(tmp_path, tokenizer, change, objective, config):
+    model = kb.BertPretrainer(kb.BertEncoder(dataclasses.replace(config, **change)), objective)
     kb.save(model, tmp_path, tokenizer)
     checkpoint = kb.load(tmp_path)
     assert checkpoint.config == model.encoder.config
@@ -59,8 +51,8 @@ def test_what_is_saved_comes_back(tmp_path, tokenizer, change, objective):
     ]
 
 
-def test_encoder_alone(tmp_path, tokenizer):
-    encoder = kb.BertEncoder(CONFIG)
+def test_encoder_alone(tmp_path, tokenizer, config):
+    encoder = kb.BertEncoder(config)
     kb.save(encoder, tmp_path, tokenizer)
     checkpoint = kb.load(tmp_path)
     assert checkpoint.model is None
@@ -73,17 +65,19 @@ def test_encoder_alone(tmp_path, tokenizer):
     "settings",
     [(True, None, True), (False, None, True), (True, False, False), (False, True, True)],
 )
-def test_tokenizer_settings_come_back(tmp_path, vocabulary, settings):
+def test_tokenizer_settings_come_back(tmp_path, vocabulary, settings, config):
     lowercase, strip_accents, split_cjk = settings
     tokenizer = kb.Tokenizer(vocabulary, lowercase, strip_accents, split_cjk)
-    kb.save(kb.BertEncoder(CONFIG), tmp_path, tokenizer)
+    kb.save(kb.BertEncoder(config), tmp_path, tokenizer)
     loaded = kb.load(tmp_path).tokenizer
     for name in ("lowercase", "strip_accents", "split_cjk"):
         assert getattr(loaded, name) == getattr(tokenizer, name)
 
 
-def test_variants_that_transformers_lacks_have_a_model_type_of_their_own(tmp_path, tokenizer):
-    kb.save(kb.BertEncoder(dataclasses.replace(CONFIG, norm_first=True)), tmp_path, tokenizer)
+def test_variants_that_transformers_lacks_have_a_model_type_of_their_own(
+    tmp_path, tokenizer, config
+):
+    kb.save(kb.BertEncoder(dataclasses.replace(config, norm_first=True)), tmp_path, tokenizer)
     assert json.loads((tmp_path / "config.json").read_text())["model_type"] == "keras_bert"
 
 
@@ -142,16 +136,16 @@ def test_damage_is_named(saved, damage, message):
         kb.load(folder)
 
 
-def test_a_vocabulary_larger_than_the_model_is_not_saved(tmp_path, tokenizer):
-    small = kb.BertEncoder(dataclasses.replace(CONFIG, vocabulary_size=90))
+def test_a_vocabulary_larger_than_the_model_is_not_saved(tmp_path, tokenizer, config):
+    small = kb.BertEncoder(dataclasses.replace(config, vocabulary_size=90))
     with pytest.raises(ValueError, match="vocabulary_size=90 pieces, but has 97"):
         kb.save(small, tmp_path, tokenizer)
 
 
-def test_saving_again_replaces_and_leaves_other_files(saved, tokenizer):
+def test_saving_again_replaces_and_leaves_other_files(saved, tokenizer, config):
     model, folder = saved
     (folder / "notes.txt").write_text("mine")
-    other = kb.BertPretrainer(kb.BertEncoder(CONFIG))
+    other = kb.BertPretrainer(kb.BertEncoder(config))
     kb.save(other, folder, tokenizer)
     assert (folder / "notes.txt").read_text() == "mine"
     loaded = kb.load(folder).model(inputs())["masked_lm"]
@@ -179,10 +173,10 @@ def test_numbers_of_transformers(shared):
 
 
 @pytest.mark.parametrize("objective", ["next_sentence", None])
-def test_transformers_opens_what_is_saved(tmp_path, tokenizer, objective):
+def test_transformers_opens_what_is_saved(tmp_path, tokenizer, objective, config):
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
-    model = kb.BertPretrainer(kb.BertEncoder(CONFIG), objective)
+    model = kb.BertPretrainer(kb.BertEncoder(config), objective)
     kb.save(model, tmp_path, tokenizer)
     architecture = transformers.BertForPreTraining if objective else transformers.BertForMaskedLM
     theirs, report = architecture.from_pretrained(tmp_path, output_loading_info=True)
@@ -223,10 +217,10 @@ def kill_after(monkeypatch, name, number):
     ("name", "number", "new"), [("rename", 0, False), ("replace", 1, True), ("replace", 4, True)]
 )
 def test_killed_while_saving_the_directory_holds_one_whole_model(
-    saved, tokenizer, monkeypatch, name, number, new
+    saved, tokenizer, monkeypatch, name, number, new, config
 ):
     model, folder = saved
-    other = kb.BertPretrainer(kb.BertEncoder(CONFIG))
+    other = kb.BertPretrainer(kb.BertEncoder(config))
     with monkeypatch.context() as patch:
         # write_vocabulary, before the moment of saving, renames a file too.
         kill_after(patch, name, number)

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 
@@ -8,20 +9,16 @@ import tensorflow as tf
 import keras_bert as kb
 from keras_bert.checkpoints import google
 
-CONFIG = kb.BertConfig(
-    vocabulary_size=101,
-    num_layers=2,
-    num_heads=3,
-    hidden_dim=18,
-    intermediate_dim=31,
-    max_sequence_length=11,
-    activation="gelu_tanh",
-)
+
+@pytest.fixture
+def config(config):
+    """The small model with gelu as Google's code computes it."""
+    return dataclasses.replace(config, activation="gelu_tanh")
 
 
 @pytest.fixture
-def written(tmp_path, tokenizer):
-    model = kb.BertPretrainer(kb.BertEncoder(CONFIG))
+def written(tmp_path, tokenizer, config):
+    model = kb.BertPretrainer(kb.BertEncoder(config))
     kb.save_google(model, tmp_path / "google", tokenizer)
     return model, tmp_path / "google"
 
@@ -70,26 +67,26 @@ def test_a_real_checkpoint_of_tensorflow_1_opens(shared):
 
 
 @pytest.mark.parametrize("objective", ["next_sentence", None])
-def test_what_is_written_opens(tmp_path, tokenizer, objective):
-    model = kb.BertPretrainer(kb.BertEncoder(CONFIG), objective)
+def test_what_is_written_opens(tmp_path, tokenizer, objective, config):
+    model = kb.BertPretrainer(kb.BertEncoder(config), objective)
     kb.save_google(model, tmp_path / "google", tokenizer)
     checkpoint = kb.load(tmp_path / "google")
-    assert checkpoint.config == CONFIG
+    assert checkpoint.config == config
     assert checkpoint.model.sentence_objective == objective
     for ours, theirs in zip(model.weights, checkpoint.model.weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_an_encoder_alone(tmp_path, tokenizer):
-    kb.save_google(kb.BertEncoder(CONFIG), tmp_path / "google", tokenizer)
+def test_an_encoder_alone(tmp_path, tokenizer, config):
+    kb.save_google(kb.BertEncoder(config), tmp_path / "google", tokenizer)
     assert kb.load(tmp_path / "google").model is None
 
 
 @pytest.mark.parametrize(
     "change", [{"activation": "gelu"}, {"norm_first": True}, {"positions": "sinusoidal"}]
 )
-def test_what_google_has_not_is_refused(tmp_path, tokenizer, change):
-    config = kb.BertConfig(**{**CONFIG.__dict__, **change})
+def test_what_google_has_not_is_refused(tmp_path, tokenizer, change, config):
+    config = dataclasses.replace(config, **change)
     with pytest.raises(ValueError, match=f"{next(iter(change))}="):
         kb.save_google(kb.BertEncoder(config), tmp_path / "google", tokenizer)
 

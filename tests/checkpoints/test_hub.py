@@ -8,20 +8,11 @@ import safetensors.numpy
 import keras_bert as kb
 from keras_bert.checkpoints import hub
 
-CONFIG = kb.BertConfig(
-    vocabulary_size=101,
-    num_layers=2,
-    num_heads=3,
-    hidden_dim=18,
-    intermediate_dim=31,
-    max_sequence_length=11,
-)
-
 
 @pytest.fixture
-def saved(tmp_path, tokenizer):
+def saved(tmp_path, tokenizer, config):
     """A model and its directory without checksums, which a test may change."""
-    model = kb.BertPretrainer(kb.BertEncoder(CONFIG))
+    model = kb.BertPretrainer(kb.BertEncoder(config))
     kb.save(model, tmp_path / "bert", tokenizer)
     (tmp_path / "bert" / hub.CHECKSUMS_FILE).unlink()
     return model, tmp_path / "bert"
@@ -169,8 +160,8 @@ def test_a_file_that_is_none(saved, content):
 
 
 @pytest.mark.parametrize("name", [hub.CONFIG_FILE, hub.WEIGHTS_FILE, hub.VOCABULARY_FILE])
-def test_a_flipped_bit_is_found_by_the_checksums(tmp_path, tokenizer, name):
-    kb.save(kb.BertEncoder(CONFIG), tmp_path, tokenizer)
+def test_a_flipped_bit_is_found_by_the_checksums(tmp_path, tokenizer, name, config):
+    kb.save(kb.BertEncoder(config), tmp_path, tokenizer)
     content = bytearray((tmp_path / name).read_bytes())
     content[-9] ^= 4
     (tmp_path / name).write_bytes(content)

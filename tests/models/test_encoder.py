@@ -6,14 +6,6 @@ import pytest
 
 import keras_bert as kb
 
-CONFIG = kb.BertConfig(
-    vocabulary_size=97,
-    num_layers=2,
-    num_heads=3,
-    hidden_dim=18,
-    intermediate_dim=31,
-    max_sequence_length=11,
-)
 B, T = 2, 7
 
 
@@ -33,8 +25,8 @@ def inputs(length=T):
     [{}, {"norm_first": True}, {"positions": "sinusoidal"}, {"activation": "gelu_tanh"}],
     ids=lambda change: str(change),
 )
-def test_encoder_of_every_kind(change):
-    encoder = kb.BertEncoder(dataclasses.replace(CONFIG, **change))
+def test_encoder_of_every_kind(change, config):
+    encoder = kb.BertEncoder(dataclasses.replace(config, **change))
     outputs = encoder(inputs())
     assert outputs["sequence_output"].shape == (B, T, 18)
     assert outputs["pooled_output"].shape == (B, 18)
@@ -46,13 +38,13 @@ def test_encoder_of_every_kind(change):
     assert np.isfinite(outputs["sequence_output"]).all()
 
 
-def test_pre_norm_ends_with_a_norm():
-    states = kb.BertEncoder(dataclasses.replace(CONFIG, norm_first=True))(inputs())
+def test_pre_norm_ends_with_a_norm(config):
+    states = kb.BertEncoder(dataclasses.replace(config, norm_first=True))(inputs())
     np.testing.assert_allclose(np.std(states["sequence_output"], axis=-1), 1, atol=1e-3)
 
 
-def test_probe_shows_what_happens_inside():
-    encoder = kb.BertEncoder(CONFIG)
+def test_probe_shows_what_happens_inside(config):
+    encoder = kb.BertEncoder(config)
     inside, outputs = encoder.probe()(inputs()), encoder(inputs())
     assert inside["hidden_states"].shape == (3, B, T, 18)
     assert inside["attention_scores"].shape == (2, B, 3, T, T)
@@ -70,10 +62,10 @@ def test_parameters_of_the_published_models(preset, parameters):
     assert encoder.count_params() == parameters
 
 
-def test_bfloat16_stays_near_float32():
+def test_bfloat16_stays_near_float32(config):
     keras.utils.set_random_seed(1)
-    exact = kb.BertEncoder(CONFIG)
-    rounded = kb.BertEncoder(CONFIG, dtype="mixed_bfloat16")
+    exact = kb.BertEncoder(config)
+    rounded = kb.BertEncoder(config, dtype="mixed_bfloat16")
     rounded.set_weights(exact.get_weights())
     output = rounded(inputs())["sequence_output"]
     assert keras.backend.standardize_dtype(output.dtype) == "bfloat16"
@@ -82,9 +74,9 @@ def test_bfloat16_stays_near_float32():
     assert np.abs(difference).max() < 0.06
 
 
-def test_state_of_dropout_has_one_name_in_every_model():
+def test_state_of_dropout_has_one_name_in_every_model(config):
     paths = [
-        [v.path for v in kb.BertEncoder(CONFIG).variables if "seed" in v.path] for _ in range(2)
+        [v.path for v in kb.BertEncoder(config).variables if "seed" in v.path] for _ in range(2)
     ]
     assert paths[0] == paths[1] and len(set(paths[0])) == 5
 

@@ -3,15 +3,6 @@ import pytest
 
 import keras_bert as kb
 
-CONFIG = kb.BertConfig(
-    vocabulary_size=97,
-    num_layers=2,
-    num_heads=3,
-    hidden_dim=18,
-    intermediate_dim=31,
-    max_sequence_length=11,
-)
-
 
 def inputs(length=7):
     ids = np.random.default_rng(5).integers(5, 97, [2, length]).astype("int32")
@@ -23,26 +14,26 @@ def inputs(length=7):
     }
 
 
-def test_old_pieces_at_old_positions_give_the_same():
-    model = kb.BertPretrainer(kb.BertEncoder(CONFIG))
-    larger = kb.resize(model, max_sequence_length=25, vocabulary_size=103)
+def test_old_pieces_at_old_positions_give_the_same(config):
+    model = kb.BertPretrainer(kb.BertEncoder(config))
+    larger = kb.resize(model, max_sequence_length=50, vocabulary_size=107)
     before, after = model(inputs()), larger(inputs())
-    assert after["masked_lm"].shape == (2, 3, 103)
-    np.testing.assert_allclose(after["masked_lm"][..., :97], before["masked_lm"], atol=1e-6)
+    assert after["masked_lm"].shape == (2, 3, 107)
+    np.testing.assert_allclose(after["masked_lm"][..., :101], before["masked_lm"], atol=1e-6)
     np.testing.assert_allclose(after["next_sentence"], before["next_sentence"], atol=1e-6)
-    assert larger(inputs(25))["masked_lm"].shape == (2, 3, 103)
+    assert larger(inputs(50))["masked_lm"].shape == (2, 3, 107)
 
 
-def test_new_positions_repeat_the_old_and_new_pieces_are_drawn():
-    encoder = kb.BertEncoder(CONFIG)
-    larger = kb.resize(encoder, max_sequence_length=25, vocabulary_size=103)
+def test_new_positions_repeat_the_old_and_new_pieces_are_drawn(config):
+    encoder = kb.BertEncoder(config)
+    larger = kb.resize(encoder, max_sequence_length=50, vocabulary_size=107)
     old, new = (np.array(e.embeddings.position.embeddings) for e in (encoder, larger))
-    np.testing.assert_array_equal(new, old[np.arange(25) % 11])
-    drawn = np.array(larger.embeddings.token.embeddings)[97:]
+    np.testing.assert_array_equal(new, old[np.arange(50) % 23])
+    drawn = np.array(larger.embeddings.token.embeddings)[101:]
     assert 0.01 < drawn.std() < 0.03 and np.unique(drawn).size == drawn.size
 
 
-@pytest.mark.parametrize("change", [{"max_sequence_length": 10}, {"vocabulary_size": 96}])
-def test_a_model_only_grows(change):
+@pytest.mark.parametrize("change", [{"max_sequence_length": 22}, {"vocabulary_size": 96}])
+def test_a_model_only_grows(change, config):
     with pytest.raises(ValueError, match=f"{next(iter(change))} must be at least its"):
-        kb.resize(kb.BertEncoder(CONFIG), **change)
+        kb.resize(kb.BertEncoder(config), **change)
