@@ -1,1 +1,1 @@
-"""Models to directories and back."""
+"""Models to directories and back: the Hub's layout and Google's."""

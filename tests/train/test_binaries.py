@@ -124,6 +124,15 @@ def test_weights_are_taken_from_another_run_and_from_word_vectors(pretrained):
     assert "2 of 57 pieces start from their vector" in printed
 
 
+def test_a_checkpoint_is_converted(pretrained):
+    folder, _ = pretrained
+    source = f"--source={folder}/bert"
+    printed = run("convert", source, f"--output_dir={folder}/bert_hub")
+    assert "a BertPretrainer with" in printed
+    error = run("convert", source, f"--output_dir={folder}/google", "--format=google", code=1)
+    assert "gelu by its tanh formula" in error
+
+
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
