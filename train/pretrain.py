@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pathlib
 from typing import Literal
 
@@ -13,7 +14,9 @@ from keras_bert.training import run
 
 @dataclasses.dataclass(frozen=True)
 class Arguments:
-    input_pattern: str = flags.required("text files: globs with commas between them")
+    input_pattern: str = flags.required(
+        "text files: globs with commas between them; or a directory that write_token_corpus wrote"
+    )
     output_dir: str = flags.required("directory of this run and its checkpoint")
     vocabulary: str = flags.required("vocabulary file, as learn_vocabulary writes it")
     eval_pattern: str | None = flags.flag(None, "held-out text files")
@@ -140,7 +143,10 @@ def datasets(arguments: Arguments, tokenizer: kb.Tokenizer, sentence_objective: 
     packer = kb.Packer(tokenizer, arguments.sequence_length)
     rows = kb.PretrainingRows(packer, sentence_objective)
     masker = kb.Masker(tokenizer, arguments.mask_unit, max_predictions=arguments.max_predictions)
-    corpus = kb.TextCorpus(arguments.input_pattern, arguments.documents)
+    if os.path.isdir(arguments.input_pattern):
+        corpus = kb.TokenCorpus(arguments.input_pattern)
+    else:
+        corpus = kb.TextCorpus(arguments.input_pattern, arguments.documents)
     print(f"Training on {corpus.summary()}.")
 
     def train_data(first_step: int = 0):

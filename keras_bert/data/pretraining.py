@@ -13,6 +13,7 @@ from keras_bert.text.packing import Packer
 
 OBJECTIVES = ("next_sentence", "sentence_order", None)
 MIN_SEQUENCE_LENGTH = 8
+SHORT_SEQ_PROB = 0.1
 # Rows are made from this many blocks at a time, about 1,300 rows of 128 tokens.
 POOL_BLOCKS = 24
 
@@ -38,7 +39,8 @@ class PretrainingRows:
     Args:
         packer: Gives the rows their length T, at least 8.
         sentence_objective: "next_sentence", "sentence_order" or None.
-        short_seq_prob: Probability of a shorter window.
+        short_seq_prob: Probability of a shorter window. None is 0.1 for pairs, as in BERT, and 0
+            for full sentences, as in RoBERTa.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -52,7 +54,7 @@ class PretrainingRows:
     >>> corpus = kb.TextCorpus(str(path))
     >>> vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "fine", "film", "."]
     >>> tokenizer = kb.Tokenizer(vocabulary)
-    >>> rows = kb.PretrainingRows(kb.Packer(tokenizer, 10), None, short_seq_prob=0.0)
+    >>> rows = kb.PretrainingRows(kb.Packer(tokenizer, 10), None)
     >>> for blocks in corpus.blocks(shuffle=False).batch(1):
     ...     print(rows(corpus.read(blocks, tokenizer), seed=[1, 2])["token_ids"].numpy())
     [[2 5 6 7 8 5 7 8 3 0]]
@@ -62,8 +64,10 @@ class PretrainingRows:
         self,
         packer: Packer,
         sentence_objective: str | None = "next_sentence",
-        short_seq_prob: float = 0.1,
+        short_seq_prob: float | None = None,
     ):
+        if short_seq_prob is None:
+            short_seq_prob = 0.0 if sentence_objective is None else SHORT_SEQ_PROB
         length = packer.sequence_length
         if length is None or length < MIN_SEQUENCE_LENGTH:
             raise ValueError(

@@ -402,3 +402,9 @@ def test_packer_and_masker_must_agree(corpus, words, tokenizer):
     rows = PretrainingRows(kb.Packer(words, LENGTH))
     with pytest.raises(ValueError, match="same vocabulary"):
         pretraining_dataset(corpus, rows, kb.Masker(tokenizer), 3)
+
+
+@pytest.mark.parametrize(("objective", "probability"), [("next_sentence", 0.1), (None, 0.0)])
+def test_short_rows_are_as_in_the_papers(tokenizer, objective, probability):
+    rows = PretrainingRows(kb.Packer(tokenizer, LENGTH), objective)
+    assert rows.short_seq_prob == probability

@@ -107,11 +107,20 @@ def test_blanks_are_filled(pretrained):
     assert all(line.count("%") == 3 for line in printed if line.startswith("  [MASK] "))
 
 
-def test_weights_are_taken_from_another_run_and_from_word_vectors(pretrained):
+def test_tokens_once_written_and_weights_of_another_run_and_of_word_vectors(pretrained):
     folder, _ = pretrained
+    printed = run(
+        "write_token_corpus",
+        f"--input_pattern={folder}/corpus/train/*.txt",
+        f"--vocabulary={folder}/vocab.txt",
+        f"--output_dir={folder}/tokens",
+        "--documents=blank_lines",
+    )
+    assert "40 documents" in printed and f"--input_pattern={folder}/tokens" in printed
     (folder / "vectors.txt").write_text("cat 1 0 2\ndog 0 1 3\nunheard 1 1 1\n")
     printed = pretrain(
         folder,
+        f"--input_pattern={folder}/tokens",
         f"--output_dir={folder}/bert_2",
         f"--initial_checkpoint={folder}/bert",
         f"--word_vectors={folder}/vectors.txt",
