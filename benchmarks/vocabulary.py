@@ -1,33 +1,67 @@
 """How long it takes to learn a vocabulary, and in how much memory.
 
-    python -m benchmarks.vocabulary --pattern='corpus/*.txt' --megabytes=60
+    python -m benchmarks.vocabulary --pattern='corpus/*.txt'
 
 Files are read again, with new words in them each time, until there is as much text as wanted.
 """
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import pathlib
-import platform
 import random
 import re
 import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from importlib import metadata
+from collections.abc import Iterator
 
 import tensorflow as tf
-from absl import app, flags
 
 import keras_bert as kb
+from benchmarks.figures import print_figure
+from keras_bert import flags
 
-PATTERN = flags.DEFINE_string("pattern", None, "Text files to learn from.", required=True)
-MEGABYTES = flags.DEFINE_integer("megabytes", 60, "How much text to learn from.")
-VOCABULARY_SIZE = flags.DEFINE_integer("vocabulary_size", 30_000, "How many pieces to learn.")
-NEW_WORDS = flags.DEFINE_float("new_words", 0.02, "The share of words to misspell when repeated.")
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    pattern: str = flags.required("text files to learn from")
+    megabytes: int = flags.flag(60, "how much text to learn from")
+    vocabulary_size: int = flags.flag(30_000, "number of pieces to learn")
+    new_words: float = flags.flag(0.02, "share of words that are misspelled when text is repeated")
+
+
+def main(arguments: Arguments) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        path = pathlib.Path(directory, "corpus.txt")
+        with path.open("w", encoding="utf-8") as file:
+            file.writelines(texts(arguments))
+        num_bytes = path.stat().st_size
+        before = peak_megabytes()
+        start = time.perf_counter()
+        lines = tf.data.TextLineDataset(str(path)).batch(1024)
+        vocabulary = kb.learn_vocabulary(lines, arguments.vocabulary_size)
+        seconds = time.perf_counter() - start
+    details = {"megabytes": round(num_bytes / 1e6, 1), "vocabulary_size": len(vocabulary)}
+    print_figure("learn_vocabulary/time", round(seconds, 1), "s", **details)
+    print_figure("learn_vocabulary/before", round(before), "MB resident at most", **details)
+    print_figure(
+        "learn_vocabulary/after", round(peak_megabytes()), "MB resident at most", **details
+    )
+
+
+def texts(arguments: Arguments) -> Iterator[str]:
+    """Text of the files over and over, as much as wanted."""
+    paths = kb.TextCorpus(arguments.pattern).files
+    rng, left, share = random.Random(0), arguments.megabytes * 10**6, 0.0
+    while left > 0:
+        for path in paths:
+            text = pathlib.Path(path).read_text(encoding="utf-8", errors="ignore")
+            content = misspell(text, share, rng).encode()[: max(left, 0)]
+            left -= len(content)
+            yield content.decode("utf-8", "ignore")
+        share = arguments.new_words
 
 
 def misspell(text: str, share: float, rng: random.Random) -> str:
@@ -43,55 +77,11 @@ def misspell(text: str, share: float, rng: random.Random) -> str:
     return re.sub(r"[^\W\d_]{2,}", swap, text)
 
 
-def texts() -> Iterator[str]:
-    """Text of the files over and over, `--megabytes` in all."""
-    paths = sorted(tf.io.gfile.glob(PATTERN.value))
-    if not paths:
-        raise ValueError(f"--pattern must match files; {PATTERN.value} matches none. Correct it.")
-    rng, left, share = random.Random(0), MEGABYTES.value * 10**6, 0.0
-    while left > 0:
-        for path in paths:
-            text = pathlib.Path(path).read_text(encoding="utf-8", errors="ignore")
-            content = misspell(text, share, rng).encode()[: max(left, 0)]
-            left -= len(content)
-            yield content.decode("utf-8", "ignore")
-        share = NEW_WORDS.value
-
-
 def peak_megabytes() -> float:
     # Kilobytes on Linux, bytes on macOS.
     unit = 1e6 if sys.platform == "darwin" else 1e3
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
-def main(_: Sequence[str]) -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        path = pathlib.Path(directory, "corpus.txt")
-        with path.open("w", encoding="utf-8") as file:
-            file.writelines(texts())
-        num_bytes = path.stat().st_size
-        before = peak_megabytes()
-        start = time.perf_counter()
-        lines = tf.data.TextLineDataset(str(path)).batch(1024)
-        vocabulary = kb.learn_vocabulary(lines, VOCABULARY_SIZE.value)
-        seconds = time.perf_counter() - start
-    about = {
-        "corpus_megabytes": round(num_bytes / 1e6, 1),
-        "vocabulary_size": len(vocabulary),
-        "versions": {
-            "tensorflow": metadata.version("tensorflow"),
-            "python": platform.python_version(),
-        },
-        "machine": platform.processor() or platform.machine(),
-    }
-    figures = {
-        "seconds": (round(seconds, 1), "s"),
-        "peak_memory": (round(peak_megabytes()), "MB resident"),
-        "memory_before": (round(before), "MB resident"),
-    }
-    for name, (value, unit) in figures.items():
-        print(json.dumps(dict(name=f"learn_vocabulary/{name}", value=value, unit=unit, **about)))
-
-
 if __name__ == "__main__":
-    app.run(main)
+    flags.run(main, Arguments)

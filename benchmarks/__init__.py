@@ -1,0 +1,1 @@
+"""One program a question; each prints one JSON line a figure."""
