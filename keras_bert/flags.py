@@ -13,6 +13,9 @@ from typing import Any, Literal, TypeVar
 
 from absl import app, flags, logging
 
+# Flags belong to the binary that calls `run` or `define`, whose --help then lists them.
+flags.disclaim_key_flags()
+
 ArgumentsT = TypeVar("ArgumentsT")
 
 

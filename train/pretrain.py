@@ -27,6 +27,8 @@ class Arguments:
     preset: Literal["tiny", "mini", "small", "medium", "base", "large"] = flags.flag(
         "base", "size of the model"
     )
+    positions: Literal["learned", "sinusoidal"] = flags.flag("learned", "position embeddings")
+    norm_first: bool = flags.flag(False, "pre-norm blocks; BERT's are post-norm")
     initial_checkpoint: str | None = flags.flag(None, "checkpoint directory to take weights from")
     word_vectors: str | None = flags.flag(None, "GloVe or word2vec text file to take vectors from")
     sequence_length: int = flags.flag(128, "length of a packed row")
@@ -85,7 +87,10 @@ def build_model(arguments: Arguments, tokenizer: kb.Tokenizer) -> kb.BertPretrai
     """The compiled model, with new weights or those it is told to take."""
     objective = None if arguments.sentence_objective == "none" else arguments.sentence_objective
     config = dataclasses.replace(
-        kb.BertConfig.preset(arguments.preset), vocabulary_size=tokenizer.vocabulary_size
+        kb.BertConfig.preset(arguments.preset),
+        vocabulary_size=tokenizer.vocabulary_size,
+        positions=arguments.positions,
+        norm_first=arguments.norm_first,
     )
     if arguments.sequence_length > config.max_sequence_length:
         raise ValueError(
