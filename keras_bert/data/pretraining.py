@@ -33,6 +33,8 @@ class PretrainingRows:
     half of the rows to be replaced, those that find no partner keep their text and label 0.
     Documents of a single token give no row.
     sentence_order (https://arxiv.org/abs/1909.11942): half of the pairs are swapped: label 1.
+    Windows are not filled up, and those without two whole sentences have weight 0 in this
+    objective: a part that begins or ends within a sentence would give the order away.
     None (FULL-SENTENCES of https://arxiv.org/abs/1907.11692): one segment of whole sentences,
     across documents, with a [SEP] between documents; nothing is seen twice.
 
@@ -100,8 +102,8 @@ class PretrainingRows:
                 where the one before ended.
 
         Returns:
-            dict(token_ids, segment_ids, padding_mask), int32 [R, T], and `sentence_objective`,
-            int32 [R], if there is one.
+            dict(token_ids, segment_ids, padding_mask), int32 [R, T], and, if there is a
+            `sentence_objective`, its label, int32 [R], and `sentence_weights`, float32 [R].
         """
         target_seed, window_seed, pair_seed, order_seed = tf.unstack(tf.random.split(seed, 4))
         # A pair is never made of one sentence alone if its sentences fill half of it at most.
@@ -112,10 +114,12 @@ class PretrainingRows:
         if self.sentence_objective is None:
             ids, *ranges = _full_sentences(text, target, self.packer.tokenizer.sep_id)
         else:
-            ids, windows = text.ids, _windows(text, target, window_seed)
-            make = _next_sentence if self.sentence_objective == "next_sentence" else _sentence_order
-            *ranges, label = make(windows, pair_seed)
-            labels[self.sentence_objective] = label
+            is_order = self.sentence_objective == "sentence_order"
+            ids, windows = text.ids, _windows(text, target, window_seed, fill=not is_order)
+            make = _sentence_order if is_order else _next_sentence
+            *ranges, labels[self.sentence_objective] = make(windows, pair_seed)
+            has_label = windows.whole if is_order else tf.ones_like(windows.whole)
+            labels["sentence_weights"] = tf.cast(has_label, tf.float32)
         if shuffle:
             order = tf.range(tf.size(ranges[0]))
             order = tf.random.experimental.stateless_shuffle(order, order_seed)
@@ -242,7 +246,7 @@ def _example(
     sample_weight = {"masked_lm": masked["mask_weights"]}
     if objective is not None:
         y[objective] = batch[objective]
-        sample_weight[objective] = tf.ones_like(batch[objective], tf.float32)
+        sample_weight[objective] = batch["sentence_weights"]
     return x, y, sample_weight
 
 
@@ -255,6 +259,7 @@ class _Text(NamedTuple):
         opens: bool [S], whether a run of consecutive text of one document begins here.
         runs: int32 [S], the index of the run.
         documents: int64 [S].
+        whole: bool [S], whether it begins as in the text, and is not the rest of one that was cut.
     """
 
     ids: tf.Tensor
@@ -262,6 +267,7 @@ class _Text(NamedTuple):
     opens: tf.Tensor
     runs: tf.Tensor
     documents: tf.Tensor
+    whole: tf.Tensor
 
     @classmethod
     def of(cls, sentences: Sentences, limit: int, contiguous: bool) -> _Text:
@@ -280,54 +286,76 @@ class _Text(NamedTuple):
         opens = tf.gather(opens, owner) & (piece == 0)
         splits = tf.concat([[0], tf.cumsum(lengths)], axis=0)
         runs = tf.cumsum(tf.cast(opens, tf.int32)) - 1
-        return cls(sentences.ids.flat_values, splits, opens, runs, tf.gather(documents, owner))
+        documents = tf.gather(documents, owner)
+        return cls(sentences.ids.flat_values, splits, opens, runs, documents, piece == 0)
 
 
 class _Windows(NamedTuple):
-    """Windows of at least two tokens of one document, cut in two; all int32 [W] but the last.
+    """Windows of at least two tokens of one document, cut in two; all [W], int32 but the last two.
 
     Args:
         begin: Where the first part begins, an index into the pool's tokens.
         middle: Where it ends and the second part begins.
         room: How many tokens the window may hold.
         stop: Where the document's run ends; the second part may go on up to there.
-        documents: int64 [W].
+        end: Where the second part ends.
+        documents: int64.
+        whole: bool, whether both parts are made of whole sentences, if they are not filled up.
     """
 
     begin: tf.Tensor
     middle: tf.Tensor
     room: tf.Tensor
     stop: tf.Tensor
+    end: tf.Tensor
     documents: tf.Tensor
+    whole: tf.Tensor
 
 
-def _windows(text: _Text, target: tf.Tensor, seed: tf.Tensor) -> _Windows:
+def _windows(text: _Text, target: tf.Tensor, seed: tf.Tensor, fill: bool) -> _Windows:
     count = tf.size(text.runs)
     run_ends = tf.concat([tf.cast(tf.where(text.opens)[1:, 0], tf.int32), [count]], axis=0)
     run_ends = tf.gather(run_ends, text.runs)  # [S]
     following = tf.minimum(_following(text.splits, text.splits[:-1], target), run_ends)
-    first = tf.where(_orbit(following, text.opens))[:, 0]  # [W]
-    begin = tf.gather(text.splits, first)
+    first = tf.cast(tf.where(_orbit(following, text.opens))[:, 0], tf.int32)  # [W]
+    following = tf.gather(following, first)
+    begin, end = tf.gather(text.splits, first), tf.gather(text.splits, following)
     stop = tf.gather(text.splits, tf.gather(run_ends, first))
     target = tf.gather(target, first)
-    end = tf.gather(text.splits, tf.gather(following, first))
-    # What the sentences leave free is filled with the beginning of the one that did not fit.
-    end = tf.maximum(end, tf.minimum(begin + target, stop))
-    middle = _middle(text.splits, tf.cast(first, tf.int32), begin, end, seed)
-    windows = _Windows(
-        begin, middle, tf.maximum(target, end - begin), stop, tf.gather(text.documents, first)
-    )
+    room = tf.maximum(target, end - begin)
+    if fill:  # what the sentences leave free, with the beginning of the one that did not fit
+        end = tf.maximum(end, tf.minimum(begin + target, stop))
+    middle, whole = _middles(text, first, following, seed)
+    middle = tf.where(middle > begin, middle, begin + (end - begin) // 2)
+    documents = tf.gather(text.documents, first)
+    windows = _Windows(begin, middle, room, stop, end, documents, whole)
     return _Windows(*(tf.boolean_mask(values, end - begin >= 2) for values in windows))
 
 
-def _middle(
-    splits: tf.Tensor, first: tf.Tensor, begin: tf.Tensor, end: tf.Tensor, seed: tf.Tensor
-) -> tf.Tensor:
-    """One of the sentence boundaries inside each window, or its middle if there is none, [W]."""
-    inside = tf.searchsorted(splits, end) - first - 1
+def _middles(
+    text: _Text, first: tf.Tensor, following: tf.Tensor, seed: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """One of the beginnings of sentences inside each window.
+
+    Args:
+        text: The pool's text.
+        first: int32 [W], the first sentence of each window.
+        following: int32 [W], the first one behind it.
+        seed: integers [2].
+
+    Returns:
+        Where the sentence begins, int32 [W], 0 if there is none, and whether the window is made of
+        whole sentences and there is one, bool [W].
+    """
+    whole = tf.concat([text.whole, [True]], axis=0)
+    before = tf.cumsum(tf.cast(whole, tf.int32), exclusive=True)  # whole ones before each
+    begun = tf.gather(before, first + 1)
+    inside = tf.gather(before, following) - begun
     draw = tf.random.stateless_uniform(tf.shape(first), seed, dtype=tf.float64)
-    boundary = first + 1 + tf.cast(draw * tf.cast(inside, tf.float64), tf.int32)
-    return tf.where(inside > 0, tf.gather(splits, boundary), begin + (end - begin) // 2)
+    drawn = begun + tf.cast(draw * tf.cast(inside, tf.float64), tf.int32)
+    places = tf.boolean_mask(text.splits, whole)
+    middle = tf.where(inside > 0, tf.gather(places, drawn), 0)
+    return middle, (inside > 0) & tf.gather(whole, first) & tf.gather(whole, following)
 
 
 def _following(splits: tf.Tensor, begin: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
@@ -400,11 +428,13 @@ def _partners(
 
 
 def _sentence_order(windows: _Windows, seed: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """Half of the windows are swapped: (starts, lengths) of both parts, and labels."""
+    """Half of the windows are swapped: (starts, lengths) of both parts, and labels.
+
+    The window is not filled up: the part that ends within a sentence would give the order away.
+    """
     swapped = tf.random.stateless_uniform(tf.shape(windows.begin), seed) < 0.5
-    end = tf.minimum(windows.begin + windows.room, windows.stop)
     first = (windows.begin, windows.middle - windows.begin)
-    second = (windows.middle, end - windows.middle)
+    second = (windows.middle, windows.end - windows.middle)
     parts = [tf.where(swapped, b, a) for a, b in zip(first, second, strict=True)]
     parts += [tf.where(swapped, a, b) for a, b in zip(first, second, strict=True)]
     return *parts, tf.cast(swapped, tf.int32)

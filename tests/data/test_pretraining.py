@@ -162,6 +162,19 @@ def test_sentence_order_labels_are_true(corpus, words):
         assert after[0] == before[-1] + 1 and documents[after[0]] == documents[before[0]]
 
 
+def test_parts_with_a_sentence_order_are_whole_sentences(tmp_path, words):
+    lengths = [9, 40, 11, 7, 100, 8, 8, 8] * 9
+    corpus = make_corpus(tmp_path / "text", [[lengths]])
+    rows = rows_of(corpus, words, "sentence_order")
+    begins = set(np.cumsum([6, *lengths]).tolist())
+    weights = rows["sentence_weights"]
+    assert 0 < weights.sum() < weights.size
+    for parts, weight in zip(pairs_of(rows, words, "sentence_order"), weights, strict=True):
+        first, second, _ = parts
+        bounds = {first[0], second[0], first[-1] + 1, second[-1] + 1}
+        assert (weight == 1) == (bounds <= begins)
+
+
 @pytest.mark.parametrize(("objective", "least"), [("next_sentence", 0.9), ("sentence_order", 0.99)])
 def test_pairs_lose_little(corpus, words, objective, least):
     seen = np.unique(words_in(rows_of(corpus, words, objective, 0.0)["token_ids"]))
@@ -179,8 +192,8 @@ def test_windows_begin_and_split_at_sentences(tmp_path, words):
         assert (first[0] - 6) % 9 == 0 and (second[0] - 6) % 9 == 0
         starts.append(first[0] - 6)
         sizes.append(first.size + second.size)
-    # Six sentences fit; the rest is filled with the beginning of the seventh.
-    assert max(sizes) == LENGTH - 3
+    # Six sentences fit, and the row is not filled up.
+    assert max(sizes) == 54 < LENGTH - 3 - 1
     assert sorted(starts) == [*(0, 54, 108, 162), *(180, 234, 288, 342)]
 
 
@@ -216,11 +229,12 @@ def test_short_windows(tmp_path, words, objective):
     assert sizes[0.5].max() <= LENGTH
 
 
-@pytest.mark.parametrize("objective", ["next_sentence", "sentence_order"])
-def test_rows_of_long_documents_are_full(tmp_path, words, objective):
+# Rows of whole sentences leave free what the next sentence does not fit into.
+@pytest.mark.parametrize(("objective", "least"), [("next_sentence", 0.95), ("sentence_order", 0.8)])
+def test_rows_of_long_documents_are_full(tmp_path, words, objective, least):
     rng = np.random.default_rng(5)
     corpus = make_corpus(tmp_path / "text", [[rng.integers(3, 30, 150).tolist()] for _ in range(3)])
-    assert rows_of(corpus, words, objective, 0.0)["padding_mask"].mean() > 0.95
+    assert rows_of(corpus, words, objective, 0.0)["padding_mask"].mean() > least
 
 
 def novels(folder):
