@@ -9,7 +9,7 @@ DEMO := demo
 
 .PHONY: demo test lint clean
 
-demo: $(DEMO)/vocab.txt
+demo: .venv/installed $(DEMO)/vocab.txt
 	@$(RUN) -m train.pretrain --flagfile=train/recipes/demo.flags \
 		--input_pattern='$(DEMO)/corpus/train/*.txt' --eval_pattern='$(DEMO)/corpus/eval/*.txt' \
 		--vocabulary=$(DEMO)/vocab.txt --output_dir=$(DEMO)/bert
@@ -18,11 +18,11 @@ demo: $(DEMO)/vocab.txt
 		--text='This function raises a [MASK] if the file does not exist.' \
 		--text='If the shape of the [MASK] is not known, an error is [MASK].'
 
-$(DEMO)/vocab.txt: $(DEMO)/corpus/train
+$(DEMO)/vocab.txt: | $(DEMO)/corpus/train
 	@$(RUN) -m train.learn_vocabulary --input_pattern='$(DEMO)/corpus/train/*.txt' \
 		--documents=blank_lines --vocabulary_size=8000 --output=$@
 
-$(DEMO)/corpus/train: .venv/installed
+$(DEMO)/corpus/train: | .venv/installed
 	@$(RUN) -m train.write_documentation --output_dir=$(DEMO)/corpus
 
 test: .venv/installed

@@ -61,6 +61,7 @@ def main(arguments: Arguments) -> None:
     train_data, eval_data = datasets(arguments, tokenizer, model.sentence_objective)
     output_dir.mkdir(parents=True, exist_ok=True)
     flags.write_flagfile(arguments, flagfile)
+    keep_vocabulary(tokenizer.vocabulary, output_dir / "vocab.txt")
     rows, length = arguments.batch_size, arguments.sequence_length
     history = run.train(
         model,
@@ -81,6 +82,16 @@ def main(arguments: Arguments) -> None:
         "loss.png, metrics.jsonl, tensorboard/, and the flags of this run in pretrain.flags.\n"
         f"Next: python -m train.predict --checkpoint={output_dir} --text='Text with a [MASK].'"
     )
+
+
+def keep_vocabulary(vocabulary: tuple[str, ...], path: pathlib.Path) -> None:
+    """Keeps the run's vocabulary, whose file may change while the run rests."""
+    if path.exists() and kb.read_vocabulary(path) != vocabulary:
+        raise ValueError(
+            f"A run goes on with the vocabulary it began with, {path}, but --vocabulary now holds "
+            "another one: give that file, or choose another output directory."
+        )
+    kb.write_vocabulary(path, vocabulary)
 
 
 def build_model(arguments: Arguments, tokenizer: kb.Tokenizer) -> kb.BertPretrainer:

@@ -93,6 +93,16 @@ def test_another_run_is_not_mixed_in(pretrained):
     assert "--learning_rate was 0.0001 and is 0.0003" in error
 
 
+def test_another_vocabulary_is_not_mixed_in(pretrained):
+    folder, _ = pretrained
+    path = folder / "vocab.txt"
+    before = path.read_text()
+    path.write_text("\n".join([*before.split("\n")[:5], *sorted(before.split("\n")[5:-1])[::-1]]))
+    error = run("pretrain", f"--flagfile={folder}/bert/pretrain.flags", code=1)
+    path.write_text(before)
+    assert "goes on with the vocabulary it began with" in error
+
+
 def test_blanks_are_filled(pretrained):
     folder, _ = pretrained
     texts = ("The old [MASK] sees a [MASK].", "A cat, [MASK].")
