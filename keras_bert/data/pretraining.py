@@ -16,6 +16,8 @@ MIN_SEQUENCE_LENGTH = 8
 SHORT_SEQ_PROB = 0.1
 # Rows are made from this many blocks at a time, about 1,300 rows of 128 tokens.
 POOL_BLOCKS = 24
+# About as many are masked at a time.
+MASKED_ROWS = 256
 
 
 class PretrainingRows:
@@ -198,16 +200,20 @@ def pretraining_dataset(
         return rows(sentences, stream_key(seed, Stream.ROWS, shard[0], epoch, index), shuffle)
 
     @tf.function(autograph=False)
-    def mask(step: tf.Tensor, batch: dict[str, tf.Tensor]) -> tuple[dict, dict, dict]:
-        key = stream_key(seed, Stream.MASKS, shard[0], step)
+    def mask(index: tf.Tensor, batch: dict[str, tf.Tensor]) -> tuple[dict, dict, dict]:
+        key = stream_key(seed, Stream.MASKS, shard[0], index)
         return _example(batch, masker(batch["token_ids"], key), rows.sentence_objective)
 
     _check_some_rows(corpus, shard, make)
     pools = _pools(corpus, seed, num_epochs, shuffle, shard)
     made = pools.map(make, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    batches = made.rebatch(batch_size, drop_remainder=num_epochs is None).skip(first_step)
-    batches = batches.enumerate(start=first_step)
-    batches = batches.map(mask, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    # Small batches are masked some at a time, which takes a third less time a row.
+    size = max(1, MASKED_ROWS // batch_size)
+    endless = num_epochs is None
+    groups = made.rebatch(size * batch_size, drop_remainder=endless).skip(first_step // size)
+    groups = groups.enumerate(start=first_step // size)
+    groups = groups.map(mask, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    batches = groups.rebatch(batch_size, drop_remainder=endless).skip(first_step % size)
     options = tf.data.Options()
     # The files are distributed already.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
