@@ -29,7 +29,7 @@ test: .venv/installed
 	@$(RUN) -m pytest
 
 lint: .venv/installed
-	@.venv/bin/python -m pip install --quiet 'ruff>=0.9'
+	@.venv/bin/python -m pip install --quiet 'ruff >=0.17, <1'
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
 
 clean:
