@@ -128,7 +128,7 @@ class TextCorpus:
                 "every file is one document, 'blank_lines' where blank lines separate documents."
             )
         self.documents = documents
-        scanned = [_scan(path, documents) for path in _matching(pattern)]
+        scanned = [_scan(path, documents) for path in matching(pattern)]
         self._files = tuple(file for file in scanned if file.num_documents)
         self.empty_files = tuple(file.path for file in scanned if not file.num_documents)
         if not self._files:
@@ -324,7 +324,7 @@ def _shuffled(
     return blocks.batch(SHUFFLED_BLOCKS).enumerate().map(permute).unbatch()
 
 
-def _matching(pattern: str | Sequence[str]) -> list[str]:
+def matching(pattern: str | Sequence[str]) -> list[str]:
     patterns = pattern.split(",") if isinstance(pattern, str) else [str(one) for one in pattern]
     patterns = [one.strip() for one in patterns if one.strip()]
     found = set()
