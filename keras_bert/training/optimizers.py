@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import keras
 import tensorflow as tf
@@ -38,6 +38,8 @@ class AdamW(keras.optimizers.Optimizer):
         bias_correction: bool, divide m and v by `1 - beta ** t`, as PyTorch's AdamW does.
         exclude_from_weight_decay: regular expressions; a variable is not decayed when one of them
             is found in its `path`.
+        rate_factors: dict of floats by regular expression; the learning rate of a variable is
+            multiplied by that of the first one that is found in its `path`.
         name: str.
 
     Raises:
@@ -64,6 +66,7 @@ class AdamW(keras.optimizers.Optimizer):
         clip_norm: float | None = 1.0,
         bias_correction: bool = False,
         exclude_from_weight_decay: Iterable[str] = ("bias", "norm"),
+        rate_factors: Mapping[str, float] = types.MappingProxyType({}),
         name: str = "adamw",
     ):
         if isinstance(learning_rate, int):
@@ -77,6 +80,7 @@ class AdamW(keras.optimizers.Optimizer):
         self.clip_norm = clip_norm
         self.bias_correction = bias_correction
         self.exclusions = _patterns(exclude_from_weight_decay)
+        self.rate_factors = dict(zip(_patterns(rate_factors), rate_factors.values(), strict=True))
         self._check()
 
     def _check(self) -> None:
@@ -85,6 +89,11 @@ class AdamW(keras.optimizers.Optimizer):
             (0 <= self.beta_1 < 1, "beta_1 must be in [0, 1)", self.beta_1),
             (0 <= self.beta_2 < 1, "beta_2 must be in [0, 1)", self.beta_2),
             (self.epsilon > 0, "epsilon must be above 0", self.epsilon),
+            (
+                all(factor >= 0 for factor in self.rate_factors.values()),
+                "rate_factors must be at least 0",
+                self.rate_factors,
+            ),
             (
                 self.clip_norm is None or self.clip_norm > 0,
                 "clip_norm must be above 0, or None for no clipping",
@@ -119,6 +128,11 @@ class AdamW(keras.optimizers.Optimizer):
     def decays(self, variable: keras.Variable) -> bool:
         """Whether weight decay applies to `variable`: no exclusion is found in its path."""
         return not any(re.search(pattern, variable.path) for pattern in self.exclusions)
+
+    def rate_factor(self, variable: keras.Variable) -> float:
+        """By what the learning rate is multiplied for `variable`."""
+        found = (f for pattern, f in self.rate_factors.items() if re.search(pattern, variable.path))
+        return next(found, 1.0)
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None) -> None:
         """Refused: what is set here would be lost when the optimizer is saved and loaded."""
@@ -193,8 +207,9 @@ class AdamW(keras.optimizers.Optimizer):
     def _update(self, gradient, variable: keras.Variable, scalars) -> None:
         slot_m, slot_v = self._slots.of[id(variable)]
         weights = variable.value
+        rate = scalars.rate * self.rate_factor(variable)
         if self.weight_decay and self.decays(variable):
-            weights.assign(weights * (1.0 - scalars.rate * self.weight_decay))
+            weights.assign(weights * (1.0 - rate * self.weight_decay))
         # One pass in place. Written out in TensorFlow ops the update is bound by memory and takes
         # two to three times as long; XLA is no more than a fifth faster, and has to compile.
         tf.raw_ops.ResourceApplyAdam(
@@ -203,7 +218,7 @@ class AdamW(keras.optimizers.Optimizer):
             v=slot_v.value.handle,
             beta1_power=scalars.power_1,
             beta2_power=scalars.power_2,
-            lr=scalars.rate,
+            lr=rate,
             beta1=self.beta_1,
             beta2=self.beta_2,
             epsilon=scalars.epsilon,
@@ -222,6 +237,7 @@ class AdamW(keras.optimizers.Optimizer):
             "clip_norm": self.clip_norm,
             "bias_correction": self.bias_correction,
             "exclude_from_weight_decay": list(self.exclusions),
+            "rate_factors": dict(self.rate_factors),
             "name": self.name,
         }
 
@@ -249,7 +265,7 @@ def _patterns(patterns: Iterable[str]) -> tuple[str, ...]:
             re.compile(pattern)
         except re.error as error:
             raise ValueError(
-                "exclude_from_weight_decay must hold regular expressions; "
+                "AdamW's patterns must be regular expressions; "
                 f"{pattern!r} is none: {error}. Correct the pattern."
             ) from error
     return patterns

@@ -8,8 +8,9 @@ import json
 import math
 import os
 import pathlib
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
@@ -56,7 +57,8 @@ def train(
     validation_data: tf.data.Dataset | None = None,
     tokens_per_step: float | None = None,
     flops_per_step: float | None = None,
-    verbose: int | str = "auto",
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    verbose: int | None = None,
 ) -> dict[str, list[float]]:
     """Train until `num_steps`, going on from the last checkpoint in `output_dir`.
 
@@ -77,7 +79,9 @@ def train(
         validation_data: batches, finite; None does not validate.
         tokens_per_step: number, adds `tokens_per_second` to the logs.
         flops_per_step: number, adds `gflops_per_second` to the logs.
-        verbose: as in `keras.Model.fit`.
+        callbacks: further ones. What they add to the logs of an epoch is on record, and one that
+            sets `stop_training` at its end ends the run.
+        verbose: as in `keras.Model.fit`; None shows a bar to a person, and lines to a file.
 
     Returns:
         For each figure a list with one value an epoch, over the whole run, its earlier parts
@@ -112,10 +116,13 @@ def train(
     if first_step >= num_steps:
         logging.info("The run in %s is done, with %d steps.", output_dir, first_step)
         return record.history()
+    if verbose is None:
+        verbose = 1 if sys.stdout.isatty() else 2
     with StopSignal() as stop:
-        callbacks = [
+        own = [
             Throughput(tokens_per_step, flops_per_step),
             StopOnNaN(),
+            *callbacks,
             Record(record, output_dir, Epochs(num_steps, steps_per_epoch)),
             SaveCheckpoints(checkpoint, stop),
         ]
@@ -131,10 +138,12 @@ def train(
                 epochs=math.ceil(num_steps / steps_per_epoch),
                 steps_per_epoch=epochs.length,
                 validation_data=validation_data,
-                callbacks=[*extra, *callbacks],
+                callbacks=[*extra, *own],
                 shuffle=False,
                 verbose=verbose,
             )
+            if checkpoint.step < Epochs(num_steps, steps_per_epoch).end(epochs.last_epoch):
+                break  # a callback ended the run
     return record.history()
 
 

@@ -196,3 +196,21 @@ def test_misuse_is_refused():
         optimizer.exclude_from_weight_decay(var_names=["bias"])
     with pytest.raises(ValueError, match="float32"):
         AdamW(0.1).build([keras.Variable([1.0], dtype="bfloat16")])
+
+
+def test_rates_may_differ_by_path():
+    gradients = gradients_of(SHAPES)
+    optimizer = AdamW(0.01, rate_factors={"^dense/": 0.25, "bias": 0.0})
+    start, ours = run(optimizer, SHAPES, gradients)
+    rates = np.array([0.01] * len(gradients))
+    quarter = numpy_adamw(start, gradients, 0.25 * rates, decayed=(1, 0, 0))
+    whole = numpy_adamw(start, gradients, rates, decayed=(1, 0, 0))
+    np.testing.assert_allclose(ours[0], quarter[0], atol=1e-6)
+    np.testing.assert_allclose(ours[2], whole[2], atol=1e-6)
+    again = AdamW.from_config(optimizer.get_config())
+    assert again.rate_factors == {"^dense/": 0.25, "bias": 0.0}
+
+
+def test_rate_factors_are_checked():
+    with pytest.raises(ValueError, match="rate_factors must be at least 0"):
+        AdamW(0.01, rate_factors={"dense": -1.0})
