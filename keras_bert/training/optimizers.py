@@ -265,7 +265,7 @@ def _patterns(patterns: Iterable[str]) -> tuple[str, ...]:
             re.compile(pattern)
         except re.error as error:
             raise ValueError(
-                "AdamW's patterns must be regular expressions; "
+                "exclude_from_weight_decay and rate_factors take regular expressions; "
                 f"{pattern!r} is none: {error}. Correct the pattern."
             ) from error
     return patterns
