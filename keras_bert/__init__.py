@@ -10,6 +10,12 @@ from keras_bert.models.encoder import BertEncoder
 from keras_bert.models.pretrainer import BertPretrainer, num_training_flops
 from keras_bert.models.resizing import resize
 from keras_bert.tasks.fill_mask import FillMask
+from keras_bert.tasks.multiple_choice import MultipleChoice
+from keras_bert.tasks.question_answering import QuestionAnswerer
+from keras_bert.tasks.sentence_embedding import SentenceEmbedder, search
+from keras_bert.tasks.task import Task
+from keras_bert.tasks.text_classification import TextClassifier
+from keras_bert.tasks.token_classification import TokenClassifier
 from keras_bert.text.masking import Masker
 from keras_bert.text.packing import Packer
 from keras_bert.text.tokenizer import Tokenizer
@@ -27,10 +33,16 @@ __all__ = [
     "Checkpoint",
     "FillMask",
     "Masker",
+    "MultipleChoice",
     "Packer",
     "PretrainingRows",
+    "QuestionAnswerer",
     "Schedule",
+    "SentenceEmbedder",
+    "Task",
+    "TextClassifier",
     "TextCorpus",
+    "TokenClassifier",
     "TokenCorpus",
     "Tokenizer",
     "Trainable",
@@ -45,6 +57,7 @@ __all__ = [
     "resize",
     "save",
     "save_google",
+    "search",
     "write_token_corpus",
     "write_vocabulary",
 ]

@@ -6,21 +6,36 @@ import dataclasses
 import os
 import pathlib
 import shutil
+from typing import Any
 
 import keras
 from absl import logging
 
-from keras_bert.checkpoints import google, hub, settings, weights
+from keras_bert.checkpoints import google, hub, sentence_transformers, settings, weights
 from keras_bert.config import BertConfig
 from keras_bert.models.encoder import BertEncoder, initializer_of
 from keras_bert.models.pretrainer import BertPretrainer
+from keras_bert.tasks.multiple_choice import MultipleChoice
+from keras_bert.tasks.question_answering import QuestionAnswerer
+from keras_bert.tasks.sentence_embedding import SentenceEmbedder
+from keras_bert.tasks.task import Task
+from keras_bert.tasks.text_classification import TextClassifier
+from keras_bert.tasks.token_classification import TokenClassifier
+from keras_bert.text.packing import Packer
 from keras_bert.text.tokenizer import Tokenizer
 from keras_bert.text.vocabulary import read_vocabulary, write_vocabulary
 
 # What sentence objective a model has, which transformers' config does not say.
 SENTENCE_KEY = "sentence_objective"
-# transformers leaves the pooler out where no head uses it.
-POOLER = ("pooler/dense/kernel", "pooler/dense/bias")
+# The tasks by transformers' class, whose name config.json gives.
+TASKS = {
+    task.ARCHITECTURE: task
+    for task in (TextClassifier, TokenClassifier, QuestionAnswerer, MultipleChoice)
+}
+# transformers' classes with a masked-language-model head.
+PRETRAINERS = ("BertForPreTraining", "BertForMaskedLM")
+# Rows of embeddings without a piece, as models have that are padded to a multiple of 64 or less.
+MAX_UNUSED_ROWS = 63
 # Files are made in the first folder; renaming it to the second one is the moment of saving.
 WRITING, WRITTEN = ".writing", ".written"
 
@@ -33,7 +48,7 @@ class Checkpoint:
         config: BertConfig.
         tokenizer: Tokenizer.
         encoder: BertEncoder with the weights of the file.
-        model: the model with its head, a `BertPretrainer`, or None where there is no head.
+        model: the model with its head, a `BertPretrainer` or a task; None where there is no head.
     """
 
     config: BertConfig
@@ -42,8 +57,8 @@ class Checkpoint:
     model: keras.Model | None
 
 
-def load(directory: str | os.PathLike) -> Checkpoint:
-    """Opens a checkpoint directory, encoder alone or with pretraining heads.
+def load(directory: str | os.PathLike, dropout: float | None = None) -> Checkpoint:
+    """Opens a checkpoint directory, encoder alone or with the heads of pretraining or a task.
 
     Google's are told by their `bert_config.json`; Adam's slots in them are left aside. The Hub's
     may be sharded, of any version of transformers, and what `save` wrote is compared with its
@@ -52,6 +67,7 @@ def load(directory: str | os.PathLike) -> Checkpoint:
     Args:
         directory: path of a directory that `save`, transformers' `save_pretrained` or
             google-research/bert wrote.
+        dropout: float, of hidden states and attention, for training; None takes the config's.
 
     Returns:
         Checkpoint.
@@ -76,26 +92,7 @@ def load(directory: str | os.PathLike) -> Checkpoint:
     """
     directory = pathlib.Path(directory)
     finish_saving(directory)
-    if google.is_here(directory):
-        return _load_google(directory)
-    tensors = hub.Tensors(directory)
-    for name in (hub.CONFIG_FILE, hub.VOCABULARY_FILE):
-        _check_there(directory / name)
-    hub.check_sums(directory)
-    config = hub.read_config(directory)
-    tokenizer = _load_tokenizer(directory, config)
-    content = hub.read_settings(directory)
-    objective = content.get(SENTENCE_KEY, "next_sentence")
-    has_sentence = "cls.seq_relationship.weight" in tensors
-    encoder, model = _build(
-        config, "cls.predictions.bias" in tensors, objective if has_sentence else None
-    )
-    weights.assign(model or encoder, tensors, "hub", str(directory / hub.WEIGHTS_FILE), POOLER)
-    if "bert.pooler.dense.weight" not in tensors:
-        kernel = encoder.pooler.dense.kernel
-        kernel.assign(initializer_of(config)(kernel.shape))
-        logging.info("%s has no pooler; that of the model is new.", directory)
-    return Checkpoint(config, tokenizer, encoder, model)
+    return (_load_google if google.is_here(directory) else _load_hub)(directory, dropout)
 
 
 def save(
@@ -108,7 +105,7 @@ def save(
     `load` or `save`. Other files of the directory stay.
 
     Args:
-        model: BertEncoder, BertPretrainer, or a task around one.
+        model: BertEncoder, BertPretrainer, or a task.
         directory: path of the directory; made if it is not there.
         tokenizer: Tokenizer; None takes the task's own.
 
@@ -127,25 +124,21 @@ def save(
     staging = directory / WRITING
     shutil.rmtree(staging, ignore_errors=True)  # of a process that was killed
     staging.mkdir()
-    architecture, prefix = "BertModel", "bert."
-    if isinstance(model, BertPretrainer):
-        architecture = "BertForPreTraining" if model.sentence_objective else "BertForMaskedLM"
-        prefix = ""
-    content = hub.config_settings(config, architecture)
-    if isinstance(model, BertPretrainer):
-        content[SENTENCE_KEY] = model.sentence_objective
+    architecture = _architecture(model)
+    content = {**hub.config_settings(config, architecture), **_head_settings(model)}
     tensors = weights.tensors_of(model, "hub")
     write_vocabulary(staging / hub.VOCABULARY_FILE, tokenizer.vocabulary)
     settings.write_json(staging / hub.CONFIG_FILE, content)
     settings.write_json(
         staging / hub.TOKENIZER_FILE, settings.tokenizer_settings(tokenizer, config)
     )
-    hub.write_tensors(
-        {name.removeprefix(prefix): value for name, value in tensors.items()},
-        staging / hub.WEIGHTS_FILE,
-    )
+    if architecture == "BertModel":  # without a head names have no prefix
+        tensors = {name.removeprefix("bert."): value for name, value in tensors.items()}
+    hub.write_tensors(tensors, staging / hub.WEIGHTS_FILE)
+    if isinstance(model, SentenceEmbedder):
+        sentence_transformers.write(staging, model)
     settings.write_json(staging / hub.CHECKSUMS_FILE, hub.checksums(staging))
-    for path in (*staging.iterdir(), staging):
+    for path in (*staging.rglob("*"), staging):
         _flush(path)
     os.rename(staging, directory / WRITTEN)
     finish_saving(directory)
@@ -156,34 +149,105 @@ def finish_saving(directory: pathlib.Path) -> None:
     written = directory / WRITTEN
     if not written.is_dir():
         return
-    for path in sorted(written.iterdir()):
-        os.replace(path, directory / path.name)
-    written.rmdir()
+    for path in sorted(path for path in written.rglob("*") if path.is_file()):
+        target = directory / path.relative_to(written)
+        target.parent.mkdir(exist_ok=True)
+        os.replace(path, target)
+    shutil.rmtree(written)
 
 
-def _load_google(directory: pathlib.Path) -> Checkpoint:
+def _load_hub(directory: pathlib.Path, dropout: float | None) -> Checkpoint:
+    tensors = hub.Tensors(directory)
+    for name in (hub.CONFIG_FILE, hub.VOCABULARY_FILE):
+        _check_there(directory / name)
+    hub.check_sums(directory)
+    content = {**hub.read_settings(directory), **settings.dropout_settings(dropout)}
+    config = hub.read_config(content, directory)
+    tokenizer = _load_tokenizer(directory, config)
+    # Zeros, because all weights come from the file: drawing them would take longer than reading.
+    encoder = BertEncoder(config, initializer="zeros")
+    content["keras_bert"] = {
+        **_foreign_settings(directory, config),
+        **content.get("keras_bert", {}),
+    }
+    model = _hub_model(encoder, tokenizer, content, tensors)
+    source = str(directory / hub.WEIGHTS_FILE)
+    if weights.assign(model or encoder, tensors, "hub", source):
+        kernel = encoder.pooler.dense.kernel
+        kernel.assign(initializer_of(config)(kernel.shape))
+        logging.info("%s has no pooler: that of the encoder is new.", directory)
+    return Checkpoint(config, tokenizer, encoder, model)
+
+
+def _foreign_settings(directory: pathlib.Path, config: BertConfig) -> dict[str, Any]:
+    """What the files of other libraries say of a task's own settings."""
+    if sentence_transformers.is_here(directory):
+        return sentence_transformers.read_settings(directory, config)
+    return {"sequence_length": settings.max_length(directory / hub.TOKENIZER_FILE, config)}
+
+
+def _load_google(directory: pathlib.Path, dropout: float | None) -> Checkpoint:
     _check_there(directory / google.VOCABULARY_FILE)
-    config = google.read_config(directory)
+    content = {**google.read_settings(directory), **settings.dropout_settings(dropout)}
+    config = google.read_config(content, directory)
     tokenizer = _load_tokenizer(directory, config)
     tensors = google.Tensors(directory / google.WEIGHTS_PREFIX)
-    objective = "next_sentence" if "cls/seq_relationship/output_weights" in tensors else None
-    encoder, model = _build(config, "cls/predictions/output_bias" in tensors, objective)
+    encoder = BertEncoder(config, initializer="zeros")
+    model = _google_model(encoder, tokenizer, tensors)
     weights.assign(model or encoder, tensors, "google", str(directory / google.WEIGHTS_PREFIX))
     return Checkpoint(config, tokenizer, encoder, model)
 
 
-def _build(
-    config: BertConfig, has_masked_lm: bool, sentence_objective: str | None
-) -> tuple[BertEncoder, BertPretrainer | None]:
-    # Zeros, because all weights come from the file: drawing them would take longer than reading.
-    encoder = BertEncoder(config, initializer="zeros")
-    if not has_masked_lm:
-        return encoder, None
-    return encoder, BertPretrainer(encoder, sentence_objective, initializer="zeros")
+def _hub_model(
+    encoder: BertEncoder, tokenizer: Tokenizer, content: dict[str, Any], tensors: hub.Tensors
+) -> keras.Model | None:
+    """The model with its head that config.json names, or that the tensors are of."""
+    [architecture, *_] = content.get("architectures") or [None]
+    if "pooling" in content["keras_bert"]:
+        return SentenceEmbedder.from_settings(encoder, tokenizer, content)
+    if architecture in TASKS:
+        return TASKS[architecture].from_settings(encoder, tokenizer, content, "zeros")
+    if "cls.predictions.bias" in tensors or architecture in PRETRAINERS:
+        objective = content.get(SENTENCE_KEY, "next_sentence")
+        has_sentence = "cls.seq_relationship.weight" in tensors
+        return BertPretrainer(encoder, objective if has_sentence else None, initializer="zeros")
+    return None
+
+
+def _google_model(
+    encoder: BertEncoder, tokenizer: Tokenizer, tensors: google.Tensors
+) -> keras.Model | None:
+    """The model whose head the tensors are of; a classifier's labels are not in Google's files."""
+    if "cls/predictions/output_bias" in tensors:
+        has_sentence = "cls/seq_relationship/output_weights" in tensors
+        return BertPretrainer(encoder, "next_sentence" if has_sentence else None, "zeros")
+    packer = Packer(tokenizer, encoder.config.max_sequence_length)
+    if "cls/squad/output_weights" in tensors:
+        return QuestionAnswerer(encoder, packer, initializer="zeros")
+    if "output_bias" in tensors:
+        labels = [f"LABEL_{i}" for i in range(len(tensors["output_bias"]))]
+        problem = "regression" if len(labels) == 1 else "single_label_classification"
+        return TextClassifier(encoder, packer, labels, problem=problem, initializer="zeros")
+    return None
+
+
+def _architecture(model: keras.Model) -> str:
+    """transformers' class for a model."""
+    if isinstance(model, BertPretrainer):
+        return PRETRAINERS[0 if model.sentence_objective else 1]
+    return getattr(model, "ARCHITECTURE", "BertModel")
+
+
+def _head_settings(model: keras.Model) -> dict[str, Any]:
+    """What config.json says of a model's head."""
+    if isinstance(model, BertPretrainer):
+        return {SENTENCE_KEY: model.sentence_objective}
+    return model.settings() if isinstance(model, Task) else {}
 
 
 def _load_tokenizer(directory: pathlib.Path, config: BertConfig) -> Tokenizer:
     vocabulary = read_vocabulary(directory / hub.VOCABULARY_FILE, max_size=config.vocabulary_size)
+    _check_size(vocabulary, config, directory / hub.VOCABULARY_FILE)
     path = directory / hub.TOKENIZER_FILE
     content = settings.read_json(path) if path.is_file() else {}
     return settings.read_tokenizer(vocabulary, content, directory)
@@ -198,6 +262,22 @@ def _check_tokenizer(tokenizer: Tokenizer | None, config: BertConfig) -> None:
         raise ValueError(
             f"The vocabulary may have at most the config's vocabulary_size={config.vocabulary_size}"
             f" pieces, but has {tokenizer.vocabulary_size}: build the model for this vocabulary."
+        )
+    _check_size(tokenizer.vocabulary, config, "The tokenizer")
+
+
+def _check_size(vocabulary: tuple[str, ...], config: BertConfig, source: object) -> None:
+    unused = config.vocabulary_size - len(vocabulary)
+    if unused > MAX_UNUSED_ROWS:
+        raise ValueError(
+            f"{source} must have about as many pieces as the config's "
+            f"vocabulary_size={config.vocabulary_size}, but has {len(vocabulary)}: take the "
+            "vocabulary that belongs to the model, or add the new pieces to it."
+        )
+    if unused:
+        logging.info(
+            "%s has %d pieces, the model %d embeddings: the last ones stand for none.",
+            *(source, len(vocabulary), config.vocabulary_size),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -68,10 +69,14 @@ def is_here(directory: pathlib.Path) -> bool:
     return (directory / CONFIG_FILE).is_file()
 
 
-def read_config(directory: pathlib.Path) -> BertConfig:
-    """The config of Google's model in a directory."""
-    path = directory / CONFIG_FILE
-    return settings.read_config(settings.read_json(path), settings.GOOGLE_ACTIVATIONS, path)
+def read_settings(directory: pathlib.Path) -> dict[str, Any]:
+    """The content of bert_config.json."""
+    return settings.read_json(directory / CONFIG_FILE)
+
+
+def read_config(content: Mapping[str, Any], directory: pathlib.Path) -> BertConfig:
+    """The config that the content of a directory's bert_config.json says."""
+    return settings.read_config(content, settings.GOOGLE_ACTIVATIONS, directory / CONFIG_FILE)
 
 
 def write(model: keras.Model, directory: str | os.PathLike, tokenizer: Tokenizer) -> None:
@@ -82,7 +87,7 @@ def write(model: keras.Model, directory: str | os.PathLike, tokenizer: Tokenizer
     it by the directory's name.
 
     Args:
-        model: BertEncoder or BertPretrainer.
+        model: BertEncoder, BertPretrainer or a task; labels are nowhere in Google's files.
         directory: path of a directory that is empty or not there.
         tokenizer: Tokenizer.
 

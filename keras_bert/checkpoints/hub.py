@@ -97,9 +97,8 @@ def read_settings(directory: pathlib.Path) -> dict[str, Any]:
     return content
 
 
-def read_config(directory: pathlib.Path) -> BertConfig:
-    """The config of the model in a directory."""
-    content = read_settings(directory)
+def read_config(content: Mapping[str, Any], directory: pathlib.Path) -> BertConfig:
+    """The config that the content of a directory's config.json says."""
     own_keys = OWN_KEYS if content.get("model_type") == OWN_MODEL_TYPE else ()
     return settings.read_config(
         content, settings.HUB_ACTIVATIONS, directory / CONFIG_FILE, own_keys
@@ -130,8 +129,9 @@ def write_tensors(tensors: Mapping[str, np.ndarray], path: pathlib.Path) -> None
 
 
 def checksums(directory: pathlib.Path) -> dict[str, str]:
-    """SHA-256 of every file of a directory, by name."""
-    return {path.name: _sha256(path) for path in sorted(directory.iterdir()) if path.is_file()}
+    """SHA-256 of every file beneath a directory, by its path there."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    return {path.relative_to(directory).as_posix(): _sha256(path) for path in files}
 
 
 def check_sums(directory: pathlib.Path) -> None:

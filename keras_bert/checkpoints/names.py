@@ -114,3 +114,23 @@ def pretraining_names(sentence_objective: str = "next_sentence") -> tuple[Weight
             "cls.seq_relationship.bias",
         ),
     )
+
+
+def task_names() -> tuple[WeightName, ...]:
+    """Weights of the heads of tasks; Google's are those of `run_classifier.py` and `run_squad.py`.
+
+    Example:
+
+    >>> from keras_bert.checkpoints.names import task_names
+    >>> [name.hub for name in task_names() if name.ours == "span/kernel"]
+    ['qa_outputs.weight']
+    """
+    heads = (("classifier", "output", "classifier"), ("span", "cls/squad/output", "qa_outputs"))
+    return tuple(
+        name
+        for ours, google, hub in heads
+        for name in (
+            WeightName(f"{ours}/kernel", f"{google}_weights", f"{hub}.weight", ("google", "hub")),
+            WeightName(f"{ours}/bias", f"{google}_bias", f"{hub}.bias"),
+        )
+    )

@@ -102,6 +102,18 @@ def config_settings(config: BertConfig, activations: Mapping[str, str]) -> dict[
     return {"hidden_act": hidden_act, **values}
 
 
+def dropout_settings(dropout: float | None) -> dict[str, float]:
+    """The settings that replace a config's dropouts, of hidden states, attention and heads."""
+    keys = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout")
+    return {} if dropout is None else dict.fromkeys(keys, dropout)
+
+
+def max_length(path: pathlib.Path, config: BertConfig) -> int:
+    """The longest row that tokenizer_config.json, if it is there, and the positions allow."""
+    content = read_json(path) if path.is_file() else {}
+    return min(int(content.get("model_max_length") or 1 << 30), config.max_sequence_length)
+
+
 def read_tokenizer(
     vocabulary: tuple[str, ...], settings: Mapping[str, Any], source: pathlib.Path
 ) -> Tokenizer:

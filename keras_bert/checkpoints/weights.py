@@ -2,43 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
 import keras
 import numpy as np
 
-from keras_bert.checkpoints.names import WeightName, encoder_names, pretraining_names
+from keras_bert.checkpoints.names import (
+    WeightName,
+    encoder_names,
+    pretraining_names,
+    task_names,
+)
 from keras_bert.models.pretrainer import BertPretrainer
 
 Form = Literal["google", "hub"]
+
+# transformers leaves the pooler out where no head uses it; Google's code always has it.
+POOLER = frozenset(("pooler/dense/kernel", "pooler/dense/bias"))
 
 
 def names_of(model: keras.Model) -> dict[str, WeightName]:
     """The names of a model's weights.
 
     Args:
-        model: BertEncoder or BertPretrainer.
+        model: BertEncoder, BertPretrainer or a task.
 
     Returns:
         dict of WeightName by our name, the path of the variable.
     """
     config = getattr(model, "encoder", model).config
-    names = encoder_names(config.num_layers)
-    if isinstance(model, BertPretrainer):
-        names += pretraining_names(model.sentence_objective or "next_sentence")
+    objective = getattr(model, "sentence_objective", None) or "next_sentence"
+    names = encoder_names(config.num_layers) + pretraining_names(objective) + task_names()
     paths = {variable.path for variable in model.weights}
     return {name.ours: name for name in names if name.ours in paths}
 
 
+def uses_pooler(model: keras.Model) -> bool:
+    """Whether a head of the model stands on the pooler; of an encoder alone one may."""
+    if isinstance(model, BertPretrainer):
+        return model.sentence_objective is not None
+    return getattr(model, "USES_POOLER", True)
+
+
 def tensors_of(model: keras.Model, form: Form) -> dict[str, np.ndarray]:
-    """All weights of a model as a form names and stores them, float32."""
+    """The weights that a model uses as a form names and stores them, float32."""
+    unused = POOLER if form == "hub" and not uses_pooler(model) else ()
     variables = {variable.path: variable for variable in model.weights}
     return {
         getattr(name, form): np.ascontiguousarray(
             _turned(np.asarray(variables[ours], "float32"), name, form)
         )
         for ours, name in names_of(model).items()
+        if ours not in unused
     }
 
 
@@ -47,23 +63,28 @@ def assign(
     tensors: Mapping[str, np.ndarray],
     form: Form,
     source: str,
-    may_be_missing: Iterable[str] = (),
-) -> None:
+) -> list[str]:
     """Puts every tensor into its variable; nothing may be left over on either side.
 
+    Only the pooler of an encoder alone, or of a model that does not use it, may be missing.
+
     Args:
-        model: BertEncoder or BertPretrainer.
+        model: BertEncoder, BertPretrainer or a task.
         tensors: mapping of names, as the form gives them, to arrays; read one at a time.
         form: "google" or "hub".
         source: what an error calls the file.
-        may_be_missing: our names of variables that keep their value where there is no tensor.
+
+    Returns:
+        Paths of the variables that keep their value, since there is no tensor for them.
 
     Raises:
         ValueError: a tensor is missing, not known, or does not fit; the message names it.
     """
     names = names_of(model)
     expected = {getattr(name, form) for name in names.values()}
-    optional = {getattr(names[ours], form) for ours in may_be_missing if ours in names}
+    optional = set()
+    if form == "hub" and not (uses_pooler(model) and hasattr(model, "encoder")):
+        optional = {getattr(names[ours], form) for ours in POOLER}
     missing = sorted(expected - set(tensors) - optional)
     unknown = sorted(set(tensors) - expected)
     if missing or unknown:
@@ -72,9 +93,11 @@ def assign(
             f"{_some(missing)} are missing and {_some(unknown)} are not known: check that the "
             "directory holds one whole BERT and the config that belongs to it."
         )
+    kept = []
     for variable in model.weights:
         name = names[variable.path]
         if getattr(name, form) not in tensors:
+            kept.append(variable.path)
             continue
         value = _turned(tensors[getattr(name, form)], name, form)
         if value.shape != tuple(variable.shape):
@@ -84,6 +107,7 @@ def assign(
                 "of different models."
             )
         variable.assign(value)
+    return kept
 
 
 def _turned(value: np.ndarray, name: WeightName, form: Form) -> np.ndarray:

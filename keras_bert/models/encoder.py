@@ -82,7 +82,8 @@ class BertEncoder(keras.Model):
         self.embeddings = embeddings
         self.blocks = blocks
         self.pooler = pooler
-        self._hidden_states = hidden_states
+        # Symbolic, float [B, T, D]: models that use other layers are cut out with them.
+        self.hidden_states = hidden_states
         self._bias = bias
 
     def probe(self) -> keras.Model:
@@ -108,10 +109,10 @@ class BertEncoder(keras.Model):
         """
         scores = [
             AttentionScores(block)(x, self._bias)
-            for block, x in zip(self.blocks, self._hidden_states, strict=False)
+            for block, x in zip(self.blocks, self.hidden_states, strict=False)
         ]
         outputs = {
-            "hidden_states": ops.stack(self._hidden_states),
+            "hidden_states": ops.stack(self.hidden_states),
             "attention_scores": ops.stack(scores),
         }
         return keras.Model(self.inputs, outputs, name=f"{self.name}_probe")

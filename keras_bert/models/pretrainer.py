@@ -13,6 +13,12 @@ from keras_bert.training.trainable import Trainable
 SENTENCE_OBJECTIVES = ("next_sentence", "sentence_order")
 
 
+def pretrainer_inputs() -> dict[str, keras.KerasTensor]:
+    """The encoder's symbolic inputs and `mask_positions`, int32 [B, P]."""
+    positions = keras.Input((None,), dtype="int32", name="mask_positions")
+    return {**encoder_inputs(), "mask_positions": positions}
+
+
 class BertPretrainer(Trainable):
     """Masked language model and, if wanted, a sentence objective, over one encoder.
 
@@ -67,8 +73,7 @@ class BertPretrainer(Trainable):
             )
         config = encoder.config
         initializer = initializer or initializer_of(config)
-        inputs = encoder_inputs()
-        inputs["mask_positions"] = keras.Input((None,), dtype="int32", name="mask_positions")
+        inputs = pretrainer_inputs()
         encoded = encoder({name: inputs[name] for name in encoder_inputs()})
         masked_lm = MaskedLMHead(
             encoder.embeddings.token,

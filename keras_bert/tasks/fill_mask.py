@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import keras
+import numpy as np
 import tensorflow as tf
 
-from keras_bert.models.pretrainer import BertPretrainer
+from keras_bert.models.pretrainer import BertPretrainer, pretrainer_inputs
+from keras_bert.tasks.task import Example, Task, source_of
 from keras_bert.text.packing import Packer
 
+MASK = "[MASK]"
 
-class FillMask:
+
+class FillMask(Task):
     """Fills the blanks of texts with a pretrained masked language model.
+
+    An example has a `text` with one or more [MASK] in it, and, to learn from, its `answers`: a list
+    with the piece for each of them.
 
     Args:
         pretrainer: BertPretrainer, such as the `model` of a loaded checkpoint.
@@ -29,64 +38,63 @@ class FillMask:
     ...     vocabulary_size=7, num_layers=2, num_heads=3, hidden_dim=15, intermediate_dim=31
     ... )
     >>> task = kb.FillMask(
-    ...     kb.BertPretrainer(kb.BertEncoder(config)), kb.Packer(tokenizer, None), top_k=3
+    ...     kb.BertPretrainer(kb.BertEncoder(config)), kb.Packer(tokenizer), top_k=3
     ... )
     >>> [blanks] = task(["a fine [MASK]"])
     >>> len(blanks), len(blanks[0])
     (1, 3)
     """
 
-    def __init__(self, pretrainer: BertPretrainer, packer: Packer, top_k: int = 5):
+    def __init__(
+        self,
+        pretrainer: BertPretrainer,
+        packer: Packer,
+        top_k: int = 5,
+        name: str = "fill_mask",
+    ):
         vocabulary_size = packer.tokenizer.vocabulary_size
         if not 1 <= top_k <= vocabulary_size:
             raise ValueError(
                 f"top_k must lie between 1 and the {vocabulary_size} pieces of the vocabulary, "
                 f"not {top_k}."
             )
+        inputs = pretrainer_inputs()
+        outputs = {"masked_lm": pretrainer(inputs)["masked_lm"]}
+        super().__init__(pretrainer.encoder, packer, inputs, outputs, name=name)
         self.pretrainer = pretrainer
-        self.packer = packer
-        self.tokenizer = packer.tokenizer
         self.top_k = top_k
 
-    def __call__(self, texts: Sequence[str]) -> list[list[list[tuple[str, float]]]]:
-        """Candidates for every [MASK] of every text.
+    @property
+    def example_spec(self) -> dict[str, tf.TensorSpec]:
+        return {"text": tf.TensorSpec([None], tf.string)}
 
-        Args:
-            texts: sequence of str.
-
-        Returns:
-            For each text, for each of its blanks, `top_k` pairs of a piece and its probability,
-            the likeliest first.
-
-        Raises:
-            ValueError: a text has no [MASK], or one beyond the packer's `sequence_length`.
-        """
-        features = self.features(tf.constant(list(texts)))
-        num_blanks = tf.math.count_nonzero(features["mask_weights"], axis=1).numpy()
-        for text, found in zip(texts, num_blanks, strict=True):
-            if not 0 < found == text.count("[MASK]"):
+    def input_columns(self, examples: Sequence[Example]) -> dict[str, tf.Tensor]:
+        """As in every task; each [MASK] must be where the model reads it."""
+        columns = super().input_columns(examples)
+        found = tf.reduce_sum(self.features(columns)["mask_weights"], axis=1).numpy()
+        for example, number in zip(examples, found, strict=True):
+            wanted = example["text"].count(MASK)
+            if not 0 < number == wanted:
                 raise ValueError(
-                    "A text must hold [MASK] within the first pieces that the model reads "
-                    f"(sequence_length={self.packer.sequence_length}), but {found} of its "
-                    f"{text.count('[MASK]')} were found in {text!r}: write [MASK] where a piece is "
+                    f"{source_of(example)}: a text must hold {MASK} within the first pieces that "
+                    f"the model reads (sequence_length={self.packer.sequence_length}), but "
+                    f"{int(number)} of its {wanted} were found: write {MASK} where a piece is "
                     "missing, or shorten the text."
                 )
-        mask_weights = features.pop("mask_weights")
-        outputs = self.pretrainer(features, training=False)
-        return self.answers({**outputs, "mask_weights": mask_weights})
+        return columns
 
-    def features(self, texts: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Strings to ids, in graph.
+    def features(self, examples: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Strings to ids.
 
         Args:
-            texts: string [B].
+            examples: dict of `text` string [B].
 
         Returns:
             dict of int32 `token_ids`, `segment_ids`, `padding_mask` [B, T], `mask_positions`
             [B, P], and float32 `mask_weights` [B, P], 1 where there is a blank.
         """
-        ids = self.tokenizer.tokenize(texts, special_tokens=("[MASK]",))
-        packed = self.packer(ids)
+        ids = self.tokenizer.tokenize(examples["text"], special_tokens=(MASK,))
+        packed = self.trimmed(self.packer(ids))
         is_blank = packed["token_ids"] == self.tokenizer.mask_id
         places = tf.broadcast_to(tf.range(tf.shape(is_blank)[1]), tf.shape(is_blank))
         positions = tf.ragged.boolean_mask(places, is_blank)
@@ -96,28 +104,77 @@ class FillMask:
             "mask_weights": tf.ones_like(positions, tf.float32).to_tensor(),
         }
 
-    def answers(self, outputs: dict[str, tf.Tensor]) -> list[list[list[tuple[str, float]]]]:
-        """What `__call__` returns, from the model's outputs.
+    def num_tokens(self, columns: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        ids = self.tokenizer.tokenize(columns["text"], special_tokens=(MASK,))
+        return ids.row_lengths() + 2
+
+    def target_columns(self, examples: Sequence[Example]) -> dict[str, Any]:
+        ids = [_piece_ids(example, self.tokenizer.vocabulary) for example in examples]
+        return {"answers": tf.ragged.constant(ids, tf.int32)}
+
+    def targets(self, columns, features):
+        weights = features["mask_weights"] * columns["weight"][:, None]
+        ids = columns["answers"].to_tensor(shape=tf.shape(weights))
+        return {"masked_lm": tf.ensure_shape(ids, [None, None])}, {"masked_lm": weights}
+
+    def objective(self) -> dict:
+        """Losses and metrics, as keyword arguments of `compile`: those of pretraining."""
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum")
+        accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+        return {"loss": {"masked_lm": loss}, "weighted_metrics": {"masked_lm": [accuracy]}}
+
+    def answers(self, outputs, features) -> dict[str, tf.Tensor]:
+        """Candidates for every blank.
 
         Args:
-            outputs: dict of `masked_lm` float [B, P, V], logits, and `mask_weights` float [B, P].
+            outputs: dict of `masked_lm` float [B, P, V], logits.
+            features: dict with `mask_weights` float [B, P].
 
         Returns:
-            As `__call__`.
+            dict of `pieces` string [B, P, K] and their `probabilities` float32 [B, P, K], the
+            likeliest first, and `num_blanks` int32 [B]; what stands behind the last blank of a row
+            is to be ignored.
         """
         # A model may have more rows of embeddings than the vocabulary has pieces.
         logits = outputs["masked_lm"][..., : self.tokenizer.vocabulary_size]
         best = tf.math.top_k(tf.nn.softmax(tf.cast(logits, tf.float32)), self.top_k)
-        pieces = self.tokenizer.tokens(best.indices).numpy()
-        return [
-            [
-                [(piece.decode("utf-8"), float(p)) for piece, p in zip(*blank, strict=True)]
-                for blank, weight in zip(zip(*row, strict=True), weights, strict=True)
-                if weight
-            ]
-            for row, weights in zip(
-                zip(pieces, best.values.numpy(), strict=True),
-                outputs["mask_weights"].numpy(),
-                strict=True,
-            )
+        return {
+            "pieces": self.tokenizer.tokens(best.indices),
+            "probabilities": best.values,
+            "num_blanks": tf.cast(tf.reduce_sum(features["mask_weights"], axis=1), tf.int32),
+        }
+
+    def as_python(self, answer: dict[str, Any]) -> list[list[tuple[str, float]]]:
+        """For each blank `top_k` pairs of a piece and its probability, the likeliest first."""
+        blanks = zip(answer["pieces"], answer["probabilities"], strict=True)
+        return [list(zip(*blank, strict=True)) for blank in blanks][: answer["num_blanks"]]
+
+    def scores(self, examples, answers) -> dict[str, float]:
+        """How often the likeliest piece, and one of the `top_k`, is the answer."""
+        hits = [
+            [piece == answer for piece, _ in candidates]
+            for example, blanks in zip(examples, answers, strict=True)
+            for answer, candidates in zip(example["answers"], blanks, strict=True)
         ]
+        hits = np.array(hits)
+        return {
+            "accuracy": float(hits[:, 0].mean()),
+            f"accuracy_at_{self.top_k}": float(hits.any(axis=1).mean()),
+        }
+
+
+def _piece_ids(example: Example, vocabulary: Sequence[str]) -> list[int]:
+    answers = example.get("answers")
+    number = example["text"].count(MASK)
+    if not isinstance(answers, list | tuple) or len(answers) != number:
+        raise ValueError(
+            f"{source_of(example)}: answers must be a list with a piece for each of the {number} "
+            f"{MASK}, but is {answers!r}: correct it."
+        )
+    unknown = [answer for answer in answers if answer not in vocabulary]
+    if unknown:
+        raise ValueError(
+            f"{source_of(example)}: an answer must be one piece of the vocabulary, but "
+            f"{unknown[0]!r} is none: write a {MASK} for each of its pieces."
+        )
+    return [vocabulary.index(answer) for answer in answers]

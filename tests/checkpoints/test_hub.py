@@ -89,11 +89,23 @@ def test_old_names_and_copies_of_tied_weights(saved):
     same_weights(folder, model)
 
 
-def test_a_pooler_that_is_not_there_is_new(saved):
-    _, folder = saved
-    rewrite(folder, lambda tensors: {k: v for k, v in tensors.items() if "pooler" not in k})
-    kernel = np.asarray(kb.load(folder).encoder.pooler.dense.kernel)
+def without_pooler(tensors):
+    return {name: value for name, value in tensors.items() if "pooler" not in name}
+
+
+def test_an_encoder_may_have_no_pooler(tmp_path, tokenizer, config):
+    kb.save(kb.BertEncoder(config), tmp_path, tokenizer)
+    (tmp_path / hub.CHECKSUMS_FILE).unlink()
+    rewrite(tmp_path, without_pooler)
+    kernel = np.asarray(kb.load(tmp_path).encoder.pooler.dense.kernel)
     assert 0.01 < kernel.std() < 0.03
+
+
+def test_a_head_on_the_pooler_needs_it(saved):
+    _, folder = saved
+    rewrite(folder, without_pooler)
+    with pytest.raises(ValueError, match=r"bert.pooler.dense.bias.* missing"):
+        kb.load(folder)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

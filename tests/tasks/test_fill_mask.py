@@ -49,23 +49,42 @@ def test_texts_of_a_batch_do_not_see_each_other(task):
 
 def test_a_text_learned_by_heart_is_filled(tokenizer, config):
     keras.utils.set_random_seed(1)
-    config = dataclasses.replace(config, dropout=0.0, attention_dropout=0.0)
+    config = dataclasses.replace(config, num_layers=1, dropout=0.0, attention_dropout=0.0)
     model = kb.BertPretrainer(kb.BertEncoder(config), None)
-    model.compile(kb.AdamW(5e-3), **model.objective())
-    task = kb.FillMask(model, kb.Packer(tokenizer, 23), top_k=1)
-    features = task.features(tf.constant(["the quick brown [MASK] jump over the [MASK] dog"]))
-    weights = {"masked_lm": features.pop("mask_weights")}
-    words = [[tokenizer.vocabulary.index("fox"), tokenizer.vocabulary.index("lazy")]]
-    for _ in range(40):
-        model.train_on_batch(features, {"masked_lm": np.array(words)}, weights)
-    [[[(fox, p)], [(lazy, _)]]] = task(["the quick brown [MASK] jump over the [MASK] dog"])
-    assert (fox, lazy) == ("fox", "lazy") and p > 0.5
+    task = kb.FillMask(model, kb.Packer(tokenizer, 23), top_k=3)
+    examples = [
+        {"text": "the quick brown [MASK] jump over the [MASK] dog", "answers": ["fox", "lazy"]},
+        {"text": "a fine [MASK]", "answers": ["film"]},
+    ]
+    task.compile(kb.AdamW(5e-3), **task.objective())
+    task.fit(task.dataset(examples, 2), epochs=40, verbose=0)
+    answers = task([example["text"] for example in examples])
+    assert [[blank[0][0] for blank in blanks] for blanks in answers] == [["fox", "lazy"], ["film"]]
+    assert task.scores(examples, answers) == {"accuracy": 1.0, "accuracy_at_3": 1.0}
+
+
+def test_scores_look_at_all_candidates(task):
+    answers = [[[("a", 0.5), ("b", 0.3)], [("c", 0.6), ("d", 0.1)]], [[("e", 0.9), ("f", 0.05)]]]
+    examples = [{"answers": ["b", "c"]}, {"answers": ["a"]}]
+    scores = task.scores(examples, answers)
+    assert scores["accuracy"] == pytest.approx(1 / 3)
+    assert scores["accuracy_at_4"] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [(["fox"], "for each of the 2"), (["fox", "unheard"], "'unheard' is none"), (None, "None")],
+)
+def test_an_answer_that_cannot_be_learned_is_an_error(task, answers, message):
+    example = {"text": "[MASK] [MASK]", "answers": answers, "source": "blanks.jsonl:7"}
+    with pytest.raises(ValueError, match=rf"blanks.jsonl:7: .*{message}"):
+        task.dataset([example], 1)
 
 
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        (["a fine film"], "0 of its 0 were found in 'a fine film'"),
+        (["a fine film"], "'a fine film'.* 0 of its 0 were found"),
         (["a [MASK]", "a " * 40 + "[MASK]"], "0 of its 1 were found"),
         (["[MASK] " + "a " * 40 + "[MASK]"], "1 of its 2 were found"),
     ],

@@ -1,0 +1,223 @@
+"""What sentence-transformers' files say of a directory: how its vectors are made of its tokens'."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+from typing import Any
+
+from absl import logging
+
+from keras_bert.checkpoints import hub, settings
+from keras_bert.config import BertConfig
+from keras_bert.tasks.sentence_embedding import SentenceEmbedder
+
+MODULES_FILE = "modules.json"
+TRANSFORMER_FILE = "sentence_bert_config.json"
+POOLING_FOLDER = "1_Pooling"
+NORMALIZE_FOLDER = "2_Normalize"
+PROMPTS_FILE = "config_sentence_transformers.json"
+
+# Their names of what is joined, in order, by our names of pooling.
+POOLINGS = {"cls": ("cls",), "mean": ("mean",), "max": ("max",), "mean_max": ("mean", "max")}
+# Flags of older versions, in the order in which they join what several of them say.
+POOLING_FLAGS = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_lasttoken": "lasttoken",
+}
+# Modules that a model may have, one after the other; the last one may be missing.
+MODULES = ("Transformer", "Pooling", "Normalize")
+
+
+def is_here(directory: pathlib.Path) -> bool:
+    """Whether sentence-transformers wrote the directory."""
+    return (directory / MODULES_FILE).is_file()
+
+
+def read_settings(directory: pathlib.Path, config: BertConfig) -> dict[str, Any]:
+    """How sentence-transformers makes vectors in a directory, as `SentenceEmbedder.settings` says.
+
+    Args:
+        directory: path of a directory with `modules.json`, of any version.
+        config: BertConfig of the encoder in it.
+
+    Returns:
+        dict of `pooling`, `normalize` and `sequence_length`.
+
+    Raises:
+        ValueError: vectors are made in a way that `SentenceEmbedder` does not know, or the files
+            contradict each other; the message names the file.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> import keras_bert as kb
+    >>> from keras_bert.checkpoints import sentence_transformers
+    >>> from keras_bert.tasks.sentence_embedding import SentenceEmbedder
+    >>> tokenizer = kb.Tokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "fine", "film"))
+    >>> config = kb.BertConfig(
+    ...     vocabulary_size=7, num_layers=2, num_heads=3, hidden_dim=15, intermediate_dim=31
+    ... )
+    >>> task = SentenceEmbedder(kb.BertEncoder(config), kb.Packer(tokenizer, 256), pooling="max")
+    >>> directory = pathlib.Path(tempfile.mkdtemp())
+    >>> sentence_transformers.write(directory, task)
+    >>> sentence_transformers.read_settings(directory, config)
+    {'pooling': 'max', 'normalize': True, 'sequence_length': 256}
+    """
+    folders = _module_folders(directory / MODULES_FILE)
+    _check_prompts(directory / PROMPTS_FILE)
+    if "Normalize" in folders:
+        _check_normalize(directory / folders["Normalize"] / hub.CONFIG_FILE)
+    return {
+        "pooling": _pooling(directory / folders["Pooling"] / hub.CONFIG_FILE, config),
+        "normalize": "Normalize" in folders,
+        "sequence_length": _sequence_length(directory, config),
+    }
+
+
+def write(directory: pathlib.Path, embedder: SentenceEmbedder) -> None:
+    """Writes the files by which any version of sentence-transformers makes the same vectors.
+
+    Where it has no name for how they are made, of other layers or without pooling, none is written,
+    and the log says so.
+
+    Args:
+        directory: path of the directory that holds the encoder.
+        embedder: SentenceEmbedder.
+    """
+    config = embedder.encoder.config
+    if embedder.state_layers not in ((-1,), (config.num_layers,)) or embedder.pooling == "none":
+        logging.warning(
+            "sentence-transformers has no name for pooling %r of layers %s: %s is not written.",
+            *(embedder.pooling, embedder.state_layers, directory / MODULES_FILE),
+        )
+        return
+    folders = ["", POOLING_FOLDER, NORMALIZE_FOLDER][: 3 if embedder.normalize else 2]
+    modules = [
+        {"idx": i, "name": str(i), "path": folder, "type": f"sentence_transformers.models.{kind}"}
+        for i, (kind, folder) in enumerate(zip(MODULES, folders, strict=False))
+    ]
+    (directory / MODULES_FILE).write_text(json.dumps(modules, indent=2) + "\n", encoding="utf-8")
+    settings.write_json(
+        directory / TRANSFORMER_FILE,
+        {"max_seq_length": embedder.packer.sequence_length, "do_lower_case": False},
+    )
+    (directory / POOLING_FOLDER).mkdir(exist_ok=True)
+    settings.write_json(
+        directory / POOLING_FOLDER / hub.CONFIG_FILE,
+        {"word_embedding_dimension": config.hidden_dim, **_pooling_settings(embedder.pooling)},
+    )
+
+
+def _pooling_settings(pooling: str) -> dict[str, Any]:
+    names = POOLINGS[pooling]
+    if len(names) > 1:  # the flags of older versions have an order of their own
+        return {"pooling_mode": list(names)}
+    return {flag: name in names for flag, name in POOLING_FLAGS.items()}
+
+
+def _module_folders(path: pathlib.Path) -> dict[str, str]:
+    """The folders of a model's modules by their kind."""
+    try:
+        modules = json.loads(path.read_text(encoding="utf-8"))
+        types = [str(module["type"]) for module in modules]
+        folders = [str(module["path"]) for module in modules]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} must be a JSON list of modules with type and path, but {error!r}: restore the "
+            "file."
+        ) from error
+    kinds = tuple(name.rpartition(".")[2] for name in types)
+    known = all(name.startswith("sentence_transformers.") for name in types)
+    # A file from elsewhere must not reach out of its directory.
+    inside = all(re.fullmatch(r"\w[\w.-]*", folder) for folder in folders[1:])
+    if not (known and inside and kinds in (MODULES, MODULES[:2]) and folders[0] == ""):
+        raise ValueError(
+            f"{path} must name Transformer (with path ''), Pooling and, if vectors are normalized, "
+            "Normalize, each in a folder here, but names "
+            f"{list(zip(types, folders, strict=True))}: other modules are not supported. Without "
+            "the file the encoder opens alone."
+        )
+    return dict(zip(kinds, folders, strict=True))
+
+
+def _pooling(path: pathlib.Path, config: BertConfig) -> str:
+    content = _read(path)
+    keys = ("embedding_dimension", "word_embedding_dimension")
+    for key in keys:
+        if content.get(key, config.hidden_dim) != config.hidden_dim:
+            raise ValueError(
+                f"{path}: {key} must be the config's hidden size {config.hidden_dim}, but is "
+                f"{content[key]!r}: the files are of different models."
+            )
+    named = content.get("pooling_mode")
+    if named is None:
+        others = [
+            key for key in content if key.startswith("pooling_mode_") and key not in POOLING_FLAGS
+        ]
+        flags = {**POOLING_FLAGS, **dict(zip(others, others, strict=True))}
+        named = [name for flag, name in flags.items() if content.get(flag)] or ["mean"]
+    names = (named,) if isinstance(named, str) else tuple(named)
+    for ours, theirs in POOLINGS.items():
+        if names == theirs:
+            return ours
+    raise ValueError(
+        f"{path}: pooling must be by one of {list(POOLINGS.values())}, in this order, but is by "
+        f"{names}: that is not supported. Without {MODULES_FILE} the encoder opens alone."
+    )
+
+
+def _sequence_length(directory: pathlib.Path, config: BertConfig) -> int:
+    path = directory / TRANSFORMER_FILE
+    content = _read(path) if path.is_file() else {}
+    task = content.get("transformer_task", "feature-extraction")
+    if task != "feature-extraction":
+        raise ValueError(
+            f"{path}: transformer_task must be 'feature-extraction', not {task!r}: other models "
+            "give no hidden states to be pooled."
+        )
+    tokenizer_path = directory / hub.TOKENIZER_FILE
+    tokenizer = _read(tokenizer_path) if tokenizer_path.is_file() else {}
+    if content.get("do_lower_case") and tokenizer.get("do_lower_case") is False:
+        raise ValueError(
+            f"{path} says that text is lower-cased, {tokenizer_path} that it is not: write "
+            '"do_lower_case": true and "strip_accents": false in the latter, which is the same.'
+        )
+    length = content.get("max_seq_length")
+    if length is None:
+        return settings.max_length(tokenizer_path, config)
+    return min(int(length), config.max_sequence_length)
+
+
+def _check_normalize(path: pathlib.Path) -> None:
+    content = _read(path) if path.is_file() else {}  # older versions have no file
+    names = {content.get(key) for key in ("module_input_name", "module_output_name")}
+    if not names <= {None, "sentence_embedding"}:
+        raise ValueError(
+            f"{path}: what is normalized must be the sentence_embedding, but {content} is "
+            f"something else: that is not supported. Without {MODULES_FILE} the encoder opens "
+            "alone."
+        )
+
+
+def _check_prompts(path: pathlib.Path) -> None:
+    """A text that goes before all texts would be missed in silence."""
+    content = _read(path) if path.is_file() else {}
+    name = content.get("default_prompt_name")
+    prompt = (content.get("prompts") or {}).get(name)
+    if prompt:
+        raise ValueError(
+            f"{path}: default_prompt_name must be null, but {name!r} is to go before every text: "
+            f"put {prompt!r} there yourself, and null into the file."
+        )
+
+
+def _read(path: pathlib.Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ValueError(f"{path} must be there, as {MODULES_FILE} says: copy the whole directory.")
+    return settings.read_json(path)

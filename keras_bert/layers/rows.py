@@ -1,0 +1,79 @@
+"""Several rows for one example: choices, or windows of a long text."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+
+class FlattenRows(keras.layers.Layer):
+    """Makes rows of every example rows of the batch, as an encoder takes them.
+
+    Args (call):
+        x: [B, R, T], R rows of every example.
+
+    Returns:
+        [B*R, T].
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert.layers.rows import FlattenRows
+    >>> tuple(FlattenRows(dtype="int32")(np.zeros([2, 3, 7], "int32")).shape)
+    (6, 7)
+    """
+
+    def call(self, x):
+        return ops.reshape(x, (-1, ops.shape(x)[-1]))
+
+    def compute_output_shape(self, x_shape):
+        return (None, x_shape[-1])
+
+
+class GatherRows(keras.layers.Layer):
+    """Puts what was said of rows back to their example: the way back of `FlattenRows`.
+
+    Args (call):
+        x: float [B*R, C].
+        padding_mask: int [B, R, T], 1 where there is a token.
+
+    Returns:
+        float [B, R, C].
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert.layers.rows import GatherRows
+    >>> tuple(GatherRows()(np.zeros([6, 5]), np.ones([2, 3, 7], "int32")).shape)
+    (2, 3, 5)
+    """
+
+    def call(self, x, padding_mask):
+        return ops.reshape(x, (-1, ops.shape(padding_mask)[1], x.shape[-1]))
+
+    def compute_output_shape(self, x_shape, padding_mask_shape):
+        return (*padding_mask_shape[:2], x_shape[-1])
+
+
+class MeanOfRows(keras.layers.Layer):
+    """The mean over those rows of every example that hold something.
+
+    Args (call):
+        x: float [B, R, C].
+        padding_mask: int [B, R, T], 1 where there is a token; a row's first one tells.
+
+    Returns:
+        float [B, C].
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert.layers.rows import MeanOfRows
+    >>> x, mask = np.array([[[1.0], [3.0], [7.0]]]), np.array([[[1, 1], [1, 0], [0, 0]]])
+    >>> np.asarray(MeanOfRows()(x, mask)).tolist()
+    [[2.0]]
+    """
+
+    def call(self, x, padding_mask):
+        exists = ops.cast(padding_mask[:, :, :1], x.dtype)
+        return ops.sum(x * exists, axis=1) / ops.sum(exists, axis=1)

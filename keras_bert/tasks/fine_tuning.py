@@ -1,0 +1,189 @@
+"""Fine-tuning as people expect it: the best epoch kept, early stop, rates by depth."""
+
+from __future__ import annotations
+
+import collections
+import os
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+
+import keras
+import tensorflow as tf
+from absl import logging
+
+from keras_bert.config import BertConfig
+from keras_bert.models.encoder import BertEncoder
+from keras_bert.tasks.task import Example, Task
+from keras_bert.training import run
+
+
+def fine_tune(
+    task: Task,
+    data: tf.data.Dataset,
+    held_out: Sequence[Example],
+    output_dir: str | os.PathLike,
+    save: Callable[[], None],
+    num_epochs: int,
+    metric: str | None = None,
+    patience: int | None = None,
+) -> dict[str, list[float]]:
+    """Trains a compiled task epoch by epoch; run again, it goes on where it was stopped.
+
+    After each epoch the held-out examples are answered and scored, and the task is saved if no
+    epoch before was better. Without held-out examples it is saved at the end.
+
+    Args:
+        task: a compiled Task.
+        data: one epoch, shuffled: `task.dataset(examples, batch_size, training=True)`.
+        held_out: sequence of dicts, to choose by; may be empty.
+        output_dir: path of the run's folder, as for `training.run.train`.
+        save: function that saves the task as it is.
+        num_epochs: int, the most epochs.
+        metric: str, the score to choose by; None is the task's first.
+        patience: int, stop after so many epochs without a better one; None never does.
+
+    Returns:
+        For each figure, the scores as `val_<name>` among them, a list with one value an epoch.
+    """
+    steps = num_batches(data)
+    callbacks = []
+    if held_out:
+        callbacks = [KeepBest(task, held_out, output_dir, save, metric, patience)]
+    history = run.train(
+        task,
+        lambda step: data.repeat().skip(step),
+        output_dir,
+        num_steps=steps * num_epochs,
+        steps_per_epoch=steps,
+        callbacks=callbacks,
+    )
+    if not held_out:
+        save()
+    return history
+
+
+def num_batches(dataset: tf.data.Dataset) -> int:
+    """The number of batches of one epoch, counted where the dataset does not know it."""
+    known = int(dataset.cardinality())
+    if known >= 0:
+        return known
+    return int(dataset.reduce(tf.constant(0, tf.int64), lambda count, *_: count + 1))
+
+
+def best_epoch(history: Mapping[str, Sequence[float]], metric: str) -> int:
+    """The index of the epoch with the highest `val_<metric>`, the earliest of equal ones."""
+    values = list(history[f"val_{metric}"])
+    return values.index(max(values))
+
+
+class KeepBest(keras.callbacks.Callback):
+    """Scores held-out examples after each epoch, and saves the task whenever it is best.
+
+    What earlier epochs reached is read from the run's record, so that a run that was stopped goes
+    on as if it had not been.
+
+    Args:
+        task: Task.
+        examples: sequence of dicts, held out.
+        output_dir: path of the run's folder, where its record is.
+        save: function that saves the task as it is.
+        metric: str, a name of the task's scores; None is the first.
+        patience: int, stop the run after so many epochs without a better one; None never does.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        examples: Sequence[Example],
+        output_dir: str | os.PathLike,
+        save: Callable[[], None],
+        metric: str | None = None,
+        patience: int | None = None,
+    ):
+        super().__init__()
+        self.task = task
+        self.examples = examples
+        self.record = run.MetricsLog(pathlib.Path(output_dir) / "metrics.jsonl")
+        self.save = save
+        self.metric = metric
+        self.patience = patience
+
+    def on_epoch_end(self, epoch, logs=None) -> None:
+        scores = self.task.scores(self.examples, self.task(self.examples))
+        metric = self.metric or next(iter(scores))
+        if metric not in scores:
+            raise ValueError(
+                f"The metric to choose by must be one of {', '.join(scores)}, not {metric!r}."
+            )
+        if logs is not None:
+            logs.update({f"val_{name}": value for name, value in scores.items()})
+        before = self.record.history().get(f"val_{metric}", [])
+        if not before or scores[metric] > max(before):
+            self.save()
+        values = [*before, scores[metric]]
+        waited = len(values) - 1 - values.index(max(values))
+        if self.patience is not None and waited >= self.patience:
+            logging.info("No better epoch for %d: stopping.", waited)
+            self.model.stop_training = True
+
+
+def balanced(examples: Sequence[Example]) -> list[Example]:
+    """Examples with weights by which every label counts as much as any other.
+
+    A label of n among N examples and C labels weighs N / (C n), as in scikit-learn's "balanced".
+
+    Example:
+
+    >>> from keras_bert.tasks.fine_tuning import balanced
+    >>> [one["weight"] for one in balanced([{"label": "a"}, {"label": "a"}, {"label": "b"}])]
+    [0.75, 0.75, 1.5]
+    """
+    counts = collections.Counter(str(example["label"]) for example in examples)
+    share = len(examples) / len(counts)
+    return [{**example, "weight": share / counts[str(example["label"])]} for example in examples]
+
+
+def layer_rates(config: BertConfig, decay: float) -> dict[str, float]:
+    """Factors of the learning rate that fall with the distance from the head.
+
+    The head has the full rate, the last block `decay` of it, the one before `decay` squared, and
+    the embeddings least (Howard and Ruder 2018, arXiv:1801.06146; ELECTRA has 0.8).
+
+    Args:
+        config: BertConfig.
+        decay: float above 0, at most 1.
+
+    Returns:
+        dict of floats by regular expression, as `AdamW` takes it.
+
+    Example:
+
+    >>> import keras_bert as kb
+    >>> from keras_bert.tasks.fine_tuning import layer_rates
+    >>> layer_rates(kb.BertConfig(num_layers=2), 0.5)
+    {'^embeddings/': 0.125, '^layer_0/': 0.25, '^layer_1/': 0.5}
+    """
+    if not 0 < decay <= 1:
+        raise ValueError(f"The decay of rates must lie in (0, 1], not {decay}: 1 has none.")
+    if decay == 1:
+        return {}
+    depth = config.num_layers
+    blocks = {f"^layer_{i}/": decay ** (depth - i) for i in range(depth)}
+    return {"^embeddings/": decay ** (depth + 1), **blocks}
+
+
+def freeze(encoder: BertEncoder, num_layers: int) -> None:
+    """Leaves the embeddings and the first blocks as they are; to be called before `compile`.
+
+    Args:
+        encoder: BertEncoder.
+        num_layers: int, blocks; 0 freezes nothing.
+    """
+    if not 0 <= num_layers <= len(encoder.blocks):
+        raise ValueError(
+            f"num_layers to freeze must lie between 0 and {len(encoder.blocks)}, not {num_layers}."
+        )
+    if num_layers:
+        encoder.embeddings.trainable = False
+        for block in encoder.blocks[:num_layers]:
+            block.trainable = False

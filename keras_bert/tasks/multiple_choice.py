@@ -1,0 +1,181 @@
+"""MultipleChoice: which of several texts goes with a question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_bert import metrics
+from keras_bert.layers.dropout import Dropout
+from keras_bert.layers.rows import GatherRows
+from keras_bert.models.encoder import BertEncoder, initializer_of
+from keras_bert.tasks.task import (
+    Example,
+    Task,
+    encoded_rows,
+    head_dropout,
+    packer_of,
+    row_inputs,
+    source_of,
+)
+from keras_bert.text.packing import Packer
+
+
+class MultipleChoice(Task):
+    """A score of every choice from the pooled output (Devlin et al. 2018, section 4.4, SWAG).
+
+    An example has a `context`, a `question`, either of which may be empty, its `choices`, of any
+    number, and as its `label` the index of the right one, int. A choice is the row
+    `[CLS] context [SEP] question choice [SEP]`.
+
+    Args:
+        encoder: BertEncoder.
+        packer: Packer; what is longer than its rows is cut, the longer text first.
+        dropout: float, before the head; None takes the encoder's.
+        initializer: initializer of the head; None is BERT's truncated normal.
+
+    Example:
+
+    >>> import keras_bert as kb
+    >>> tokenizer = kb.Tokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "fine", "film"))
+    >>> config = kb.BertConfig(
+    ...     vocabulary_size=7, num_layers=2, num_heads=3, hidden_dim=15, intermediate_dim=31
+    ... )
+    >>> task = kb.MultipleChoice(kb.BertEncoder(config), kb.Packer(tokenizer))
+    >>> example = {"context": "A fine", "question": "", "choices": ["film", "fine", "a"]}
+    >>> len(task([example])[0]["probabilities"])
+    3
+    """
+
+    ARCHITECTURE = "BertForMultipleChoice"
+
+    def __init__(
+        self,
+        encoder: BertEncoder,
+        packer: Packer,
+        dropout: float | None = None,
+        initializer=None,
+        name: str = "multiple_choice",
+    ):
+        inputs = row_inputs()
+        pooled = encoded_rows(encoder, inputs)["pooled_output"]
+        dropout = head_dropout(encoder, dropout)
+        score = keras.layers.Dense(
+            1, kernel_initializer=initializer or initializer_of(encoder.config), name="classifier"
+        )(Dropout(dropout)(pooled))
+        scores = GatherRows()(score, inputs["padding_mask"])[:, :, 0]
+        super().__init__(encoder, packer, inputs, {"logits": scores}, name=name)
+        encoder.pooler.trainable = self.USES_POOLER
+        self.dropout = dropout
+
+    @property
+    def example_spec(self) -> dict[str, tf.TensorSpec | tf.RaggedTensorSpec]:
+        text = tf.TensorSpec([None], tf.string)
+        choices = tf.RaggedTensorSpec([None, None], tf.string, ragged_rank=1)
+        return {"context": text, "question": text, "choices": choices}
+
+    def features(self, examples: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Strings to ids.
+
+        Args:
+            examples: dict of `context` and `question`, string [B], and `choices`, ragged string
+                [B, (choices)], or string [B, C] with "" where an example has fewer.
+
+        Returns:
+            dict of int32 `token_ids`, `segment_ids`, `padding_mask` [B, C, T]; rows of choices that
+            are not there hold nothing.
+        """
+        choices = _ragged(examples["choices"])
+        first, second = self._pieces(examples, choices)
+        packed = self.trimmed(self.packer(first, second))
+        return {name: choices.with_values(rows).to_tensor() for name, rows in packed.items()}
+
+    def num_tokens(self, columns: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        first, second = self._pieces(columns, columns["choices"])
+        lengths = first.row_lengths() + second.row_lengths() + 3
+        return tf.reduce_max(columns["choices"].with_values(lengths), axis=1)
+
+    def target_columns(self, examples: Sequence[Example]) -> dict[str, Any]:
+        return {"label": tf.constant([_label(example) for example in examples])}
+
+    def targets(self, columns, features):
+        return {"logits": columns["label"]}, {"logits": columns["weight"]}
+
+    def objective(self) -> dict:
+        """Losses and metrics, as keyword arguments of `compile`: cross-entropy over the choices."""
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum")
+        accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+        return {"loss": {"logits": loss}, "weighted_metrics": {"logits": [accuracy]}}
+
+    def answers(self, outputs, features) -> dict[str, tf.Tensor]:
+        """The choice that fits best.
+
+        Args:
+            outputs: dict of `logits` float [B, C].
+            features: dict with `padding_mask` [B, C, T], which tells the choices that are there.
+
+        Returns:
+            dict of `choice` int32 [B], its `probability` float32 [B], `probabilities` [B, C], 0
+            where there is no choice, and `num_choices` int32 [B].
+        """
+        there = features["padding_mask"][:, :, 0] > 0
+        logits = tf.cast(outputs["logits"], tf.float32)
+        logits = tf.where(there, logits, tf.float32.min)
+        probabilities = tf.nn.softmax(logits)
+        return {
+            "choice": tf.argmax(logits, axis=1, output_type=tf.int32),
+            "probability": tf.reduce_max(probabilities, axis=1),
+            "probabilities": probabilities,
+            "num_choices": tf.reduce_sum(tf.cast(there, tf.int32), axis=1),
+        }
+
+    def as_python(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """`choice`, its `probability`, and the `probabilities` of all choices."""
+        num_choices = answer.pop("num_choices")
+        return {**answer, "probabilities": answer["probabilities"][:num_choices]}
+
+    def scores(self, examples, answers) -> dict[str, float]:
+        """How good answers are: `accuracy`."""
+        wanted = np.array([_label(example) for example in examples])
+        return {"accuracy": metrics.accuracy(wanted, np.array([a["choice"] for a in answers]))}
+
+    def settings(self) -> dict[str, Any]:
+        return {
+            "classifier_dropout": self.dropout,
+            "keras_bert": {"sequence_length": self.packer.sequence_length},
+        }
+
+    @classmethod
+    def from_settings(cls, encoder, tokenizer, settings, initializer=None) -> MultipleChoice:
+        packer = packer_of(encoder, tokenizer, settings.get("keras_bert", {}))
+        return cls(encoder, packer, settings.get("classifier_dropout"), initializer)
+
+    def _pieces(self, examples, choices: tf.RaggedTensor) -> tuple[tf.RaggedTensor, ...]:
+        """The first and the second segment of every row, ragged int32 [B*C, (pieces)]."""
+        row = choices.value_rowids()
+        context, question = (
+            tf.gather(self.tokenizer.tokenize(examples[name]), row)
+            for name in ("context", "question")
+        )
+        return context, tf.concat([question, self.tokenizer.tokenize(choices.values)], axis=1)
+
+
+def _ragged(choices: tf.Tensor | tf.RaggedTensor) -> tf.RaggedTensor:
+    """Choices without the empty strings that fill a rectangle up."""
+    if isinstance(choices, tf.RaggedTensor):
+        return choices
+    return tf.RaggedTensor.from_tensor(choices, padding="")
+
+
+def _label(example: Example) -> int:
+    label, count = example.get("label"), len(example["choices"])
+    if not isinstance(label, int) or not 0 <= label < count:
+        raise ValueError(
+            f"{source_of(example)}: the label must be the index of one of the {count} choices, but "
+            f"is {label!r}: count them from 0."
+        )
+    return label

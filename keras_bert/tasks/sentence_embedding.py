@@ -1,0 +1,548 @@
+"""SentenceEmbedder: a text in, a vector out; and exact search among vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from keras_bert import metrics
+from keras_bert.layers.pooling import Pooling
+from keras_bert.layers.rows import FlattenRows, GatherRows
+from keras_bert.models.encoder import BertEncoder
+from keras_bert.tasks.task import (
+    Example,
+    Task,
+    encoded_rows,
+    packer_of,
+    row_inputs,
+    source_of,
+    text_columns,
+)
+from keras_bert.text.packing import Packer
+
+# What is learned from.
+PROBLEMS = ("in_batch_negatives", "cosine_regression")
+COMBINATIONS = ("concatenate", "sum")
+SIMILARITIES = ("cosine", "dot")
+
+# Search holds the scores of so many queries and documents in memory at a time: 64 MiB.
+QUERY_BLOCK, DOCUMENT_BLOCK = 1024, 16384
+
+
+class SentenceEmbedder(Task):
+    """Vectors of texts, the alike near each other (Reimers and Gurevych 2019, arXiv:1908.10084).
+
+    An example has its `text`. What it has besides, to learn from, depends on `problem`:
+
+    - "in_batch_negatives": a `positive`, a text that belongs to it; and, if all examples have one,
+      a `negative`, a text that does not.
+    - "cosine_regression": a `second` text and how alike the two are, the number `label`.
+
+    All texts of an example go through the one encoder, as rows of its batch; a text alone is one
+    row. What belongs to several texts should not be in one batch: it counts as a negative there.
+
+    Args:
+        encoder: BertEncoder.
+        packer: Packer; what is longer than its rows is cut.
+        pooling: "cls", "mean", "max", "mean_max" or "none" (a vector for every token, which cannot
+            be trained here), as `Pooling` has them.
+        layers: sequence of int, the hidden states to use: 0 is the embeddings, 1 the first block,
+            -1 the last one, behind the last norm.
+        combine: "concatenate" or "sum", what is done with those of several layers.
+        normalize: bool, whether vectors are scaled to length 1.
+        problem: "in_batch_negatives" or "cosine_regression".
+        label_range: pair of float, the labels of cosines 0 and 1.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Example:
+
+    >>> import keras_bert as kb
+    >>> from keras_bert.tasks.sentence_embedding import SentenceEmbedder, search
+    >>> tokenizer = kb.Tokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "fine", "film"))
+    >>> config = kb.BertConfig(
+    ...     vocabulary_size=7, num_layers=2, num_heads=3, hidden_dim=15, intermediate_dim=31
+    ... )
+    >>> task = SentenceEmbedder(kb.BertEncoder(config), kb.Packer(tokenizer))
+    >>> vectors = task.embed(["film", "fine film"])
+    >>> vectors.shape
+    (2, 15)
+    >>> indices, scores = search(task.embed(["Film"]), vectors, k=1)
+    >>> indices.tolist(), scores.round(3).tolist()
+    ([[0]], [[1.0]])
+    """
+
+    ARCHITECTURE = "BertModel"
+    USES_POOLER = False
+
+    def __init__(
+        self,
+        encoder: BertEncoder,
+        packer: Packer,
+        pooling: str = "mean",
+        layers: Sequence[int] = (-1,),
+        combine: str = "concatenate",
+        normalize: bool = True,
+        problem: str = "in_batch_negatives",
+        label_range: tuple[float, float] = (0.0, 1.0),
+        name: str = "sentence_embedder",
+    ):
+        _check_arguments(encoder, layers, combine, problem, label_range)
+        inputs = row_inputs()
+        states = encoded_rows(_states(encoder, layers, combine), inputs)["sequence_output"]
+        # All in float32, as sums over many tokens and scalar products need it.
+        mask = FlattenRows(dtype="int32")(inputs["padding_mask"])
+        vectors = Pooling(pooling, dtype="float32")(states, mask)
+        if normalize:
+            vectors = keras.layers.UnitNormalization(dtype="float32")(vectors)
+        if pooling == "none":
+            outputs = {"token_embeddings": vectors}  # of texts alone: [B, T, D]
+        else:
+            outputs = {"embeddings": GatherRows(dtype="float32")(vectors, inputs["padding_mask"])}
+        super().__init__(encoder, packer, inputs, outputs, name=name)
+        encoder.pooler.trainable = self.USES_POOLER
+        self.pooling = pooling
+        self.state_layers = tuple(layers)
+        self.combine = combine
+        self.normalize = normalize
+        self.problem = problem
+        self.label_range = tuple(label_range)
+
+    @property
+    def example_spec(self) -> dict[str, tf.TensorSpec]:
+        return {"text": tf.TensorSpec([None], tf.string, name="text")}
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """The vectors of texts, as `search` takes them.
+
+        Args:
+            texts: sequence of str.
+
+        Returns:
+            float32 [number of texts, D].
+        """
+        self._check_pooled()
+        vectors = np.empty([len(texts), self.output["embeddings"].shape[-1]], "float32")
+        for indices, answers in self.answer_batches([{"text": text} for text in texts]):
+            vectors[indices] = answers["embedding"]
+        return vectors
+
+    def features(self, examples: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Strings to ids.
+
+        Args:
+            examples: dict of `text`, string [B], and in training of the texts that go with it.
+
+        Returns:
+            dict of int32 `token_ids`, `segment_ids`, `padding_mask` [B, R, T]: a row for each of R
+            texts.
+        """
+        packed = [self.packer(texts) for texts in _texts(examples)]
+        return self.trimmed(
+            {name: tf.stack([rows[name] for rows in packed], axis=1) for name in packed[0]}
+        )
+
+    def num_tokens(self, columns: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        lengths = [self.tokenizer.tokenize(texts).row_lengths() for texts in _texts(columns)]
+        return tf.reduce_max(tf.stack(lengths), axis=0) + 2
+
+    def target_columns(self, examples: Sequence[Example]) -> dict[str, Any]:
+        self._check_pooled()
+        text = tf.TensorSpec([None], tf.string)
+        if self.problem == "cosine_regression":
+            labels = tf.constant([self._label(example) for example in examples])
+            return {**text_columns(examples, {"second": text}), "label": labels}
+        has_negatives = any(example.get("negative") is not None for example in examples)
+        keys = ("positive", "negative") if has_negatives else ("positive",)
+        return text_columns(examples, dict.fromkeys(keys, text))
+
+    def targets(self, columns, features):
+        # Which text is the right one is known without a label.
+        labels = columns.get("label", tf.zeros_like(columns["weight"]))
+        return {"embeddings": labels}, {"embeddings": columns["weight"]}
+
+    def objective(self, scale: float = 20.0) -> dict:
+        """Losses and metrics, as keyword arguments of `compile`.
+
+        Negatives are those of a micro-batch on one device: their number is part of the loss.
+
+        Args:
+            scale: float, by which cosines are multiplied to be logits of in-batch negatives.
+        """
+        self._check_pooled()
+        if self.problem == "cosine_regression":
+            return {"loss": {"embeddings": CosineError()}}
+        return {
+            "loss": {"embeddings": InBatchNegatives(scale)},
+            "weighted_metrics": {"embeddings": [InBatchAccuracy()]},
+        }
+
+    def answers(self, outputs, features) -> dict[str, tf.Tensor]:
+        """The vector of each text, or those of its tokens.
+
+        Args:
+            outputs: dict of `embeddings` float [B, 1, D], or `token_embeddings` float [B, T, D].
+            features: dict with `padding_mask` [B, 1, T].
+
+        Returns:
+            dict of `embedding` float32 [B, D]. Without pooling of `token_embeddings` float32
+            [B, T, D], [CLS] first, and `num_tokens` int32 [B]; what is behind them is zero.
+        """
+        if self.pooling == "none":
+            return {
+                "token_embeddings": outputs["token_embeddings"],
+                "num_tokens": tf.reduce_sum(features["padding_mask"][:, 0], axis=1),
+            }
+        return {"embedding": outputs["embeddings"][:, 0]}
+
+    def as_python(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """`embedding`, a list of float; without pooling `token_embeddings`, one for each token."""
+        if self.pooling == "none":
+            return {"token_embeddings": answer["token_embeddings"][: answer["num_tokens"]]}
+        return answer
+
+    def scores(self, examples, answers) -> dict[str, float]:
+        """How good answers are; the texts that go with those answered are embedded here.
+
+        Returns:
+            For in-batch negatives `accuracy@1`, `recall@10` and `mrr`, by the rank of an example's
+            positive among all different positives and negatives. For cosines `spearman` and
+            `pearson`, their correlation with the labels.
+        """
+        vectors = np.array([answer["embedding"] for answer in answers], "float32")
+        if self.problem == "cosine_regression":
+            seconds = self.embed([example["second"] for example in examples])
+            cosines = (_unit(vectors) * _unit(seconds)).sum(axis=1)
+            labels = [self._label(example) for example in examples]
+            return {
+                "spearman": metrics.spearman_correlation(labels, cosines),
+                "pearson": metrics.pearson_correlation(labels, cosines),
+            }
+        ranks = self._ranks(vectors, examples)
+        return {
+            "accuracy@1": metrics.recall_at_k(ranks, 1),
+            "recall@10": metrics.recall_at_k(ranks, 10),
+            "mrr": metrics.mean_reciprocal_rank(ranks),
+        }
+
+    def settings(self) -> dict[str, Any]:
+        return {
+            "keras_bert": {
+                "pooling": self.pooling,
+                "layers": list(self.state_layers),
+                "combine": self.combine,
+                "normalize": self.normalize,
+                "problem": self.problem,
+                "label_range": list(self.label_range),
+                "sequence_length": self.packer.sequence_length,
+            },
+        }
+
+    @classmethod
+    def from_settings(cls, encoder, tokenizer, settings, initializer=None) -> SentenceEmbedder:
+        own = settings.get("keras_bert", {})
+        return cls(
+            encoder,
+            packer_of(encoder, tokenizer, own),
+            own.get("pooling", "mean"),
+            own.get("layers", (-1,)),
+            own.get("combine", "concatenate"),
+            own.get("normalize", True),
+            own.get("problem", "in_batch_negatives"),
+            own.get("label_range", (0.0, 1.0)),
+        )
+
+    def _label(self, example: Example) -> float:
+        """The cosine that an example's label stands for."""
+        first, last = self.label_range
+        try:
+            label = float(example.get("label"))
+        except (TypeError, ValueError):
+            label = float("nan")
+        if not min(first, last) <= label <= max(first, last):
+            raise ValueError(
+                f"{source_of(example)}: the label must be a number from {first} to {last}, but is "
+                f"{example.get('label')!r}: correct it, or name another label_range when the task "
+                "is made."
+            )
+        return (label - first) / (last - first)
+
+    def _ranks(self, vectors: np.ndarray, examples: Sequence[Example]) -> np.ndarray:
+        """How many texts are as near to an example's text as its positive, itself one, int [N]."""
+        keys = ("positive", "negative")
+        texts = [e[key] for e in examples for key in keys if e.get(key) is not None]
+        places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+        right = np.array([places[example["positive"]] for example in examples])
+        vectors, candidates = _unit(vectors), _unit(self.embed(list(places)))
+        ranks = []
+        block = max(1, QUERY_BLOCK * DOCUMENT_BLOCK // len(candidates))
+        for some in _blocks(len(vectors), block):
+            cosines = vectors[some] @ candidates.T
+            own = np.take_along_axis(cosines, right[some, None], axis=1)
+            ranks.append((cosines >= own).sum(axis=1))
+        return np.concatenate(ranks)
+
+    def _check_pooled(self) -> None:
+        if self.pooling == "none":
+            raise ValueError(
+                'A text must have one vector to be compared, but with pooling="none" it has as '
+                "many as tokens: choose another pooling."
+            )
+
+
+@keras.saving.register_keras_serializable(package="keras_bert")
+class InBatchNegatives(keras.losses.Loss):
+    """Cross-entropy of the positive among all positives and negatives of a batch.
+
+    Henderson et al. 2017, arXiv:1705.00652, section 4.4; `MultipleNegativesRankingLoss` of
+    sentence-transformers.
+
+    Args:
+        scale: float, above 0, by which cosines are multiplied to be logits.
+
+    Args (call):
+        y_true: float [B], not looked at.
+        y_pred: float [B, R, D], the vectors of a text, its positive, and perhaps a negative.
+
+    Returns:
+        float [B].
+
+    Raises:
+        ValueError: `scale` is not above 0.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert.tasks.sentence_embedding import InBatchNegatives
+    >>> embeddings = np.array([[[2.0, 0.0], [1.0, 0.0]], [[0.0, 1.0], [0.0, 3.0]]], "float32")
+    >>> losses = InBatchNegatives(scale=1.0).call(np.zeros(2), embeddings)
+    >>> np.float64(losses).round(4).tolist()  # log(1 + exp(-1))
+    [0.3133, 0.3133]
+    """
+
+    def __init__(self, scale: float = 20.0, reduction="sum", name="in_batch_negatives", dtype=None):
+        if not scale > 0:
+            raise ValueError(f"scale must be above 0, not {scale!r}: 20 is usual.")
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.scale = scale
+
+    def call(self, y_true, y_pred):
+        logits = self.scale * _cosines_in_batch(y_pred)
+        return ops.sparse_categorical_crossentropy(_rights(logits), logits, from_logits=True)
+
+    def get_config(self):
+        return {**super().get_config(), "scale": self.scale}
+
+
+@keras.saving.register_keras_serializable(package="keras_bert")
+class InBatchAccuracy(keras.metrics.Mean):
+    """How often the positive is nearer than all other positives and negatives of the batch.
+
+    Args (update_state):
+        y_true: float [B], not looked at.
+        y_pred: float [B, R, D], as `InBatchNegatives` takes them.
+        sample_weight: float [B].
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert.tasks.sentence_embedding import InBatchAccuracy
+    >>> accuracy = InBatchAccuracy()
+    >>> embeddings = np.array([[[2.0, 0.0], [1.0, 0.0]], [[9.0, 1.0], [0.0, 3.0]]], "float32")
+    >>> accuracy.update_state(np.zeros(2), embeddings)
+    >>> float(accuracy.result())
+    0.5
+    """
+
+    def __init__(self, name: str = "accuracy", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        cosines = _cosines_in_batch(y_pred)
+        hits = ops.equal(ops.argmax(cosines, axis=1), _rights(cosines))
+        super().update_state(hits, sample_weight)
+
+
+@keras.saving.register_keras_serializable(package="keras_bert")
+class CosineError(keras.losses.Loss):
+    """Squared difference of two texts' cosine and a number (Reimers and Gurevych 2019, section 3).
+
+    Args (call):
+        y_true: float [B], the cosines wanted.
+        y_pred: float [B, 2, D], vectors of two texts.
+
+    Returns:
+        float [B].
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert.tasks.sentence_embedding import CosineError
+    >>> pair = np.array([[[2.0, 0.0], [0.0, 1.0]]], "float32")
+    >>> np.asarray(CosineError().call(np.array([0.5], "float32"), pair)).tolist()
+    [0.25]
+    """
+
+    def __init__(self, reduction="sum", name="cosine_error", dtype=None):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true, y_pred):
+        unit = _unit_vectors(y_pred)
+        return ops.square(ops.sum(unit[:, 0] * unit[:, 1], axis=-1) - y_true)
+
+
+def search(
+    queries: np.ndarray, documents: np.ndarray, k: int, similarity: str = "cosine"
+) -> tuple[np.ndarray, np.ndarray]:
+    """The k documents that are most similar to each query, by comparing all with all.
+
+    Only blocks of scores are in memory at a time, and only blocks of `documents` are read: it may
+    be an `np.memmap`.
+
+    Args:
+        queries: float [Q, D].
+        documents: float [N, D].
+        k: int from 1 to N.
+        similarity: "cosine" (0 with a vector of zeros) or "dot".
+
+    Returns:
+        Pair of the documents' indices, int64 [Q, k], the most similar first and of equals the
+        earlier one, and their scores, float32 [Q, k].
+
+    Raises:
+        ValueError: the shapes do not fit, k or `similarity` is out of range, or a vector is not
+            finite.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert.tasks.sentence_embedding import search
+    >>> documents = np.array([[1.0, 0.0], [0.0, 3.0], [1.0, 1.0]])
+    >>> indices, scores = search(np.array([[2.0, 0.0]]), documents, k=2, similarity="dot")
+    >>> indices.tolist(), scores.tolist()
+    ([[0, 2]], [[2.0, 2.0]])
+    """
+    _check_search(queries, documents, k, similarity)
+    prepare = _unit if similarity == "cosine" else _plain
+    indices = np.empty([len(queries), k], "int64")
+    scores = np.empty([len(queries), k], "float32")
+    for some in _blocks(len(queries), QUERY_BLOCK):
+        block = prepare(_finite(queries, some, "queries"))
+        indices[some], scores[some] = _best(block, documents, k, prepare)
+    return indices, scores
+
+
+def _best(queries: np.ndarray, documents, k: int, prepare) -> tuple[tf.Tensor, tf.Tensor]:
+    """The best k of all documents for a block of queries."""
+    indices = tf.zeros([len(queries), 0], tf.int64)
+    scores = tf.zeros([len(queries), 0])
+    for some in _blocks(len(documents), DOCUMENT_BLOCK):
+        block = prepare(_finite(documents, some, "documents"))
+        new = tf.math.top_k(tf.matmul(queries, block, transpose_b=True), min(k, len(block)))
+        # What was found before stands first, so that of equal ones the earlier stays.
+        scores = tf.concat([scores, new.values], axis=1)
+        indices = tf.concat([indices, some.start + tf.cast(new.indices, tf.int64)], axis=1)
+        scores, places = tf.math.top_k(scores, min(k, scores.shape[1]))
+        indices = tf.gather(indices, places, batch_dims=1)
+    return indices, scores
+
+
+def _blocks(number: int, size: int) -> Iterator[slice]:
+    for start in range(0, number, size):
+        yield slice(start, min(start + size, number))
+
+
+def _plain(vectors: np.ndarray) -> np.ndarray:
+    return vectors
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors scaled to length 1; squares in float64, where they neither overflow nor vanish."""
+    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype="float64"))[:, None]
+    return (vectors / np.where(lengths > 0, lengths, 1.0)).astype("float32")
+
+
+def _finite(vectors: np.ndarray, some: slice, name: str) -> np.ndarray:
+    """Some of the vectors, as float32."""
+    with np.errstate(over="ignore"):  # what is too large becomes infinite and is told below
+        block = np.asarray(vectors[some], "float32")
+    is_finite = np.isfinite(block).all(axis=1)
+    if not is_finite.all():
+        raise ValueError(
+            f"Vectors must be finite, but {name}[{some.start + int(np.argmin(is_finite))}] is not: "
+            "find out where it was made, or leave it out."
+        )
+    return block
+
+
+def _check_search(queries, documents, k: int, similarity: str) -> None:
+    if similarity not in SIMILARITIES:
+        raise ValueError(f"similarity must be one of {SIMILARITIES}, not {similarity!r}.")
+    shapes = [np.shape(queries), np.shape(documents)]
+    if [len(shape) for shape in shapes] != [2, 2] or shapes[0][1] != shapes[1][1]:
+        raise ValueError(
+            f"queries and documents must be matrices [Q, D] and [N, D], but have the shapes "
+            f"{shapes[0]} and {shapes[1]}: embed both with the same model; one vector is [1, D]."
+        )
+    if not 1 <= k <= len(documents):
+        raise ValueError(
+            f"k must lie between 1 and the {len(documents)} documents there are, not {k}."
+        )
+
+
+def _cosines_in_batch(embeddings):
+    """Cosines of each text [B] with all positives, then all negatives, float [B, (R - 1) * B]."""
+    unit = _unit_vectors(embeddings)  # [B, R, D]
+    others = ops.reshape(ops.transpose(unit[:, 1:], (1, 0, 2)), (-1, unit.shape[-1]))
+    return ops.matmul(unit[:, 0], ops.transpose(others))
+
+
+def _rights(cosines):
+    """The columns of the positives of `_cosines_in_batch`, int32 [B]."""
+    return ops.arange(ops.shape(cosines)[0], dtype="int32")
+
+
+def _unit_vectors(embeddings):
+    return ops.normalize(embeddings, axis=-1, order=2, epsilon=1e-12)
+
+
+def _texts(columns: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
+    """The texts of examples, in the order of their rows."""
+    keys = ("text", "positive", "negative", "second")
+    return [columns[key] for key in keys if key in columns]
+
+
+def _states(encoder: BertEncoder, layers: Sequence[int], combine: str) -> keras.Model:
+    """The encoder with the hidden states of some layers as its sequence output."""
+    states = [*encoder.hidden_states[:-1], encoder.output["sequence_output"]]
+    chosen = [states[i] for i in layers]
+    if len(chosen) == 1:
+        return keras.Model(encoder.input, {"sequence_output": chosen[0]}, name="states")
+    join = keras.layers.Add if combine == "sum" else keras.layers.Concatenate
+    return keras.Model(
+        encoder.input, {"sequence_output": join(dtype="float32")(chosen)}, name="states"
+    )
+
+
+def _check_arguments(encoder: BertEncoder, layers, combine, problem, label_range) -> None:
+    if problem not in PROBLEMS:
+        raise ValueError(f"problem must be one of {PROBLEMS}, not {problem!r}.")
+    if combine not in COMBINATIONS:
+        raise ValueError(f"combine must be one of {COMBINATIONS}, not {combine!r}.")
+    number = encoder.config.num_layers
+    if not layers or not all(-number - 1 <= layer <= number for layer in layers):
+        raise ValueError(
+            f"layers must be numbers from 0, the embeddings, to {number}, the last block, or from "
+            f"the end, -1 to {-number - 1}, but are {layers!r}: name at least one of them."
+        )
+    if len(label_range) != 2 or not np.isfinite(label_range).all() or np.ptp(label_range) == 0:
+        raise ValueError(
+            f"label_range must be two different numbers, the labels of cosines 0 and 1, not "
+            f"{label_range!r}."
+        )

@@ -1,0 +1,458 @@
+"""Task: a BERT with a head, from raw strings to answers; training and serving share every step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from keras_bert.layers.rows import FlattenRows
+from keras_bert.models.encoder import INPUTS, BertEncoder
+from keras_bert.text.packing import Packer
+from keras_bert.text.tokenizer import Tokenizer
+from keras_bert.training.trainable import Trainable
+
+Example = Mapping[str, Any]
+
+# Texts of about the same length are answered together, so many at a time.
+ANSWER_BATCH = 32
+# Rows are padded to a multiple of this: the CPU's kernels are made once for every shape.
+LENGTH_MULTIPLE = 8
+
+
+class Task(Trainable):
+    """A model with all that belongs to one task: what it reads, learns from, and says.
+
+    An example is a dict with the columns that `example_spec` names, what is to be learned, and, if
+    it comes from a file, its `source`, which errors name. Each step is TensorFlow operations on a
+    batch and is the same in training, evaluation, and the exported SavedModel:
+
+        examples -> features -> the model -> outputs -> answers
+
+    A subclass owns one task in one file: its head, and the methods that raise NotImplementedError
+    here. Called with features a task is a Keras model; called with texts it answers.
+
+    Args:
+        encoder: BertEncoder.
+        packer: Packer; makes rows of its `sequence_length` at most.
+        inputs: dict of `keras.Input`, by the names of the features that the model takes.
+        outputs: dict of tensors.
+
+    Raises:
+        ValueError: rows are longer than the encoder's positions, or the vocabulary is larger than
+            the encoder's.
+    """
+
+    # transformers' class for such a model.
+    ARCHITECTURE: str
+    # Whether the head stands on the pooled output.
+    USES_POOLER = True
+
+    def __init__(self, encoder: BertEncoder, packer: Packer, inputs, outputs, name: str):
+        _check_fit(encoder, packer)
+        super().__init__(inputs, outputs, name=name)
+        self.encoder = encoder
+        self.packer = packer
+        self.tokenizer = packer.tokenizer
+        self._answer = tf.function(self.answer, autograph=False)
+
+    @property
+    def example_spec(self) -> dict[str, tf.TensorSpec | tf.RaggedTensorSpec]:
+        """What a batch of examples holds, by column."""
+        raise NotImplementedError
+
+    def features(self, examples: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Strings to ids.
+
+        Args:
+            examples: dict of tensors as `example_spec` says.
+
+        Returns:
+            dict of the model's inputs, and of what `answers` and `targets` need besides.
+        """
+        raise NotImplementedError
+
+    def target_columns(self, examples: Sequence[Example]) -> dict[str, Any]:
+        """What is to be learned, as columns with one entry an example.
+
+        Raises:
+            ValueError: an example has no label or a wrong one; the message names its source.
+        """
+        raise NotImplementedError
+
+    def targets(
+        self, columns: Mapping[str, tf.Tensor], features: Mapping[str, tf.Tensor]
+    ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """Labels and their weights for every output that has a loss.
+
+        Args:
+            columns: a batch of examples with their `target_columns` and float32 [B] `weight`.
+            features: what `features` made of it.
+        """
+        raise NotImplementedError
+
+    def objective(self) -> dict:
+        """Losses and metrics, as keyword arguments of `compile`."""
+        raise NotImplementedError
+
+    def answers(
+        self, outputs: Mapping[str, tf.Tensor], features: Mapping[str, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
+        """What a person wants to know, from the model's outputs, as tensors [B, ...]."""
+        raise NotImplementedError
+
+    def as_python(self, answer: dict[str, Any]) -> Any:
+        """One example's entry of `answers` as a person wants it; as it is where nothing is said.
+
+        Args:
+            answer: dict of Python values, with what fills rectangles up.
+        """
+        return answer
+
+    def scores(self, examples: Sequence[Example], answers: Sequence[Any]) -> dict[str, float]:
+        """How good answers are; the first score is the one that models are chosen by."""
+        raise NotImplementedError
+
+    def settings(self) -> dict[str, Any]:
+        """What `from_settings` needs to make this task anew, as JSON; transformers' keys first."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_settings(cls, encoder, tokenizer, settings, initializer=None) -> Task:
+        """The task that `settings`, or transformers' config.json, describes.
+
+        Args:
+            encoder: BertEncoder.
+            tokenizer: Tokenizer.
+            settings: content of config.json.
+            initializer: initializer of the head; None is BERT's truncated normal.
+        """
+        raise NotImplementedError
+
+    def __call__(self, inputs, training=None, mask=None):
+        """The outputs for a dict of features, or the answers to a sequence of examples.
+
+        Args:
+            inputs: dict of tensors, as in any Keras model; or a sequence of examples, each a dict,
+                or what stands for one: a string, or a tuple of strings for several texts.
+
+        Returns:
+            dict of output tensors; or a list of answers, one an example, in the given order.
+        """
+        if isinstance(inputs, Mapping):
+            return super().__call__(inputs, training=training, mask=mask)
+        examples = [self._as_example(one) for one in inputs]
+        rows: list[dict[str, Any] | None] = [None] * len(examples)
+        for indices, answers in self.answer_batches(examples):
+            for place, i in enumerate(indices):
+                row = {name: _plain(value[place]) for name, value in answers.items()}
+                rows[i] = self.as_python(row)
+        return rows
+
+    def answer_batches(
+        self, examples: Sequence[Example]
+    ) -> Iterator[tuple[list[int], dict[str, np.ndarray]]]:
+        """The answers to examples of about the same length at a time, behind their indices."""
+        for indices in _buckets(examples):
+            columns = self.input_columns([examples[i] for i in indices])
+            yield indices, {name: value.numpy() for name, value in self._answer(columns).items()}
+
+    def answer(self, examples: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """From raw strings to answers in one graph: what an exported SavedModel serves."""
+        features = self.features(examples)
+        return self.answers(self.outputs_of(features), features)
+
+    def outputs_of(self, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The model's outputs for what `features` gives."""
+        return self(self.model_inputs(features), training=False)
+
+    def model_inputs(self, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Those features that the model takes."""
+        return {name: features[name] for name in self.input_names}
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Names of the features that the model takes."""
+        return tuple(tensor.name for tensor in keras.tree.flatten(self.inputs))
+
+    def dataset(
+        self, examples: Sequence[Example], batch_size: int, training: bool = False, seed: int = 0
+    ) -> tf.data.Dataset:
+        """Batches for `fit` and `evaluate`.
+
+        An example may have a `weight`, float, by which its loss counts; 1 where it says nothing.
+
+        Args:
+            examples: sequence of dicts.
+            batch_size: int, examples of a batch; the last one may have fewer.
+            training: bool, whether to shuffle, anew for every epoch.
+            seed: int, of the order, together with `tf.random.set_seed`.
+
+        Returns:
+            One epoch of (features, labels, weights).
+
+        Raises:
+            ValueError: there is no example, or one lacks a column or has a wrong label.
+        """
+        columns = self.training_columns(examples, batch_size)
+
+        def batch(indices: tf.Tensor):
+            some = {name: tf.gather(values, indices) for name, values in columns.items()}
+            features = self.features(some)
+            return (self.model_inputs(features), *self.targets(some, features))
+
+        return batches(batch, len(examples), batch_size, training, seed)
+
+    def training_columns(
+        self, examples: Sequence[Example], batch_size: int
+    ) -> dict[str, tf.Tensor | tf.RaggedTensor]:
+        """All that `dataset` needs of examples, as columns; raises what it raises."""
+        if not examples:
+            raise ValueError("There must be at least one example, but there is none: check files.")
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, not {batch_size}.")
+        columns = {**self.input_columns(examples), **self.target_columns(examples)}
+        self._report_truncation(columns)
+        weights = tf.constant([float(example.get("weight", 1.0)) for example in examples])
+        return {**columns, "weight": weights}
+
+    def input_columns(self, examples: Sequence[Example]) -> dict[str, tf.Tensor | tf.RaggedTensor]:
+        """The columns of `example_spec` as tensors.
+
+        Raises:
+            ValueError: an example lacks a column, or has something else than text in it.
+        """
+        return text_columns(examples, self.example_spec)
+
+    def trimmed(self, packed: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Packed rows [..., T] without the padding that all of them have."""
+        longest = tf.reduce_max(tf.reduce_sum(packed["padding_mask"], axis=-1))
+        length = -(-longest // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
+        return {name: value[..., :length] for name, value in packed.items()}
+
+    def num_tokens(self, columns: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """How long the row of each example would be if nothing were cut, int [B]."""
+        raise NotImplementedError
+
+    def _report_truncation(self, columns: Mapping[str, tf.Tensor]) -> None:
+        limit = self.packer.sequence_length
+        lengths = tf.data.Dataset.from_tensor_slices(columns).batch(1024).map(self.num_tokens)
+        is_cut = np.concatenate([batch > limit for batch in lengths.as_numpy_iterator()])
+        if is_cut.any():
+            logging.warning(
+                "%d of %d examples are longer than %d pieces and are cut: choose a longer "
+                "sequence_length%s if what is lost matters.",
+                *(is_cut.sum(), len(is_cut), limit),
+                " or a stride" if hasattr(self, "stride") else "",
+            )
+
+    def _as_example(self, example: Example | str | Sequence[str]) -> Example:
+        if isinstance(example, Mapping):
+            return example
+        names = list(self.example_spec)
+        values = (example,) if isinstance(example, str) else tuple(example)
+        if len(values) != len(names):
+            raise ValueError(
+                f"An example has {len(names)} columns, {', '.join(names)}, but {example!r} has "
+                f"{len(values)}: pass a dict, or a tuple with all of them."
+            )
+        return dict(zip(names, values, strict=True))
+
+
+def text_columns(
+    examples: Sequence[Example], specs: Mapping[str, tf.TensorSpec | tf.RaggedTensorSpec]
+) -> dict[str, tf.Tensor | tf.RaggedTensor]:
+    """Columns of examples that hold texts, as tensors.
+
+    Args:
+        examples: sequence of dicts.
+        specs: dict by column, string [B] for a text and [B, (n)] for a list of them.
+
+    Raises:
+        ValueError: an example lacks a column, or has something else than text in it.
+    """
+    columns = {}
+    for name, spec in specs.items():
+        values = [_value(example, name, spec.shape.rank) for example in examples]
+        columns[name] = _tensor(values, spec)
+    return columns
+
+
+def batches(
+    make: Callable[[tf.Tensor], Any], count: int, batch_size: int, training: bool, seed: int
+) -> tf.data.Dataset:
+    """One epoch of what `make` makes of the indices of a batch, int64 [B].
+
+    Args:
+        make: a function of operations.
+        count: int, how many indices there are.
+        batch_size: int; the last batch may be smaller.
+        training: bool, whether to shuffle, anew for every epoch.
+        seed: int, of the order.
+    """
+    order = tf.data.Dataset.range(count)
+    if training:
+        order = order.shuffle(count, seed=seed)
+    made = order.batch(batch_size).map(_quiet(make), tf.data.AUTOTUNE)
+    return made.prefetch(tf.data.AUTOTUNE)
+
+
+def row_inputs() -> dict[str, keras.KerasTensor]:
+    """The encoder's symbolic inputs with several rows for every example, int32 [B, R, T]."""
+    return {name: keras.Input((None, None), dtype="int32", name=name) for name in INPUTS}
+
+
+def encoded_rows(encoder: BertEncoder, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """An encoder's outputs for rows with one axis more than it takes.
+
+    Args:
+        encoder: BertEncoder.
+        inputs: dict of KerasTensors [B, R, T], R rows of every example.
+
+    Returns:
+        dict of `sequence_output` [B*R, T, D] and `pooled_output` [B*R, D].
+    """
+    return encoder({name: FlattenRows(dtype="int32")(rows) for name, rows in inputs.items()})
+
+
+def outputs_in_parts(task: Task, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """A task's outputs for many rows, of `ANSWER_BATCH` rows at a time: long texts have many.
+
+    Args:
+        task: Task whose inputs are rows and whose outputs have an entry for every place.
+        inputs: dict of int32 [W, T].
+
+    Returns:
+        dict of float32 [W, T, ...].
+    """
+    num_rows = tf.shape(inputs["token_ids"])[0]
+
+    def add(first, arrays):
+        some = {name: rows[first : first + ANSWER_BATCH] for name, rows in inputs.items()}
+        outputs = task(some, training=False)
+        part = first // ANSWER_BATCH
+        return first + ANSWER_BATCH, {
+            name: array.write(part, tf.cast(outputs[name], tf.float32))
+            for name, array in arrays.items()
+        }
+
+    arrays = {
+        name: tf.TensorArray(
+            tf.float32, 1, dynamic_size=True, infer_shape=False, element_shape=output.shape
+        )
+        for name, output in task.output.items()
+    }
+    _, arrays = tf.while_loop(
+        lambda first, _: (first < num_rows) | (first == 0),
+        add,
+        (tf.constant(0), arrays),
+        parallel_iterations=1,
+    )
+    return {name: array.concat() for name, array in arrays.items()}
+
+
+def head_dropout(encoder: BertEncoder, dropout: float | None) -> float:
+    """The dropout before a head: its own, or else the encoder's."""
+    return encoder.config.dropout if dropout is None else dropout
+
+
+def labels_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of classes in transformers' settings, in the order of their ids.
+
+    It says nothing where there are its default ones, LABEL_0 and LABEL_1.
+    """
+    by_id = settings.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
+    names = {int(i): str(name) for i, name in by_id.items()}
+    if sorted(names) != list(range(len(names))):
+        raise ValueError(
+            f"id2label must name the labels 0, 1, 2, ..., but names {sorted(names)}: correct "
+            "config.json."
+        )
+    return tuple(names[i] for i in range(len(names)))
+
+
+def packer_of(encoder: BertEncoder, tokenizer: Tokenizer, own: Mapping[str, Any]) -> Packer:
+    """The packer of a task's own settings; rows of all positions where they do not say."""
+    return Packer(tokenizer, own.get("sequence_length", encoder.config.max_sequence_length))
+
+
+def source_of(example: Example) -> str:
+    """Where an example came from, for an error that is about it."""
+    return str(example.get("source") or f"the example {dict(example)!r:.200}")
+
+
+def label_index(names: Sequence[str]) -> Callable[[Any, Example], int]:
+    """A function of a label's name and its example that gives its index, or says what is wrong."""
+    indices = {name: i for i, name in enumerate(names)}
+
+    def index(name: Any, example: Example) -> int:
+        if str(name) not in indices:
+            some = ", ".join(repr(one) for one in names[:10])
+            raise ValueError(
+                f"{source_of(example)}: a label must be one of {some}"
+                f"{' ...' if len(names) > 10 else ''}, but is {name!r}: correct it, or name all "
+                "labels when the task is made."
+            )
+        return indices[str(name)]
+
+    return index
+
+
+def _check_fit(encoder: BertEncoder, packer: Packer) -> None:
+    config, length = encoder.config, packer.sequence_length
+    if length is None or length > config.max_sequence_length:
+        raise ValueError(
+            f"The packer's sequence_length must be at most the encoder's "
+            f"{config.max_sequence_length} positions, but is {length}: choose shorter rows. They "
+            "are padded to the longest of a batch only."
+        )
+    if packer.tokenizer.vocabulary_size > config.vocabulary_size:
+        raise ValueError(
+            f"The vocabulary may have at most the encoder's {config.vocabulary_size} pieces, but "
+            f"has {packer.tokenizer.vocabulary_size}: take the checkpoint's own tokenizer."
+        )
+
+
+def _quiet(function: Callable) -> Callable:
+    """Nothing here needs AutoGraph, whose conversion of every function takes long."""
+    return tf.autograph.experimental.do_not_convert(function)
+
+
+def _buckets(examples: Sequence[Example]) -> Iterator[list[int]]:
+    """Indices of examples of about the same length, by all that they hold."""
+    lengths = [sum(len(str(value)) for value in example.values()) for example in examples]
+    order = np.argsort(lengths, kind="stable").tolist()
+    for start in range(0, len(order), ANSWER_BATCH):
+        yield order[start : start + ANSWER_BATCH]
+
+
+def _value(example: Example, name: str, rank: int) -> Any:
+    value = example.get(name)
+    wanted = "a text" if rank == 1 else "a list of texts"
+    is_list = isinstance(value, Sequence) and not isinstance(value, str | bytes)
+    texts = value if rank == 2 and is_list else [value]
+    if is_list != (rank == 2) or not all(isinstance(text, str | bytes) for text in texts):
+        raise ValueError(
+            f"{source_of(example)}: {name} must be {wanted}, but is {value!r:.100}: give the "
+            "column, or name another one when the task is made."
+        )
+    return value
+
+
+def _tensor(values: list, spec: tf.TensorSpec | tf.RaggedTensorSpec) -> tf.Tensor | tf.RaggedTensor:
+    if spec.shape.rank == 1:
+        return tf.constant(values, tf.string)
+    flat = tf.constant([text for value in values for text in value], tf.string)
+    return tf.RaggedTensor.from_row_lengths(flat, [len(value) for value in values])
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy value as Python has it, bytes as text."""
+    value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return [_plain(one) for one in value] if isinstance(value, list) else value

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_bert as kb
+
+
+@pytest.fixture(scope="module")
+def task(tokenizer, config):
+    return kb.MultipleChoice(kb.BertEncoder(config), kb.Packer(tokenizer, 13))
+
+
+def test_a_choice_is_a_pair_of_context_and_question_with_it(task, tokenizer):
+    examples = {
+        "context": tf.constant(["the fox", "a"]),
+        "question": tf.constant(["over", ""]),
+        "choices": tf.ragged.constant([["dog", "lazy dog", "film"], ["fine", "un"]]),
+    }
+    features = task.features(examples)
+    assert features["token_ids"].shape == (2, 3, 8)
+    row = features["token_ids"][0, 1].numpy()
+    words = [b"[CLS]", b"the", b"fox", b"[SEP]", b"over", b"lazy", b"dog", b"[SEP]"]
+    assert tokenizer.tokens(row).numpy().tolist() == words
+    assert features["segment_ids"][0, 1].numpy().tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert features["padding_mask"][1, 2].numpy().sum() == 0  # a choice that is not there
+
+
+def test_empty_strings_fill_a_rectangle(task):
+    ragged = tf.ragged.constant([["dog", "film", "fox"], ["fine", "a"]])
+    texts = {"context": tf.constant(["b", "c"]), "question": tf.constant(["", "d"])}
+    some = task.answer({**texts, "choices": ragged})
+    others = task.answer({**texts, "choices": ragged.to_tensor()})
+    np.testing.assert_allclose(some["probabilities"], others["probabilities"], atol=1e-6)
+    assert float(some["probabilities"][1, 2]) == 0.0
+
+
+def test_a_choice_that_is_not_there_is_never_chosen(task):
+    mask = np.ones([2, 3, 7], "int32")
+    mask[0, 2] = 0
+    answers = task.answers({"logits": np.array([[1.0, 2.0, 9.0]] * 2)}, {"padding_mask": mask})
+    assert answers["choice"].numpy().tolist() == [1, 2]
+    np.testing.assert_allclose(answers["probability"][0], 1 / (1 + np.exp(-1)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("label", [3, -1, "0", None])
+def test_a_label_is_the_index_of_a_choice(task, label):
+    example = {"context": "", "question": "", "choices": ["a", "b", "c"], "label": label}
+    with pytest.raises(ValueError, match=r"swag\.csv:7: the label must be the index of one of"):
+        task.target_columns([{**example, "source": "swag.csv:7"}])
+
+
+def test_choices_must_be_a_list(task):
+    with pytest.raises(ValueError, match="choices must be a list of texts, but is 'a, b'"):
+        task([{"context": "", "question": "", "choices": "a, b"}])

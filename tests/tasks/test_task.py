@@ -1,0 +1,200 @@
+"""What holds for every task; a new one is a row of the table."""
+
+import dataclasses
+import logging
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_bert as kb
+from keras_bert.tasks.task import label_index, labels_of
+
+PAIRS = [("the fine film", "no"), ("a quick brown fox", "yes"), ("over the lazy dog", "yes")]
+MULTI = "multi_label_classification"
+
+# For every task: how it is made, and examples that it can learn by heart.
+TASKS = {
+    "one label": (
+        lambda e, p: kb.TextClassifier(e, p, ("no", "yes")),
+        [{"sentence": text, "label": label} for text, label in PAIRS],
+    ),
+    "pairs": (
+        lambda e, p: kb.TextClassifier(e, p, ("no", "yes"), ("first", "second")),
+        [{"first": text, "second": "fox", "label": label} for text, label in PAIRS],
+    ),
+    "several labels": (
+        lambda e, p: kb.TextClassifier(e, p, ("x", "y", "z"), problem=MULTI),
+        [
+            {"sentence": text, "label": label}
+            for (text, _), label in zip(PAIRS, ("x,z", "", ["y"]), strict=True)
+        ],
+    ),
+    "numbers": (
+        lambda e, p: kb.TextClassifier(e, p, ("score",), problem="regression"),
+        [
+            {"sentence": text, "label": label}
+            for (text, _), label in zip(PAIRS, (0.5, "-1", 1.5), strict=True)
+        ],
+    ),
+    "long texts": (
+        lambda e, p: kb.TextClassifier(e, p, ("no", "yes"), stride=3),
+        [{"sentence": text * 3, "label": label} for text, label in PAIRS],
+    ),
+    "choices": (
+        lambda e, p: kb.MultipleChoice(e, p),
+        [
+            {"context": text, "question": "", "choices": ["a", "fine", "dog"][:n], "label": n - 1}
+            for (text, _), n in zip(PAIRS, (2, 3, 3), strict=True)
+        ],
+    ),
+    "blanks": (
+        lambda e, p: kb.FillMask(kb.BertPretrainer(e, None), p),
+        [
+            {"text": text.replace("the", "[MASK]").replace("fox", "[MASK]"), "answers": [word]}
+            for (text, _), word in zip(PAIRS, ("the", "fox", "the"), strict=True)
+        ],
+    ),
+}
+
+
+def make(name, tokenizer, config):
+    keras.utils.set_random_seed(2)
+    config = dataclasses.replace(config, num_layers=1, dropout=0.0, attention_dropout=0.0)
+    make, examples = TASKS[name]
+    return make(kb.BertEncoder(config), kb.Packer(tokenizer, 13)), examples
+
+
+def close(some, others):
+    for one, other in zip(some, others, strict=True):
+        one, other = ({"answer": x} if not isinstance(x, dict) else x for x in (one, other))
+        for a, b in zip(keras.tree.flatten(one), keras.tree.flatten(other), strict=True):
+            assert a == (b if isinstance(b, str) else pytest.approx(b, abs=1e-5))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_examples_are_learned_by_heart_and_answers_are_the_same_everywhere(
+    name, tokenizer, config, tmp_path
+):
+    task, examples = make(name, tokenizer, config)
+    task.compile(kb.AdamW(4e-3), **task.objective())
+    data = task.dataset(examples, batch_size=2, training=True)
+    assert task.fit(data, epochs=120, verbose=0).history["loss"][-1] < 0.1
+    answers = task(examples)
+    score = next(iter(task.scores(examples, answers).values()))
+    assert score > 0.99
+
+    # Answers do not depend on what else is in the batch, or on the order.
+    close(task(examples[::-1])[::-1], answers)
+    close([task([example])[0] for example in examples], answers)
+
+    # An exported graph says the same.
+    module = tf.Module()
+    spec = {n: tf.TensorSpec(s.shape, s.dtype) for n, s in task.example_spec.items()}
+    module.answer = tf.function(task.answer, input_signature=[spec], autograph=False)
+    module.variables_of_the_task = [weight.value for weight in task.weights]
+    tf.saved_model.save(module, str(tmp_path / "model"))
+    served = tf.saved_model.load(str(tmp_path / "model"))
+    columns = task.input_columns(examples)
+    columns = {n: x.to_tensor() if hasattr(x, "to_tensor") else x for n, x in columns.items()}
+    for key, value in served.answer(columns).items():
+        assert value.shape[0] == len(examples)
+        expected = task.answer(task.input_columns(examples))[key]
+        if value.dtype == tf.string:
+            assert value.numpy().tolist() == expected.numpy().tolist()
+        else:
+            np.testing.assert_allclose(value, expected, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def classifier(tokenizer, config):
+    return make("one label", tokenizer, config)[0]
+
+
+def order_of(dataset):
+    return [row for ids in dataset.map(lambda x, y, w: x["token_ids"][:, 1]) for row in ids.numpy()]
+
+
+def test_every_epoch_has_an_order_of_its_own(classifier):
+    examples = [{"sentence": letter, "label": "no"} for letter in "abcdefghijklm"]
+    data = classifier.dataset(examples, 5, training=True, seed=3)
+    first, second = order_of(data), order_of(data)
+    in_order = order_of(classifier.dataset(examples, 5))
+    assert sorted(first) == sorted(second) == in_order
+    assert first != second and first != in_order
+    tf.random.set_seed(0)
+    once = order_of(classifier.dataset(examples, 5, training=True, seed=3).repeat(3))
+    tf.random.set_seed(0)
+    resumed = classifier.dataset(examples, 5, training=True, seed=3).repeat(3).skip(4)
+    assert order_of(resumed) == once[18:]  # 13 rows are batches of 5, 5, 3
+
+
+def test_weights_of_examples(classifier):
+    examples = [{"sentence": "a", "label": "no", "weight": 0.25}, {"sentence": "b", "label": "yes"}]
+    [(_, _, weights)] = classifier.dataset(examples, 7)
+    assert weights["logits"].numpy().tolist() == [0.25, 1.0]
+
+
+def test_rows_are_as_long_as_the_longest_of_the_batch(classifier):
+    features = classifier.features({"sentence": tf.constant(["a", "a b c"])})
+    assert features["token_ids"].shape == (2, 8)
+    features = classifier.features({"sentence": tf.constant(["a " * 40])})
+    assert features["token_ids"].shape == (1, 13)
+
+
+def test_what_is_cut_is_said_once(classifier, caplog):
+    examples = [{"sentence": "a " * n, "label": "no"} for n in (11, 12, 40)]
+    with caplog.at_level(logging.WARNING, logger="absl"):
+        classifier.dataset(examples, 2)
+    assert caplog.text.count("2 of 3 examples are longer than 13 pieces") == 1
+
+
+def test_no_texts_no_answers(classifier):
+    assert classifier([]) == []
+
+
+@pytest.mark.parametrize(
+    ("examples", "message"),
+    [
+        ([], "at least one example"),
+        ([{"sentence": 3, "label": "no"}], "sentence must be a text, but is 3"),
+        ([{"text": "a", "label": "no", "source": "a.tsv:7"}], "a.tsv:7: sentence must be a text"),
+        ([{"sentence": "a", "label": "Yes", "source": "a.tsv:7"}], "a.tsv:7: a label .* 'Yes'"),
+        ([{"sentence": "a"}], "a label must be one of 'no', 'yes', but is None"),
+    ],
+)
+def test_bad_examples(classifier, examples, message):
+    with pytest.raises(ValueError, match=message):
+        classifier.dataset(examples, 2)
+
+
+def test_an_example_may_be_what_stands_for_one(tokenizer, config):
+    task, examples = make("pairs", tokenizer, config)
+    close(task([(e["first"], e["second"]) for e in examples]), task(examples))
+    with pytest.raises(ValueError, match="2 columns, first, second"):
+        task(["one text alone"])
+
+
+@pytest.mark.parametrize("length", [None, 24])
+def test_rows_must_fit_the_encoder(tokenizer, config, length):
+    with pytest.raises(ValueError, match="at most the encoder's 23 positions"):
+        kb.TextClassifier(kb.BertEncoder(config), kb.Packer(tokenizer, length), ("a", "b"))
+
+
+def test_the_vocabulary_must_fit_the_encoder(tokenizer, config):
+    encoder = kb.BertEncoder(dataclasses.replace(config, vocabulary_size=96))
+    with pytest.raises(ValueError, match="at most the encoder's 96 pieces"):
+        kb.TextClassifier(encoder, kb.Packer(tokenizer, 7), ("a", "b"))
+
+
+def test_labels_of_transformers_settings():
+    assert labels_of({"id2label": {"1": "b", "0": "a"}}) == ("a", "b")
+    assert labels_of({}) == ("LABEL_0", "LABEL_1")
+    with pytest.raises(ValueError, match=r"names \[0, 2\]"):
+        labels_of({"id2label": {"0": "a", "2": "b"}})
+
+
+def test_labels_are_looked_up_by_name():
+    index = label_index(("0", "1"))
+    assert index(1, {}) == index("1", {}) == 1

@@ -1,0 +1,144 @@
+"""Windows against a plain restatement of `convert_examples_to_features` of `run_squad.py`."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_bert as kb
+from keras_bert.text.windows import windows
+
+
+def spans_of_text(num_pieces, room, stride):
+    """Start and length of every row, as google-research/bert, run_squad.py."""
+    spans, start = [], 0
+    while True:
+        length = min(num_pieces - start, room)
+        spans.append((start, length))
+        if start + length == num_pieces:
+            return spans
+        start += min(length, stride)
+
+
+def is_max_context(spans, index, position):
+    """As `_check_is_max_context` of google-research/bert, run_squad.py."""
+    best_score, best_index = None, None
+    for i, (start, length) in enumerate(spans):
+        end = start + length - 1
+        if start <= position <= end:
+            score = min(position - start, end - position) + 0.01 * length
+            if best_score is None or score > best_score:
+                best_score, best_index = score, i
+    return index == best_index
+
+
+def ragged(rows):
+    return tf.ragged.constant(rows, tf.int32, ragged_rank=1)
+
+
+def random_pieces(rng, lengths):
+    return [rng.integers(5, 97, length).tolist() for length in lengths]
+
+
+def expected_rows(tokenizer, texts, fronts, length, stride):
+    """Token ids, padding mask and (text, start, length, offset) of all rows."""
+    rows, places = [], []
+    for i, (text, front) in enumerate(zip(texts, fronts, strict=True)):
+        front = front[: length - 3 - stride]
+        for start, size in spans_of_text(len(text), length - 3 - len(front), stride):
+            ids = [tokenizer.cls_id, *front, tokenizer.sep_id]
+            places.append((i, start, size, len(ids)))
+            rows.append([*ids, *text[start : start + size], tokenizer.sep_id])
+    masks = [[1] * len(row) + [0] * (length - len(row)) for row in rows]
+    return [row + [tokenizer.pad_id] * (length - len(row)) for row in rows], masks, places
+
+
+@pytest.mark.parametrize(("length", "stride"), [(23, 7), (23, 20), (11, 1), (31, 9), (47, 13)])
+def test_rows_with_a_front_are_those_of_the_reference(tokenizer, length, stride):
+    rng = np.random.default_rng(length)
+    texts = random_pieces(rng, [0, 1, *rng.integers(2, 150, 29)])
+    fronts = random_pieces(rng, rng.integers(0, length, 31))
+    found = windows(kb.Packer(tokenizer, length), ragged(texts), stride, ragged(fronts))
+    rows, masks, places = expected_rows(tokenizer, texts, fronts, length, stride)
+    np.testing.assert_array_equal(found.rows["token_ids"], rows)
+    np.testing.assert_array_equal(found.rows["padding_mask"], masks)
+    numbers = [found.texts, found.starts, found.lengths, found.offsets]
+    np.testing.assert_array_equal(np.stack(numbers, axis=1), places)
+    segments = np.zeros_like(rows)
+    for row, (_, _, size, offset) in zip(segments, places, strict=True):
+        row[offset : offset + size + 1] = 1
+    np.testing.assert_array_equal(found.rows["segment_ids"], segments)
+
+
+@pytest.mark.parametrize(("length", "stride"), [(13, 4), (13, 11), (5, 1)])
+def test_rows_without_a_front(tokenizer, length, stride):
+    rng = np.random.default_rng(stride)
+    texts = random_pieces(rng, [0, *rng.integers(1, 60, 17)])
+    found = windows(kb.Packer(tokenizer, length), ragged(texts), stride)
+    spans = [spans_of_text(len(text), length - 2, stride) for text in texts]
+    starts = [start for some in spans for start, _ in some]
+    np.testing.assert_array_equal(found.starts, starts)
+    np.testing.assert_array_equal(found.offsets, 1)
+    for ids, mask, text, start in zip(
+        found.rows["token_ids"].numpy(), found.rows["padding_mask"].numpy(), found.texts, starts
+    ):
+        inner = texts[int(text)][start : start + length - 2]
+        assert ids[mask > 0].tolist() == [tokenizer.cls_id, *inner, tokenizer.sep_id]
+    assert not found.rows["segment_ids"].numpy().any()
+
+
+@pytest.mark.parametrize(("length", "stride"), [(23, 7), (23, 19), (11, 1), (31, 9), (384, 128)])
+def test_most_context_is_where_the_reference_says(tokenizer, length, stride):
+    rng = np.random.default_rng(length)
+    texts = random_pieces(rng, [0, 1, length - 3, length - 2, *rng.integers(2, 4 * length, 9)])
+    fronts = [[7]] * len(texts)
+    found = windows(kb.Packer(tokenizer, length), ragged(texts), stride, ragged(fronts))
+    pieces, most = found.pieces().numpy(), found.has_most_context().numpy()
+    row = 0
+    for text in texts:
+        spans = spans_of_text(len(text), length - 4, stride)
+        for i, (start, size) in enumerate(spans):
+            expected = np.full(length, -1)
+            expected[3 : 3 + size] = np.arange(start, start + size)
+            np.testing.assert_array_equal(pieces[row], expected)
+            wanted = [piece >= 0 and is_max_context(spans, i, piece) for piece in expected]
+            np.testing.assert_array_equal(most[row], wanted)
+            row += 1
+    assert row == len(pieces)
+    assert most.sum() == sum(map(len, texts))  # every piece in one row
+
+
+def test_no_texts(tokenizer):
+    none = tf.RaggedTensor.from_row_lengths(tf.zeros([0], tf.int32), tf.zeros([0], tf.int64))
+    found = windows(kb.Packer(tokenizer, 11), none, 3, none)
+    assert found.rows["token_ids"].shape == found.has_most_context().shape == (0, 11)
+
+
+def test_in_a_graph(tokenizer):
+    packer = kb.Packer(tokenizer, 11)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)] * 2, autograph=False)
+    def rows(texts, fronts):
+        found = windows(packer, tokenizer.tokenize(texts), 3, tokenizer.tokenize(fronts))
+        return found.rows["token_ids"], found.has_most_context()
+
+    texts, fronts = ["the quick brown fox jump over the lazy dog", "film"], ["a", "the dog"]
+    found = windows(packer, tokenizer.tokenize(texts), 3, tokenizer.tokenize(fronts))
+    ids, most = rows(tf.constant(texts), tf.constant(fronts))
+    np.testing.assert_array_equal(ids, found.rows["token_ids"])
+    np.testing.assert_array_equal(most, found.has_most_context())
+    np.testing.assert_array_equal(found.texts, [0, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("length", "stride", "front", "message"),
+    [
+        (11, 0, None, "stride must lie between 1 and the 9 pieces that a row of 11"),
+        (11, 10, None, "but is 10: choose another one"),
+        (11, 9, [[7]], "between 1 and the 8 pieces"),
+        (None, 3, None, "sequence_length is None: give it one"),
+    ],
+)
+def test_what_cannot_be_is_an_error(tokenizer, length, stride, front, message):
+    with pytest.raises(ValueError, match=message):
+        fronts = None if front is None else ragged(front)
+        windows(kb.Packer(tokenizer, length), ragged([[5, 6]]), stride, fronts)
