@@ -6,6 +6,11 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 		2>/dev/null && { echo "$$python"; break; }; done)
 RUN := TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python
 DEMO := demo
+PACKAGES := keras language_reference numpy standard_library tensorflow
+comma := ,
+empty :=
+# One file a package, as label=path,label=path.
+by_package = $(subst $(empty) $(empty),$(comma),$(foreach one,$(PACKAGES),$(one)=$(DEMO)/corpus/$(1)/$(one).txt))
 
 .PHONY: demo test lint clean
 
@@ -17,6 +22,9 @@ demo: .venv/installed $(DEMO)/vocab.txt
 		--text='Return the number of [MASK] in the list.' \
 		--text='This function raises a [MASK] if the file does not exist.' \
 		--text='If the shape of the [MASK] is not known, an error is [MASK].'
+	@$(RUN) -m train.finetune --flagfile=train/recipes/demo_packages.flags --checkpoint=$(DEMO)/bert \
+		--train_files='$(call by_package,train)' --eval_files='$(call by_package,eval)' \
+		--output_dir=$(DEMO)/packages
 
 $(DEMO)/vocab.txt: | $(DEMO)/corpus/train
 	@$(RUN) -m train.learn_vocabulary --input_pattern='$(DEMO)/corpus/train/*.txt' \

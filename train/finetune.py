@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import json
 import pathlib
@@ -185,6 +186,9 @@ def write_report(arguments: Arguments, runs: list, examples: list, held_out: lis
     card = report.model_card(task, str(output_dir), data, shown, command)
     (output_dir / "README.md").write_text(card, encoding="utf-8")
     figures = {"scores": scores, "runs": [one for one, _ in runs]}
+    if getattr(task, "problem", "") == "single_label_classification" and held_out:
+        [(label, count)] = collections.Counter(e["label"] for e in held_out).most_common(1)
+        figures["the most frequent label"] = {"label": label, "accuracy": count / len(held_out)}
     if len(runs) > 1:
         figures["mean and standard deviation"] = summary
     report.write_metrics(output_dir / "metrics.json", figures)
