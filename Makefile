@@ -34,7 +34,7 @@ $(DEMO)/corpus/train: | .venv/installed
 	@$(RUN) -m train.write_documentation --output_dir=$(DEMO)/corpus
 
 test: .venv/installed
-	@$(RUN) -m pytest
+	@$(RUN) -m pytest --numprocesses=auto --dist=loadfile
 
 lint: .venv/installed
 	@.venv/bin/python -m pip install --quiet 'ruff >=0.17, <1'

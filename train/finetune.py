@@ -172,6 +172,10 @@ def write_report(arguments: Arguments, runs: list, examples: list, held_out: lis
     task = kb.load(output_dir).model
     if held_out:
         answers = task(held_out)
+        if isinstance(task, kb.QuestionAnswerer) and task.no_answer_threshold is not None:
+            task.no_answer_threshold = task.scores(held_out, answers)["best_f1_thresh"]
+            kb.save(task, output_dir)
+            answers = task(held_out)
         report.write_predictions(output_dir / "predictions.jsonl", held_out, answers)
         if getattr(task, "problem", "") == "single_label_classification":
             report.draw_confusion(task, held_out, answers, output_dir / "confusion.png")

@@ -137,6 +137,8 @@ def save(
     hub.write_tensors(tensors, staging / hub.WEIGHTS_FILE)
     if isinstance(model, SentenceEmbedder):
         sentence_transformers.write(staging, model)
+    if not sentence_transformers.is_here(staging):  # an earlier model's would be of another one
+        (directory / sentence_transformers.MODULES_FILE).unlink(missing_ok=True)
     settings.write_json(staging / hub.CHECKSUMS_FILE, hub.checksums(staging))
     for path in (*staging.rglob("*"), staging):
         _flush(path)
@@ -158,8 +160,9 @@ def finish_saving(directory: pathlib.Path) -> None:
 
 def _load_hub(directory: pathlib.Path, dropout: float | None) -> Checkpoint:
     tensors = hub.Tensors(directory)
-    for name in (hub.CONFIG_FILE, hub.VOCABULARY_FILE):
-        _check_there(directory / name)
+    _check_there(directory / hub.CONFIG_FILE)
+    if not (directory / hub.FAST_TOKENIZER_FILE).is_file():
+        _check_there(directory / hub.VOCABULARY_FILE)
     hub.check_sums(directory)
     content = {**hub.read_settings(directory), **settings.dropout_settings(dropout)}
     config = hub.read_config(content, directory)
@@ -246,10 +249,15 @@ def _head_settings(model: keras.Model) -> dict[str, Any]:
 
 
 def _load_tokenizer(directory: pathlib.Path, config: BertConfig) -> Tokenizer:
-    vocabulary = read_vocabulary(directory / hub.VOCABULARY_FILE, max_size=config.vocabulary_size)
-    _check_size(vocabulary, config, directory / hub.VOCABULARY_FILE)
-    path = directory / hub.TOKENIZER_FILE
-    content = settings.read_json(path) if path.is_file() else {}
+    path, content = directory / hub.VOCABULARY_FILE, {}
+    if path.is_file():
+        vocabulary = read_vocabulary(path, max_size=config.vocabulary_size)
+    else:  # transformers 5 writes no vocab.txt
+        path = directory / hub.FAST_TOKENIZER_FILE
+        vocabulary, content = settings.read_fast_tokenizer(path, config.vocabulary_size)
+    _check_size(vocabulary, config, path)
+    if (directory / hub.TOKENIZER_FILE).is_file():
+        content |= settings.read_json(directory / hub.TOKENIZER_FILE)
     return settings.read_tokenizer(vocabulary, content, directory)
 
 

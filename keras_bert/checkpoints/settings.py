@@ -11,6 +11,7 @@ from absl import logging
 
 from keras_bert.config import BertConfig
 from keras_bert.text.tokenizer import Tokenizer
+from keras_bert.text.vocabulary import check_vocabulary
 
 # Fields of BertConfig, as Google and the Hub call them.
 CONFIG_KEYS = {
@@ -139,6 +140,38 @@ def read_tokenizer(
         strip_accents=settings.get("strip_accents"),
         split_cjk=settings.get("tokenize_chinese_chars", True),
     )
+
+
+def read_fast_tokenizer(
+    path: pathlib.Path, max_size: int
+) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """The vocabulary of a tokenizer.json, and its settings as tokenizer_config.json says them.
+
+    Args:
+        path: path of the file, as Hugging Face's `tokenizers` writes it.
+        max_size: the most pieces that the model has embeddings for.
+
+    Raises:
+        ValueError: it is no BERT's: no WordPiece, or other normalization than BERT's.
+    """
+    content = read_json(path)
+    model, normalizer = content.get("model") or {}, content.get("normalizer") or {}
+    kinds = (model.get("type", "WordPiece"), normalizer.get("type"))
+    ids = model.get("vocab")
+    if kinds != ("WordPiece", "BertNormalizer") or not isinstance(ids, dict):
+        raise ValueError(
+            f"{path} must hold a WordPiece vocabulary with BERT's normalization, but holds {kinds}: "
+            "this is the tokenizer of another model."
+        )
+    vocabulary = tuple(sorted(ids, key=ids.get))
+    if [ids[piece] for piece in vocabulary] != list(range(len(ids))):
+        raise ValueError(f"{path} must have the ids from 0 to {len(ids) - 1}, each once.")
+    check_vocabulary(vocabulary, str(path), max_size)
+    return vocabulary, {
+        "do_lower_case": normalizer.get("lowercase", True),
+        "strip_accents": normalizer.get("strip_accents"),
+        "tokenize_chinese_chars": normalizer.get("handle_chinese_chars", True),
+    }
 
 
 def tokenizer_settings(tokenizer: Tokenizer, config: BertConfig) -> dict[str, Any]:

@@ -60,16 +60,17 @@ def ensemble(tasks: Sequence[Task]) -> Task:
 
 
 def _check_alike(tasks: Sequence[Task]) -> None:
-    first = tasks[0]
+    first = _kind(tasks[0])
     for task in tasks[1:]:
-        same = (
-            type(task) is type(first)
-            and task.settings() == first.settings()
-            and task.tokenizer.vocabulary == first.tokenizer.vocabulary
-        )
-        if not same:
+        if _kind(task) != first:
             raise ValueError(
                 "Tasks that are combined must be of one kind, with the same labels, rows and "
-                f"vocabulary, but a {type(first).__name__} has {first.settings()} and a "
-                f"{type(task).__name__} {task.settings()}: combine runs of one recipe."
+                f"vocabulary, but one is {first[:-1]} and another one {_kind(task)[:-1]}: combine "
+                "runs of one recipe."
             )
+
+
+def _kind(task: Task) -> tuple:
+    labels = getattr(task, "labels", None)
+    length = task.packer.sequence_length
+    return type(task).__name__, labels, length, task.tokenizer.vocabulary

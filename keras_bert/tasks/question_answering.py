@@ -70,18 +70,19 @@ class QuestionAnswerer(Task):
     Example:
 
     >>> import keras_bert as kb
-    >>> from keras_bert.tasks.question_answering import QuestionAnswerer
     >>> words = ("who", "is", "she", "he", "ann", "bob")
     >>> tokenizer = kb.Tokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words))
     >>> config = kb.BertConfig(
     ...     vocabulary_size=11, num_layers=2, num_heads=3, hidden_dim=15, intermediate_dim=31
     ... )
-    >>> task = QuestionAnswerer(kb.BertEncoder(config), kb.Packer(tokenizer), max_answer_tokens=1)
-    >>> task.compile(kb.AdamW(1e-3), **task.objective())
+    >>> task = kb.QuestionAnswerer(
+    ...     kb.BertEncoder(config), kb.Packer(tokenizer), max_answer_tokens=1
+    ... )
+    >>> task.compile(kb.AdamW(3e-3), **task.objective())
     >>> context = "She is Ann, he is Bob"
     >>> example = {"context": context, "answers": ["Ann"], "answer_starts": [7]}
     >>> example["question"] = "Who is she?"
-    >>> _ = task.fit(task.dataset([example], batch_size=1, training=True), epochs=30, verbose=0)
+    >>> _ = task.fit(task.dataset([example], batch_size=1, training=True), epochs=15, verbose=0)
     >>> task([("Who is she?", context)])[0]["answer"]
     'Ann'
     """
@@ -101,6 +102,7 @@ class QuestionAnswerer(Task):
         initializer=None,
         name: str = "question_answerer",
     ):
+        encoder.pooler.trainable = self.USES_POOLER
         inputs = encoder_inputs()
         # As in both references there is no dropout before this head.
         logits = keras.layers.Dense(
@@ -166,7 +168,7 @@ class QuestionAnswerer(Task):
             examples["context"], "UTF-8", "UTF-8", errors="ignore"
         )
         ids, starts, ends = self.tokenizer.tokenize_with_offsets(contexts)
-        questions = self.tokenizer.tokenize(examples["question"])[:, : self.max_question_tokens]
+        questions = self.tokenizer.tokenize(examples["question"])[:, : self._question_room()]
         found = windows(self.packer, ids, self.stride, questions)
         rows = {
             **found.rows,
@@ -408,8 +410,8 @@ class QuestionAnswerer(Task):
         )
         first_row = tf.cast(of_example.row_starts(), tf.int32)
         padded = of_example.to_tensor(_NEVER)  # [B, rows, k]
-        num_rows, k = tf.shape(padded)[1], tf.shape(padded)[2]
-        padded = tf.reshape(padded, [-1, num_rows * k])
+        num_examples, num_rows, k = tf.unstack(tf.shape(padded))
+        padded = tf.reshape(padded, [num_examples, num_rows * k])
         padded = tf.pad(padded, [[0, 0], [0, self.num_best]], constant_values=_NEVER)
         scores, index = tf.math.top_k(padded, self.num_best)
         there = scores > _NEVER / 2
@@ -450,14 +452,18 @@ class QuestionAnswerer(Task):
         rows = {n: tf.RaggedTensor.from_row_lengths(values, lengths) for n, values in flat.items()}
         return rows, labels, weights
 
+    def _question_room(self) -> int:
+        """How many pieces of a question are read: the context needs room for a stride."""
+        return min(self.max_question_tokens, self.packer.sequence_length - 3 - self.stride)
+
     def _report_truncation(self, columns: Mapping[str, tf.Tensor]) -> None:
+        room = self._question_room()
         lengths = self.tokenizer.tokenize(columns["question"]).row_lengths().numpy()
-        num_cut = np.count_nonzero(lengths > self.max_question_tokens)
-        if num_cut:
+        if (lengths > room).any():
             logging.warning(
-                "%d of %d questions have more than %d pieces and are cut: choose another "
-                "max_question_tokens if what is lost matters.",
-                *(num_cut, len(lengths), self.max_question_tokens),
+                "%d of %d questions have more than %d pieces and are cut: choose longer rows or "
+                "another max_question_tokens if what is lost matters.",
+                *(np.count_nonzero(lengths > room), len(lengths), room),
             )
 
     def _span(self, example: Example) -> tuple[int, int]:
@@ -517,7 +523,7 @@ def _best_in_rows(
     Returns:
         Scores, float32, starts and ends, int32, all [W, k].
     """
-    length = tf.shape(starts)[1]
+    num_rows, length = tf.unstack(tf.shape(starts))
     k = tf.minimum(num_best, length)
     padded = tf.pad(ends, [[0, 0], [0, max_tokens - 1]], constant_values=_NEVER)
     best_end = tf.nn.max_pool1d(padded[:, :, None], max_tokens, 1, "VALID")[:, :, 0]
@@ -525,7 +531,7 @@ def _best_in_rows(
     last = first[:, :, None] + tf.range(max_tokens)  # [W, k, max_tokens]
     pairs = tf.gather(starts, first, batch_dims=1)[:, :, None]
     pairs += tf.gather(padded, last, batch_dims=1)
-    scores, pair = tf.math.top_k(tf.reshape(pairs, [-1, k * max_tokens]), k)
+    scores, pair = tf.math.top_k(tf.reshape(pairs, [num_rows, k * max_tokens]), k)
     start = tf.gather(first, pair // max_tokens, batch_dims=1)
     # A pair that ends behind the row is none, but its place must be one.
     return scores, start, tf.minimum(start + pair % max_tokens, length - 1)

@@ -215,16 +215,15 @@ class SentenceEmbedder(Task):
             positive among all different positives and negatives. For cosines `spearman` and
             `pearson`, their correlation with the labels.
         """
-        vectors = np.array([answer["embedding"] for answer in answers], "float32")
+        vectors = _unit(np.array([answer["embedding"] for answer in answers], "float32"))
+        columns = {name: np.asarray(c) for name, c in self.target_columns(examples).items()}
         if self.problem == "cosine_regression":
-            seconds = self.embed([example["second"] for example in examples])
-            cosines = (_unit(vectors) * _unit(seconds)).sum(axis=1)
-            labels = [self._label(example) for example in examples]
+            cosines = (vectors * _unit(self.embed(columns["second"].tolist()))).sum(axis=1)
             return {
-                "spearman": metrics.spearman_correlation(labels, cosines),
-                "pearson": metrics.pearson_correlation(labels, cosines),
+                "spearman": metrics.spearman_correlation(columns["label"], cosines),
+                "pearson": metrics.pearson_correlation(columns["label"], cosines),
             }
-        ranks = self._ranks(vectors, examples)
+        ranks = self._ranks(vectors, np.concatenate(list(columns.values())))
         return {
             "accuracy@1": metrics.recall_at_k(ranks, 1),
             "recall@10": metrics.recall_at_k(ranks, 10),
@@ -273,13 +272,16 @@ class SentenceEmbedder(Task):
             )
         return (label - first) / (last - first)
 
-    def _ranks(self, vectors: np.ndarray, examples: Sequence[Example]) -> np.ndarray:
-        """How many texts are as near to an example's text as its positive, itself one, int [N]."""
-        keys = ("positive", "negative")
-        texts = [e[key] for e in examples for key in keys if e.get(key) is not None]
-        places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
-        right = np.array([places[example["positive"]] for example in examples])
-        vectors, candidates = _unit(vectors), _unit(self.embed(list(places)))
+    def _ranks(self, vectors: np.ndarray, texts: np.ndarray) -> np.ndarray:
+        """How many texts are as near to a vector as its own, which counts too, int [N].
+
+        Args:
+            vectors: float32 [N, D], of length 1.
+            texts: string [N] or more: first the vectors' own, then others.
+        """
+        different, places = np.unique(texts, return_inverse=True)
+        right = places[: len(vectors)]
+        candidates = _unit(self.embed(different.tolist()))
         ranks = []
         block = max(1, QUERY_BLOCK * DOCUMENT_BLOCK // len(candidates))
         for some in _blocks(len(vectors), block):
@@ -429,12 +431,13 @@ def search(
     ([[0, 2]], [[2.0, 2.0]])
     """
     _check_search(queries, documents, k, similarity)
-    prepare = _unit if similarity == "cosine" else _plain
+    prepare = _unit if similarity == "cosine" else _unchanged
     indices = np.empty([len(queries), k], "int64")
     scores = np.empty([len(queries), k], "float32")
     for some in _blocks(len(queries), QUERY_BLOCK):
         block = prepare(_finite(queries, some, "queries"))
-        indices[some], scores[some] = _best(block, documents, k, prepare)
+        with tf.device("CPU"):  # where products are not rounded to TensorFloat-32
+            indices[some], scores[some] = _best(block, documents, k, prepare)
     return indices, scores
 
 
@@ -458,7 +461,7 @@ def _blocks(number: int, size: int) -> Iterator[slice]:
         yield slice(start, min(start + size, number))
 
 
-def _plain(vectors: np.ndarray) -> np.ndarray:
+def _unchanged(vectors: np.ndarray) -> np.ndarray:
     return vectors
 
 

@@ -58,7 +58,8 @@ class Task(Trainable):
         self.encoder = encoder
         self.packer = packer
         self.tokenizer = packer.tokenizer
-        self._answer = tf.function(self.answer, autograph=False)
+        # Batches differ in size; a graph for each would take long to make.
+        self._answer = tf.function(self.answer, autograph=False, reduce_retracing=True)
 
     @property
     def example_spec(self) -> dict[str, tf.TensorSpec | tf.RaggedTensorSpec]:
@@ -231,7 +232,7 @@ class Task(Trainable):
     def trimmed(self, packed: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Packed rows [..., T] without the padding that all of them have."""
         longest = tf.reduce_max(tf.reduce_sum(packed["padding_mask"], axis=-1))
-        length = -(-longest // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
+        length = -(-tf.maximum(longest, 1) // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
         return {name: value[..., :length] for name, value in packed.items()}
 
     def num_tokens(self, columns: Mapping[str, tf.Tensor]) -> tf.Tensor:

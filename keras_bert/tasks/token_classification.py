@@ -84,7 +84,7 @@ class TokenClassifier(Task):
     >>> task.compile(kb.AdamW(5e-3), **task.objective())
     >>> example = {"words": ["Ann", "Lee", "in", "Rome", "."]}
     >>> example["labels"] = ["B-PER", "I-PER", "O", "B-LOC", "O"]
-    >>> _ = task.fit(task.dataset([example], batch_size=1, training=True), epochs=60, verbose=0)
+    >>> _ = task.fit(task.dataset([example] * 80, batch_size=2, training=True), verbose=0)
     >>> [entities] = task(["Ann Lee in Rome."])
     >>> [(one["label"], one["text"], one["start"], one["end"]) for one in entities]
     [('PER', 'Ann Lee', 0, 7), ('LOC', 'Rome', 11, 15)]
@@ -239,10 +239,9 @@ class TokenClassifier(Task):
         accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
         return {"loss": {"logits": loss}, "weighted_metrics": {"logits": [accuracy]}}
 
-    def answer(self, examples: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """From raw strings to answers in one graph: what an exported SavedModel serves."""
-        features = self.features(examples)
-        return self.answers(outputs_in_parts(self, self.model_inputs(features)), features)
+    def outputs_of(self, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The model's outputs for what `features` gives, so many rows at a time."""
+        return outputs_in_parts(self, self.model_inputs(features))
 
     def answers(self, outputs, features) -> dict[str, tf.Tensor]:
         """The labels of words, or the entities of texts.

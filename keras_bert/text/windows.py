@@ -123,6 +123,7 @@ def _context(pieces: tf.Tensor, starts: tf.Tensor, lengths: tf.Tensor) -> tf.Ten
     starts, lengths = starts[:, None], lengths[:, None]
     left, right = pieces - starts, starts + lengths - 1 - pieces
     fewer = tf.minimum(left, right)
+    # Whole numbers, so that what is equal is not told apart by rounding.
     return tf.where(fewer >= 0, 100 * fewer + lengths, -1)
 
 

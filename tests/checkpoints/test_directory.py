@@ -240,3 +240,61 @@ def test_a_copied_checkpoint_is_the_same(saved, tmp_path):
     np.testing.assert_array_equal(
         kb.load(tmp_path / "copy").model(inputs())["masked_lm"], model(inputs())["masked_lm"]
     )
+
+
+def fast_tokenizer(vocabulary, **changes):
+    normalizer = {"type": "BertNormalizer", "lowercase": False, "strip_accents": True}
+    ids = {piece: i for i, piece in enumerate(vocabulary)}
+    model = {"type": "WordPiece", "vocab": {**ids, **changes.pop("vocab", {})}}
+    return {"normalizer": {**normalizer, "handle_chinese_chars": False}, "model": model, **changes}
+
+
+def with_fast_tokenizer(folder, content):
+    for name in ("vocab.txt", "tokenizer_config.json", "checksums.json"):
+        (folder / name).unlink(missing_ok=True)
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    return kb.load(folder).tokenizer
+
+
+def test_a_vocabulary_may_be_in_a_tokenizer_json(saved, tokenizer):
+    _, folder = saved
+    loaded = with_fast_tokenizer(folder, fast_tokenizer(tokenizer.vocabulary))
+    assert loaded.vocabulary == tokenizer.vocabulary
+    assert (loaded.lowercase, loaded.strip_accents, loaded.split_cjk) == (False, True, False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"normalizer": {"type": "NFC"}}, "BERT's normalization"),
+        ({"model": {"type": "BPE", "vocab": {}}}, "must hold a WordPiece vocabulary"),
+        ({"vocab": {"the": 1}}, "ids from 0 to 96, each once"),
+    ],
+)
+def test_a_tokenizer_json_of_another_model(saved, tokenizer, changes, message):
+    _, folder = saved
+    with pytest.raises(ValueError, match=f"tokenizer.json .*{message}"):
+        with_fast_tokenizer(folder, fast_tokenizer(tokenizer.vocabulary, **changes))
+
+
+def test_a_vocabulary_of_another_size_is_an_error(tmp_path, tokenizer, config):
+    larger = dataclasses.replace(config, vocabulary_size=97 + 64)
+    with pytest.raises(ValueError, match="vocabulary_size=161, but has 97"):
+        kb.save(kb.BertEncoder(larger), tmp_path, tokenizer)
+    kb.save(
+        kb.BertEncoder(dataclasses.replace(config, vocabulary_size=97 + 63)), tmp_path, tokenizer
+    )
+    path = tmp_path / "vocab.txt"
+    path.write_text("\n".join(tokenizer.vocabulary[:-1]) + "\n")
+    (tmp_path / "checksums.json").unlink()
+    with pytest.raises(ValueError, match=r"vocab.txt must have about as many .* has 96"):
+        kb.load(tmp_path)
+
+
+def test_an_embedder_leaves_no_modules_to_another_model(tmp_path, tokenizer, config):
+    packer = kb.Packer(tokenizer, 9)
+    kb.save(kb.SentenceEmbedder(kb.BertEncoder(config), packer), tmp_path)
+    assert (tmp_path / "1_Pooling" / "config.json").is_file()
+    kb.save(kb.TextClassifier(kb.BertEncoder(config), packer, ("no", "yes")), tmp_path)
+    assert not (tmp_path / "modules.json").exists()
+    assert isinstance(kb.load(tmp_path).model, kb.TextClassifier)

