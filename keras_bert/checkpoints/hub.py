@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 import pathlib
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+import ml_dtypes
 import numpy as np
 import safetensors
 import safetensors.numpy
@@ -24,6 +27,16 @@ FAST_TOKENIZER_FILE = "tokenizer.json"
 CHECKSUMS_FILE = "checksums.json"
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack")
 
+# The types of tensors that a BERT has; position_ids are integers.
+DTYPES = {
+    "F32": np.float32,
+    "F16": np.float16,
+    "BF16": ml_dtypes.bfloat16,
+    "F64": np.float64,
+    "I64": np.int64,
+    "I32": np.int32,
+}
+
 # What transformers has no name for is kept under ours, in a model type that it does not open.
 OWN_MODEL_TYPE = "keras_bert"
 OWN_KEYS = ("norm_first", "positions")
@@ -36,6 +49,15 @@ REDUNDANT = (
 )
 _BARE = ("embeddings.", "encoder.", "pooler.")
 _OLD_NORM = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
+
+
+class _Place(NamedTuple):
+    """Where a tensor stands."""
+
+    path: pathlib.Path
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    offset: int
 
 
 class Tensors(Mapping):
@@ -52,24 +74,24 @@ class Tensors(Mapping):
     """
 
     def __init__(self, directory: pathlib.Path):
-        self._places: dict[str, tuple[pathlib.Path, str]] = {}
+        self._places: dict[str, _Place] = {}
         for path, names in _shards(directory).items():
-            with _opened(path) as file:
-                there = set(file.keys())
-            if names is not None and names != there:
+            places = _places(path)
+            if names is not None and names != set(places):
                 raise ValueError(
                     f"{path} must hold the tensors that {INDEX_FILE} says, but "
-                    f"{sorted(names ^ there)[:5]} are in one of them only: restore both files."
+                    f"{sorted(names ^ set(places))[:5]} are in one of them only: restore both "
+                    "files."
                 )
-            for name in there:
+            for name, place in places.items():
                 if _present_name(name) not in REDUNDANT:
-                    self._places[_present_name(name)] = (path, name)
+                    self._places[_present_name(name)] = place
 
     def __getitem__(self, name: str) -> np.ndarray:
-        path, stored = self._places[name]
-        # Opened anew each time, so that what was read does not stay mapped into memory.
-        with _opened(path) as file:
-            return file.get_tensor(stored)
+        place = self._places[name]
+        count = math.prod(place.shape)
+        # Not through the library, which maps the file into memory beside the array.
+        return np.fromfile(place.path, place.dtype, count, offset=place.offset).reshape(place.shape)
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._places))
@@ -179,13 +201,34 @@ def _shards(directory: pathlib.Path) -> dict[pathlib.Path, set[str] | None]:
     )
 
 
-def _opened(path: pathlib.Path):
+def _places(path: pathlib.Path) -> dict[str, _Place]:
+    """The places of a file's tensors, by name, from its header (8 bytes of length, then JSON)."""
     try:
-        return safetensors.safe_open(path, framework="numpy")
+        with safetensors.safe_open(path, framework="numpy"):
+            pass  # The library has seen to it that the header is right.
     except (safetensors.SafetensorError, OSError) as error:
         raise ValueError(
             f"{path} must be a whole safetensors file, but {error}: copy it again."
         ) from error
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    header.pop("__metadata__", None)
+    unknown = {entry["dtype"] for entry in header.values()} - set(DTYPES)
+    if unknown:
+        raise ValueError(
+            f"{path} must hold tensors of {', '.join(DTYPES)}, but has {', '.join(unknown)}: save "
+            "the model in one of these."
+        )
+    return {
+        name: _Place(
+            path,
+            np.dtype(DTYPES[entry["dtype"]]),
+            tuple(entry["shape"]),
+            8 + length + entry["data_offsets"][0],
+        )
+        for name, entry in header.items()
+    }
 
 
 def _present_name(name: str) -> str:

@@ -160,8 +160,8 @@ def read_fast_tokenizer(
     ids = model.get("vocab")
     if kinds != ("WordPiece", "BertNormalizer") or not isinstance(ids, dict):
         raise ValueError(
-            f"{path} must hold a WordPiece vocabulary with BERT's normalization, but holds {kinds}: "
-            "this is the tokenizer of another model."
+            f"{path} must hold a WordPiece vocabulary with BERT's normalization, but holds "
+            f"{kinds}: this is the tokenizer of another model."
         )
     vocabulary = tuple(sorted(ids, key=ids.get))
     if [ids[piece] for piece in vocabulary] != list(range(len(ids))):

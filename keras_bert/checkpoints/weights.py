@@ -7,6 +7,7 @@ from typing import Literal
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_bert.checkpoints.names import (
     WeightName,
@@ -18,6 +19,8 @@ from keras_bert.models.pretrainer import BertPretrainer
 
 Form = Literal["google", "hub"]
 
+# So much of a tensor is assigned at a time.
+BLOCK_BYTES = 1 << 25
 # transformers leaves the pooler out where no head uses it; Google's code always has it.
 POOLER = frozenset(("pooler/dense/kernel", "pooler/dense/bias"))
 
@@ -106,8 +109,23 @@ def assign(
                 f"the config says, but has {value.shape} (as we store it): config and weights are "
                 "of different models."
             )
-        variable.assign(value)
+        _put(variable, value)
     return kept
+
+
+def _put(variable: keras.Variable, value: np.ndarray) -> None:
+    """Assigns a large table some rows at a time: of what is assigned there are two copies."""
+    if value.nbytes <= BLOCK_BYTES:
+        variable.assign(value)
+        return
+    num_rows = max(1, BLOCK_BYTES * len(value) // value.nbytes)
+    for start in range(0, len(value), num_rows):
+        stop = min(start + num_rows, len(value))
+        tf.raw_ops.ResourceScatterUpdate(
+            resource=variable.value.handle,
+            indices=tf.range(start, stop),
+            updates=value[start:stop],
+        )
 
 
 def _turned(value: np.ndarray, name: WeightName, form: Form) -> np.ndarray:
