@@ -9,6 +9,8 @@ from keras_bert.data.word_vectors import fit_word_vectors, read_word_vectors
 from keras_bert.models.encoder import BertEncoder
 from keras_bert.models.pretrainer import BertPretrainer, num_training_flops
 from keras_bert.models.resizing import resize
+from keras_bert.serving.errors import ServingError
+from keras_bert.serving.export import export
 from keras_bert.tasks.fill_mask import FillMask
 from keras_bert.tasks.multiple_choice import MultipleChoice
 from keras_bert.tasks.question_answering import QuestionAnswerer
@@ -31,6 +33,7 @@ __all__ = [
     "BertEncoder",
     "BertPretrainer",
     "Checkpoint",
+    "Client",
     "FillMask",
     "Masker",
     "MultipleChoice",
@@ -39,6 +42,7 @@ __all__ = [
     "QuestionAnswerer",
     "Schedule",
     "SentenceEmbedder",
+    "ServingError",
     "Task",
     "TextClassifier",
     "TextCorpus",
@@ -46,6 +50,7 @@ __all__ = [
     "TokenCorpus",
     "Tokenizer",
     "Trainable",
+    "export",
     "fit_word_vectors",
     "learn_vocabulary",
     "load",
@@ -61,3 +66,12 @@ __all__ = [
     "write_token_corpus",
     "write_vocabulary",
 ]
+
+
+def __getattr__(name: str):
+    """`Client`, when it is asked for: its module is also a program, `python -m ...client`."""
+    if name == "Client":
+        from keras_bert.serving.client import Client
+
+        return Client
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

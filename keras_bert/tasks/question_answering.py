@@ -82,7 +82,7 @@ class QuestionAnswerer(Task):
     >>> context = "She is Ann, he is Bob"
     >>> example = {"context": context, "answers": ["Ann"], "answer_starts": [7]}
     >>> example["question"] = "Who is she?"
-    >>> _ = task.fit(task.dataset([example], batch_size=1, training=True), epochs=15, verbose=0)
+    >>> _ = task.fit(task.dataset([example], batch_size=1, training=True).repeat(15), verbose=0)
     >>> task([("Who is she?", context)])[0]["answer"]
     'Ann'
     """

@@ -68,7 +68,7 @@ class TextClassifier(Task):
     ... )
     >>> task.compile(kb.AdamW(1e-3), **task.objective())
     >>> examples = [{"sentence": "a fine film", "label": "positive"}]
-    >>> _ = task.fit(task.dataset(examples, batch_size=1, training=True), epochs=9, verbose=0)
+    >>> _ = task.fit(task.dataset(examples, batch_size=1, training=True).repeat(9), verbose=0)
     >>> task(["a fine film"])[0]["label"]
     'positive'
     """

@@ -1,0 +1,1 @@
+"""A served model: client, and the server to develop with."""

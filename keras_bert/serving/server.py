@@ -1,0 +1,215 @@
+"""A server to develop with, where TF Serving is not at hand: the same protos, the same paths.
+
+Run as a module, `python -m keras_bert.serving.server`, or as a file, `python
+keras_bert/serving/server.py`, it serves every `<model_base_path>/<name>/<version>/`. As a file it
+needs TensorFlow, tensorflow-text, tensorflow-serving-api, starlette, uvicorn and
+prometheus-client, and nothing that the rest of the package needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import dataclasses
+import pathlib
+import signal
+import socket
+import sys
+import threading
+import types
+
+if not __package__:
+    # Run as a file: the modules beside this one are imported, keras_bert/__init__.py is not. The
+    # folder itself is no place to import from: its names are too common.
+    _FOLDER = pathlib.Path(__file__).resolve().parent
+    sys.path[:] = [path for path in sys.path if pathlib.Path(path or ".").resolve() != _FOLDER]
+    sys.modules["keras_bert"] = types.ModuleType("keras_bert")
+    sys.modules["keras_bert"].__path__ = [str(_FOLDER.parent)]
+
+from absl import logging
+
+from keras_bert import flags
+
+try:
+    import grpc
+    import uvicorn
+    from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
+
+    from keras_bert.serving import batching, grpc_service, rest
+    from keras_bert.serving.batching import Batcher
+    from keras_bert.serving.models import Models
+    from keras_bert.serving.monitoring import Metrics
+    from keras_bert.serving.prediction import Predictor
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"The server needs {error.name}: pip install 'kerasbert[serving]'", name=error.name
+    ) from error
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    model_base_path: str = flags.required(
+        "directory with <name>/<version>/, models.config and batching.config"
+    )
+    host: str = flags.flag("localhost", "address to listen at; 0.0.0.0 for all")
+    grpc_port: int = flags.flag(8500, "port for gRPC; 0 for any that is free")
+    rest_port: int = flags.flag(8501, "port for REST; 0 for any that is free")
+    poll_interval_s: float = flags.flag(1.0, "seconds between two looks for new versions")
+    rest_timeout_s: float = flags.flag(30.0, "seconds in which a REST request is answered")
+    max_request_bytes: int = flags.flag(1 << 24, "size of a request")
+    max_connections: int = flags.flag(1000, "requests, and REST connections, at the same time")
+    grace_s: float = flags.flag(30.0, "seconds that requests have to end after SIGTERM")
+
+
+class Server:
+    """The server, in threads of this process.
+
+    It is a stand-in for TF Serving, to develop and test with, and not TF Serving: what it shares
+    are the protos, the paths, the status codes and the configuration files.
+
+    Args:
+        arguments: Arguments.
+
+    Raises:
+        ValueError: the base path or a configuration file is wrong, or a port is taken.
+
+    Attributes:
+        grpc_port, rest_port: int, where it listens once it is started.
+    """
+
+    def __init__(self, arguments: Arguments):
+        self._arguments = arguments
+        base_path = pathlib.Path(arguments.model_base_path)
+        self.models = Models(base_path)
+        self._settings = batching.read_settings(base_path / batching.CONFIG_FILE)
+        self._thread = threading.Thread(target=self._run, name="server", daemon=True)
+        self._ports: concurrent.futures.Future = concurrent.futures.Future()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self.grpc_port = self.rest_port = 0
+
+    def start(self) -> None:
+        """Loads what is there, then listens."""
+        self.models.start(self._arguments.poll_interval_s)
+        self._thread.start()
+        try:
+            self.grpc_port, self.rest_port = self._ports.result()
+        except ValueError:
+            self.models.stop()
+            raise
+
+    def stop(self) -> None:
+        """Takes no more requests, waits for those that are under way, and ends."""
+        with contextlib.suppress(RuntimeError):  # it has ended
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+        self.models.stop()
+
+    def __enter__(self) -> Server:
+        self.start()
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.stop()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except Exception as error:
+            if self._ports.done():
+                raise
+            self._ports.set_exception(error)
+
+    async def _serve(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        metrics = Metrics(lambda: batcher.num_waiting)
+        batcher = Batcher(self._settings, metrics.observe_batch)
+        predictor = Predictor(self.models, batcher, metrics)
+        listener = _listener(self._arguments.host, self._arguments.rest_port)
+        grpc_server, grpc_port = self._grpc_server(predictor)
+        rest_server = self._rest_server(predictor)
+        await grpc_server.start()
+        # In a thread that is not the main one, uvicorn leaves the signals alone.
+        serving = asyncio.create_task(rest_server.serve([listener]))
+        self._ports.set_result((grpc_port, listener.getsockname()[1]))
+        await self._stop.wait()
+        logging.info("Requests that are under way have %g s to end.", self._arguments.grace_s)
+        rest_server.should_exit = True
+        await asyncio.gather(grpc_server.stop(self._arguments.grace_s), serving)
+        await batcher.close()
+
+    def _grpc_server(self, predictor: Predictor) -> tuple[grpc.aio.Server, int]:
+        arguments = self._arguments
+        server = grpc.aio.server(
+            options=(
+                ("grpc.max_receive_message_length", arguments.max_request_bytes),
+                ("grpc.max_send_message_length", -1),
+                # Two servers at one port would share the requests without a word.
+                ("grpc.so_reuseport", 0),
+            ),
+            maximum_concurrent_rpcs=arguments.max_connections,
+        )
+        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+            grpc_service.PredictionService(predictor, arguments.max_request_bytes), server
+        )
+        model_service_pb2_grpc.add_ModelServiceServicer_to_server(
+            grpc_service.ModelService(predictor), server
+        )
+        try:
+            return server, server.add_insecure_port(f"{arguments.host}:{arguments.grpc_port}")
+        except RuntimeError as error:
+            raise _taken(arguments.host, arguments.grpc_port, error) from error
+
+    def _rest_server(self, predictor: Predictor) -> uvicorn.Server:
+        arguments = self._arguments
+        application = rest.application(
+            predictor, arguments.rest_timeout_s, arguments.max_request_bytes
+        )
+        return uvicorn.Server(
+            uvicorn.Config(
+                application,
+                lifespan="off",
+                ws="none",
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                proxy_headers=False,
+                limit_concurrency=arguments.max_connections,
+                timeout_graceful_shutdown=arguments.grace_s,
+            )
+        )
+
+
+def main(arguments: Arguments) -> None:
+    logging.set_verbosity(logging.INFO)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with Server(arguments) as server:
+        host = arguments.host
+        sys.stdout.write(f"gRPC at {host}:{server.grpc_port}, REST at {host}:{server.rest_port}\n")
+        sys.stdout.flush()
+        stop.wait()
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        listener = socket.create_server((host, port), backlog=2048)
+    except OSError as error:
+        raise _taken(host, port, error) from error
+    # Connections inherit it. Without, an answer's body waits 40 ms for the receipt of its head;
+    # asyncio would set it, but not where the protocol number is left to the system.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
+
+
+def _taken(host: str, port: int, error: Exception) -> ValueError:
+    return ValueError(
+        f"The server must be able to listen at {host}:{port}, but {error}: choose another port, or "
+        "end the process that has it."
+    )
+
+
+if __name__ == "__main__":
+    flags.run(main, Arguments)

@@ -1,0 +1,50 @@
+import dataclasses
+import sys
+
+import pytest
+import tensorflow as tf
+
+import keras_bert as kb
+from train.export import Arguments, main
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory, config, tokenizer):
+    """A checkpoint of a classifier."""
+    directory = tmp_path_factory.mktemp("checkpoints") / "sst2"
+    encoder = kb.BertEncoder(dataclasses.replace(config, num_layers=1))
+    kb.save(kb.TextClassifier(encoder, kb.Packer(tokenizer, 23), ("bad", "fine")), directory)
+    return str(directory)
+
+
+def test_a_checkpoint_is_exported(checkpoint, tmp_path, capsys):
+    output_dir = tmp_path / "saved_models" / "sst2"
+    main(Arguments(checkpoint, str(output_dir), precision="bfloat16"))
+    printed = capsys.readouterr().out
+    assert f"{output_dir}/1: a TextClassifier in bfloat16, " in printed
+    assert "  serving_default: sentence -> label, probability, probabilities\n" in printed
+    assert "  It answered 8 warm-up requests.\n" in printed
+    assert "  label: share of rows changed from float32 0\n" in printed
+    assert "  probabilities: max absolute difference from float32 " in printed
+    assert f"--model_base_path={tmp_path}/saved_models" in printed
+    assert f"-v {output_dir}:/models/sst2 -e MODEL_NAME=sst2" in printed
+    served = tf.saved_model.load(str(output_dir / "1")).signatures["serving_default"]
+    wanted = kb.load(checkpoint).model(["a fine film"])[0]["probability"]
+    [found] = served(sentence=tf.constant(["a fine film"]))["probability"].numpy()
+    assert found == pytest.approx(wanted, abs=0.01)
+
+
+def test_a_model_is_added_to_the_list_of_those_served(checkpoint, tmp_path, capsys):
+    pytest.importorskip("tensorflow_serving")
+    path = tmp_path / "models.config"
+    main(Arguments(checkpoint, str(tmp_path / "sst2"), models_config=str(path)))
+    assert f"{path} has the model sst2." in capsys.readouterr().out
+    assert 'base_path: "/models/sst2"' in path.read_text()
+
+
+def test_without_the_servers_package_nothing_is_written(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "keras_bert.serving.models_config", None)
+    arguments = Arguments(checkpoint, str(tmp_path / "sst2"), models_config="models.config")
+    with pytest.raises(ValueError, match=r"pip install 'kerasbert\[serving\]'"):
+        main(arguments)
+    assert not (tmp_path / "sst2").exists()
