@@ -100,7 +100,7 @@ def test_examples_are_learned_by_heart_and_answers_are_the_same_everywhere(
 ):
     task, examples = make(name, tokenizer, config)
     task.compile(kb.AdamW(2e-3, bias_correction=True), **task.objective())
-    task.fit(task.dataset(examples, batch_size=3, training=True).repeat(200), verbose=0)
+    task.fit(task.dataset(examples, batch_size=3, training=True).repeat(400), verbose=0)
     answers = task(examples)
     score = next(iter(task.scores(examples, answers).values()))
     assert score > 0.99  # of 1, or of 100
