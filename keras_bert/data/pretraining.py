@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_bert.data.corpus import Sentences, Stream, TextCorpus, TokenCorpus, stream_key
 from keras_bert.text.masking import Masker
-from keras_bert.text.packing import Packer
+from keras_bert.text.packing import Packer, orbit
 
 OBJECTIVES = ("next_sentence", "sentence_order", None)
 MIN_SEQUENCE_LENGTH = 8
@@ -45,6 +45,8 @@ class PretrainingRows:
         sentence_objective: "next_sentence", "sentence_order" or None.
         short_seq_prob: Probability of a shorter window. None is 0.1 for pairs, as in BERT, and 0
             for full sentences, as in RoBERTa.
+        num_sequences: How many of the rows K one may hold at most, if they are short; they do not
+            see each other (`Packer.join`).
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -69,6 +71,7 @@ class PretrainingRows:
         packer: Packer,
         sentence_objective: str | None = "next_sentence",
         short_seq_prob: float | None = None,
+        num_sequences: int = 1,
     ):
         if short_seq_prob is None:
             short_seq_prob = 0.0 if sentence_objective is None else SHORT_SEQ_PROB
@@ -87,9 +90,14 @@ class PretrainingRows:
             raise ValueError(
                 f"short_seq_prob must be from 0 to 1, but is {short_seq_prob}. BERT's is 0.1."
             )
+        if num_sequences < 1:
+            raise ValueError(
+                f"num_sequences must be at least 1, but is {num_sequences}. 1 keeps rows apart."
+            )
         self.packer = packer
         self.sentence_objective = sentence_objective
         self.short_seq_prob = short_seq_prob
+        self.num_sequences = num_sequences
         self.max_tokens = length - (2 if sentence_objective is None else 3)
 
     def __call__(
@@ -105,7 +113,8 @@ class PretrainingRows:
 
         Returns:
             dict(token_ids, segment_ids, padding_mask), int32 [R, T], and, if there is a
-            `sentence_objective`, its label, int32 [R], and `sentence_weights`, float32 [R].
+            `sentence_objective`, its label, int32 [R], and `sentence_weights`, float32 [R]; these
+            two are [R, K] where `num_sequences` is greater than 1.
         """
         target_seed, window_seed, pair_seed, order_seed = tf.unstack(tf.random.split(seed, 4))
         # A pair is never made of one sentence alone if its sentences fill half of it at most.
@@ -127,7 +136,15 @@ class PretrainingRows:
             order = tf.random.experimental.stateless_shuffle(order, order_seed)
             ranges = [tf.gather(values, order) for values in ranges]
             labels = {name: tf.gather(values, order) for name, values in labels.items()}
-        return {**self.packer.pack_ranges(ids, *ranges), **labels}
+        rows = self.packer.pack_ranges(ids, *ranges)
+        if self.num_sequences > 1:
+            rows, members = self.packer.join(rows, self.num_sequences)
+            # The row -1, which is none, has the label 0 and the weight 0.
+            labels = {
+                name: tf.gather(tf.pad(values, [[1, 0]]), members + 1)
+                for name, values in labels.items()
+            }
+        return {**rows, **labels}
 
     def _targets(self, shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """How many tokens a window is meant to hold if it starts at a sentence, int32 [S]."""
@@ -169,7 +186,7 @@ def pretraining_dataset(
     Returns:
         A dataset of (x, y, sample_weight): x = dict(token_ids, segment_ids, padding_mask [B, T],
         mask_positions [B, P]), y = dict(masked_lm [B, P], and next_sentence or sentence_order
-        [B]), all int32; sample_weight = the same keys as y, float32.
+        [B], or [B, K] of joined rows), all int32; sample_weight = the same keys as y, float32.
 
     Raises:
         ValueError: if an argument is out of its range, the tokenizers differ, the text gives no
@@ -323,7 +340,7 @@ def _windows(text: _Text, target: tf.Tensor, seed: tf.Tensor, fill: bool) -> _Wi
     run_ends = tf.concat([tf.cast(tf.where(text.opens)[1:, 0], tf.int32), [count]], axis=0)
     run_ends = tf.gather(run_ends, text.runs)  # [S]
     following = tf.minimum(_following(text.splits, text.splits[:-1], target), run_ends)
-    first = tf.cast(tf.where(_orbit(following, text.opens))[:, 0], tf.int32)  # [W]
+    first = tf.cast(tf.where(orbit(following, text.opens))[:, 0], tf.int32)  # [W]
     following = tf.gather(following, first)
     begin, end = tf.gather(text.splits, first), tf.gather(text.splits, following)
     stop = tf.gather(text.splits, tf.gather(run_ends, first))
@@ -368,34 +385,6 @@ def _following(splits: tf.Tensor, begin: tf.Tensor, target: tf.Tensor) -> tf.Ten
     """For each sentence the first one that does not fit into a window that starts there, [S]."""
     fitting = tf.searchsorted(splits, begin + target, side="right") - 1
     return tf.maximum(fitting, tf.range(tf.size(begin)) + 1)
-
-
-def _orbit(following: tf.Tensor, opens: tf.Tensor) -> tf.Tensor:
-    """Which sentences are reached from those that open a run by going to the following one.
-
-    By pointer doubling: after k rounds, all that are less than 2**k steps away.
-
-    Args:
-        following: int32 [S], greater than the index.
-        opens: bool [S].
-
-    Returns:
-        bool [S].
-    """
-    count = tf.size(following)
-
-    def double(reached: tf.Tensor, jump: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        landed = tf.boolean_mask(jump, reached > 0)
-        landed = tf.scatter_nd(landed[:, None], tf.ones_like(landed), [count + 1])
-        more = tf.minimum(reached + landed, 1)
-        return more, tf.gather(jump, jump), tf.reduce_any(more != reached)
-
-    reached = tf.concat([tf.cast(opens, tf.int32), [0]], axis=0)
-    jump = tf.concat([following, [count]], axis=0)
-    reached, _, _ = tf.while_loop(
-        lambda reached, jump, changed: changed, double, (reached, jump, tf.constant(True))
-    )
-    return reached[:-1] > 0
 
 
 def _next_sentence(windows: _Windows, seed: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -455,7 +444,7 @@ def _full_sentences(
     splits = text.splits + tf.concat([[0], tf.cumsum(separator)], axis=0)
     begin = splits[:-1] + separator
     following = _following(splits, begin, target)
-    starts = _orbit(following, tf.range(tf.size(begin)) == 0)
+    starts = orbit(following, tf.range(tf.size(begin)) == 0)
     ends = tf.gather(splits, tf.boolean_mask(following, starts))
     begin = tf.boolean_mask(begin, starts)
     at = tf.boolean_mask(splits[:-1], separator > 0)

@@ -15,23 +15,27 @@ HIDDEN = -10000.0
 class AttentionBias(keras.layers.Layer):
     """Turns a padding mask into what attention adds to its scores.
 
+    Where a row holds several sequences, numbered 1, 2, ... in the mask, none sees another.
+
     Args (call):
-        padding_mask: int32 [B, S], 1 where there is a token.
+        padding_mask: int32 [B, T], 0 where there is padding, else the number of the sequence.
 
     Returns:
-        float [B, 1, 1, S]: 0 where there is a token, -10000 where there is padding.
+        float [B, 1, T, T]: 0 where a token (third axis) sees another (last), -10000 where not.
 
     Example:
 
     >>> import numpy as np
     >>> from keras_bert.layers.attention import AttentionBias
-    >>> np.asarray(AttentionBias()(np.array([[1, 1, 0]])))[0, 0, 0].astype(int).tolist()
-    [0, 0, -10000]
+    >>> np.asarray(AttentionBias()(np.array([[1, 1, 2, 0]])))[0, 0].astype(int).tolist()[1:3]
+    [[0, 0, -10000, -10000], [-10000, -10000, 0, -10000]]
     """
 
     def call(self, padding_mask):
-        hidden = 1.0 - ops.cast(padding_mask, self.compute_dtype)
-        return hidden[:, None, None, :] * HIDDEN
+        # What padding sees is nobody's concern; it is what the first sequence sees, as in BERT.
+        numbers = ops.maximum(padding_mask, 1)
+        hidden = padding_mask[:, None, None, :] != numbers[:, None, :, None]
+        return ops.cast(hidden, self.compute_dtype) * HIDDEN
 
 
 class SelfAttention(keras.layers.Layer):
@@ -48,7 +52,8 @@ class SelfAttention(keras.layers.Layer):
 
     Args (call):
         x: float [B*T, D].
-        bias: float [B, 1, 1, T], added to the scores: `AttentionBias`.
+        bias: float [B, 1, T, T], added to the scores: `AttentionBias`.
+        seed: of the dropout, as `Dropout.draw` gives it; None draws.
 
     Returns:
         float [B*T, D].
@@ -58,7 +63,7 @@ class SelfAttention(keras.layers.Layer):
     >>> import numpy as np
     >>> from keras_bert.layers.attention import SelfAttention
     >>> attention = SelfAttention(num_heads=3, hidden_dim=15)
-    >>> x, bias = np.zeros([2 * 7, 15]), np.zeros([2, 1, 1, 7])
+    >>> x, bias = np.zeros([2 * 7, 15]), np.zeros([2, 1, 7, 7])
     >>> tuple(attention(x, bias).shape), tuple(attention.scores(x, bias).shape)
     ((14, 15), (2, 3, 7, 7))
     """
@@ -88,8 +93,8 @@ class SelfAttention(keras.layers.Layer):
             projection.build(x_shape)
         self.dropout.build((None, self.num_heads, None, None))
 
-    def call(self, x, bias, training=None):
-        scores = self.dropout(self.scores(x, bias), training=training)
+    def call(self, x, bias, training=None, seed=None):
+        scores = self.dropout(self.scores(x, bias), training=training, seed=seed)
         context = ops.matmul(scores, self._split_heads(self.value(x), bias))  # [B,N,T,H]
         context = ops.transpose(context, (0, 2, 1, 3))
         return self.projection(ops.reshape(context, (-1, self.hidden_dim)))

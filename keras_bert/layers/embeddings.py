@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_bert.layers.dropout import Dropout
+from keras_bert.layers.norm import LayerNorm
 
 
 def sinusoids(num_positions: int, hidden_dim: int) -> np.ndarray:
@@ -31,6 +32,27 @@ def sinusoids(num_positions: int, hidden_dim: int) -> np.ndarray:
     return pairs.reshape(num_positions, hidden_dim).astype("float32")
 
 
+def places_in_sequence(padding_mask):
+    """How many tokens of its sequence stand before each token.
+
+    Args:
+        padding_mask: int32 [B, T], 0 where there is padding, else the number of the sequence.
+
+    Returns:
+        int32 [B, T]. Padding counts as a part of the first sequence.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert.layers.embeddings import places_in_sequence
+    >>> np.asarray(places_in_sequence(np.array([[1, 1, 1, 2, 2, 0]])))[0, :5].tolist()
+    [0, 1, 2, 0, 1]
+    """
+    numbers = ops.maximum(padding_mask, 1)
+    same = ops.cast(numbers[:, :, None] == numbers[:, None, :], "int32")
+    return ops.sum(ops.tril(same, k=-1), axis=-1)
+
+
 class Embeddings(keras.layers.Layer):
     """Sum of piece, position and segment embeddings, normalized (Devlin et al. 2018, figure 2).
 
@@ -48,6 +70,8 @@ class Embeddings(keras.layers.Layer):
     Args (call):
         token_ids: int [B, T].
         segment_ids: int [B, T].
+        padding_mask: int [B, T], 0 where there is padding, else the number of the sequence, in
+            which positions count from 0.
 
     Returns:
         float [B, T, D].
@@ -58,7 +82,7 @@ class Embeddings(keras.layers.Layer):
     >>> from keras_bert.layers.embeddings import Embeddings
     >>> embeddings = Embeddings(97, 15, max_sequence_length=11, num_segments=2)
     >>> ids = np.zeros([2, 7], "int32")
-    >>> tuple(embeddings(ids, ids).shape)
+    >>> tuple(embeddings(ids, ids, ids).shape)
     (2, 7, 15)
     """
 
@@ -89,12 +113,10 @@ class Embeddings(keras.layers.Layer):
             )
         self.norm = None
         if norm_epsilon is not None:
-            self.norm = keras.layers.LayerNormalization(
-                epsilon=norm_epsilon, dtype=dtype, name="norm"
-            )
+            self.norm = LayerNorm(norm_epsilon, dtype=dtype, name="norm")
         self.dropout = Dropout(dropout, dtype=dtype)
 
-    def build(self, token_ids_shape, segment_ids_shape=None):
+    def build(self, token_ids_shape, segment_ids_shape=None, padding_mask_shape=None):
         if (token_ids_shape[1] or 0) > self.max_sequence_length:
             raise ValueError(
                 f"A sequence may have at most {self.max_sequence_length} positions, the model's "
@@ -108,8 +130,9 @@ class Embeddings(keras.layers.Layer):
             self.norm.build((*token_ids_shape, self.hidden_dim))
         self.dropout.build((*token_ids_shape, self.hidden_dim))
 
-    def call(self, token_ids, segment_ids, training=None):
-        x = self.token(token_ids) + self.segment(segment_ids) + self._positions(token_ids)
+    def call(self, token_ids, segment_ids, padding_mask, training=None):
+        positions = ops.take(self._positions(), places_in_sequence(padding_mask), axis=0)
+        x = self.token(token_ids) + self.segment(segment_ids) + positions
         if self.norm is not None:
             x = self.norm(x)
         return self.dropout(x, training=training)
@@ -120,10 +143,10 @@ class Embeddings(keras.layers.Layer):
         table[ids] = vectors
         self.token.embeddings.assign(table)
 
-    def _positions(self, token_ids):
-        """[T, D], a slice and not a look-up, whose gradient would be sparse."""
+    def _positions(self):
+        """The table [max_sequence_length, D]."""
         if self.position is not None:
             table = self.position.embeddings
         else:
             table = sinusoids(self.max_sequence_length, self.hidden_dim)
-        return ops.cast(table, self.compute_dtype)[: ops.shape(token_ids)[1]]
+        return ops.cast(table, self.compute_dtype)

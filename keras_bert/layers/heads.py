@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_bert.layers.activations import ACTIVATIONS
+from keras_bert.layers.norm import LayerNorm
 
 
 class Pooler(keras.layers.Layer):
@@ -46,6 +47,45 @@ class Pooler(keras.layers.Layer):
 
     def call(self, sequence_output):
         return self.dense(sequence_output[:, 0])
+
+
+class FirstTokens(keras.layers.Layer):
+    """The hidden states of the first token, [CLS], of every sequence of a row.
+
+    Args:
+        num_sequences: int, sequences K that a row may hold.
+
+    Args (call):
+        sequence_output: float [B, T, D].
+        padding_mask: int [B, T], 0 where there is padding, else the number of the sequence, which
+            follow each other from 1 on.
+
+    Returns:
+        float [B, K, D]; what a row has fewer than K is some other state of it.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert.layers.heads import FirstTokens
+    >>> states, mask = np.array([[[1.0], [3.0], [7.0], [9.0]]]), np.array([[1, 1, 2, 0]])
+    >>> np.asarray(FirstTokens(2)(states, mask)).tolist()
+    [[[1.0], [7.0]]]
+    """
+
+    def __init__(self, num_sequences: int, dtype=None, name: str | None = None):
+        super().__init__(dtype=dtype, name=name)
+        self.num_sequences = num_sequences
+
+    def call(self, sequence_output, padding_mask):
+        numbers = ops.arange(1, self.num_sequences + 1, dtype=padding_mask.dtype)[None, :, None]
+        mask = padding_mask[:, None, :]
+        before = ops.sum(ops.cast((mask > 0) & (mask < numbers), "int32"), axis=-1)  # [B, K]
+        places = ops.minimum(before, ops.shape(sequence_output)[1] - 1)
+        states = states_at(sequence_output, places)
+        return ops.reshape(states, (-1, self.num_sequences, sequence_output.shape[-1]))
+
+    def compute_output_shape(self, sequence_output_shape, padding_mask_shape):
+        return (sequence_output_shape[0], self.num_sequences, sequence_output_shape[-1])
 
 
 class MaskedLMHead(keras.layers.Layer):
@@ -96,7 +136,7 @@ class MaskedLMHead(keras.layers.Layer):
             dtype=dtype,
             name="dense",
         )
-        self.norm = keras.layers.LayerNormalization(epsilon=norm_epsilon, dtype=dtype, name="norm")
+        self.norm = LayerNorm(norm_epsilon, dtype=dtype, name="norm")
 
     def build(self, sequence_output_shape, mask_positions_shape=None):
         flat_shape = (None, sequence_output_shape[-1])
@@ -107,11 +147,30 @@ class MaskedLMHead(keras.layers.Layer):
         )
 
     def call(self, sequence_output, mask_positions):
-        batch, length, hidden_dim = ops.shape(sequence_output)
-        first = ops.arange(batch, dtype=mask_positions.dtype)[:, None] * length
-        flat_positions = ops.reshape(mask_positions + first, (-1,))
-        x = ops.take(ops.reshape(sequence_output, (-1, hidden_dim)), flat_positions, axis=0)
-        x = self.norm(self.dense(x))  # [B*P, D]
+        x = self.norm(self.dense(states_at(sequence_output, mask_positions)))  # [B*P, D]
         table = ops.cast(self.token_embedding.embeddings, self.compute_dtype)
-        logits = ops.matmul(x, ops.transpose(table)) + ops.cast(self.bias, self.compute_dtype)
-        return ops.reshape(logits, (batch, -1, self.token_embedding.input_dim))
+        logits = product_with_rows(x, table) + ops.cast(self.bias, self.compute_dtype)
+        shape = (*ops.shape(mask_positions), self.token_embedding.input_dim)
+        return ops.reshape(logits, shape)
+
+
+def states_at(sequence_output, places):
+    """The states [B*P, D] of float [B, T, D] at int [B, P], places within each row."""
+    batch, length, hidden_dim = ops.shape(sequence_output)
+    first = ops.arange(batch, dtype=places.dtype)[:, None] * length
+    flat_places = ops.reshape(places + first, (-1,))
+    return ops.take(ops.reshape(sequence_output, (-1, hidden_dim)), flat_places, axis=0)
+
+
+@ops.custom_gradient
+def product_with_rows(x, rows):
+    """[M, D] times the transpose of [V, D], whose gradient comes in the layout of the rows.
+
+    The tape's comes as [D, V] and is transposed: 2 % of a training step of "small".
+    """
+
+    def gradient(*args, upstream=None):
+        dy = args[-1] if upstream is None else upstream
+        return ops.matmul(dy, rows), ops.matmul(ops.transpose(dy), x)
+
+    return ops.matmul(x, ops.transpose(rows)), gradient

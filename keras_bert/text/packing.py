@@ -119,6 +119,62 @@ class Packer:
             "padding_mask": padding_mask,
         }
 
+    def join(
+        self, rows: dict[str, tf.Tensor], num_sequences: int
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """Puts short rows behind each other, one after the other as long as they fit.
+
+        An encoder keeps them apart by `padding_mask`, so that what it says of each is the same as
+        before, with less padding to compute (packing without cross-contamination, Krell et al.
+        2021, arXiv:2107.02027).
+
+        Args:
+            rows: dict(token_ids, segment_ids, padding_mask), int32 [B, T], as made here.
+            num_sequences: how many rows K one may hold at most.
+
+        Returns:
+            dict(token_ids, segment_ids, padding_mask), int32 [R, T], where the mask numbers the
+            rows within each: 1, 2, ...; and int32 [R, K], which rows they were, -1 for none.
+
+        Raises:
+            ValueError: if rows have no fixed length, or `num_sequences` is smaller than 1.
+
+        Example:
+
+        >>> import keras_bert as kb
+        >>> vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "fine", "film"]
+        >>> packer = kb.Packer(kb.Tokenizer(vocabulary), sequence_length=8)
+        >>> rows, members = packer.join(packer(["a film", "fine", "a fine film"]), num_sequences=2)
+        >>> rows["padding_mask"].numpy().tolist(), members.numpy().tolist()
+        ([[1, 1, 1, 1, 2, 2, 2, 0], [1, 1, 1, 1, 1, 0, 0, 0]], [[0, 1], [2, -1]])
+        """
+        if self.sequence_length is None or num_sequences < 1:
+            raise ValueError(
+                "Rows are joined up to a sequence_length, at least 1 to each, but the packer's is "
+                f"{self.sequence_length} and num_sequences is {num_sequences}. Use a packer with "
+                "the length the model is run with, such as 128."
+            )
+        held = rows["padding_mask"] > 0
+        lengths = tf.reduce_sum(tf.cast(held, tf.int32), axis=1)  # [B]
+        ends = tf.cumsum(lengths)
+        index = tf.range(tf.size(lengths))
+        fitting = tf.searchsorted(ends, ends - lengths + self.sequence_length, side="right")
+        opens = orbit(tf.minimum(fitting, index + num_sequences), index == 0)
+        first = tf.boolean_mask(index, opens)
+        sizes = tf.concat([first[1:], tf.shape(index)], axis=0) - first  # [R]
+        number = index - tf.repeat(first, sizes) + 1  # [B], of each row within its new one
+        values = {
+            "token_ids": tf.boolean_mask(rows["token_ids"], held),
+            "segment_ids": tf.boolean_mask(rows["segment_ids"], held),
+            "padding_mask": tf.repeat(number, lengths),
+        }
+        padding = {"token_ids": self.tokenizer.pad_id, "segment_ids": 0, "padding_mask": 0}
+        joined = tf.reduce_sum(tf.RaggedTensor.from_row_lengths(lengths, sizes), axis=1)  # [R]
+        return {
+            name: _rectangle(value, joined, self.sequence_length, padding[name])
+            for name, value in values.items()
+        }, _rectangle(index, sizes, num_sequences, -1)
+
     def _ids(self, segment: Segment, name: str) -> tf.RaggedTensor:
         if not isinstance(segment, tf.RaggedTensor):
             segment = tf.convert_to_tensor(segment)
@@ -160,3 +216,43 @@ class Packer:
 
 def _ranges(ids: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.cast(ids.row_starts(), tf.int32), tf.cast(ids.row_lengths(), tf.int32)
+
+
+def _rectangle(values: tf.Tensor, lengths: tf.Tensor, width: int, padding: int) -> tf.Tensor:
+    """Consecutive parts of [N], of lengths [R], as the rows of [R, width]."""
+    parts = tf.RaggedTensor.from_row_lengths(values, lengths)
+    return parts.to_tensor(padding, shape=[None, width])
+
+
+def orbit(following: tf.Tensor, opens: tf.Tensor) -> tf.Tensor:
+    """Which places are reached from those that open a run by going to the following one.
+
+    By pointer doubling: after k rounds, all that are less than 2**k steps away.
+
+    Args:
+        following: int32 [S], greater than the index.
+        opens: bool [S].
+
+    Returns:
+        bool [S].
+
+    Example:
+
+    >>> from keras_bert.text.packing import orbit
+    >>> orbit([2, 3, 4, 4], [True, False, False, False]).numpy().tolist()
+    [True, False, True, False]
+    """
+    count = tf.size(following)
+
+    def double(reached: tf.Tensor, jump: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        landed = tf.boolean_mask(jump, reached > 0)
+        landed = tf.scatter_nd(landed[:, None], tf.ones_like(landed), [count + 1])
+        more = tf.minimum(reached + landed, 1)
+        return more, tf.gather(jump, jump), tf.reduce_any(more != reached)
+
+    reached = tf.concat([tf.cast(opens, tf.int32), [0]], axis=0)
+    jump = tf.concat([following, [count]], axis=0)
+    reached, _, _ = tf.while_loop(
+        lambda reached, jump, changed: changed, double, (reached, jump, tf.constant(True))
+    )
+    return reached[:-1] > 0

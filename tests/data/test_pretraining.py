@@ -422,3 +422,48 @@ def test_packer_and_masker_must_agree(corpus, words, tokenizer):
 def test_short_rows_are_as_in_the_papers(tokenizer, objective, probability):
     rows = PretrainingRows(kb.Packer(tokenizer, LENGTH), objective)
     assert rows.short_seq_prob == probability
+
+
+@pytest.mark.parametrize("objective", ["next_sentence", "sentence_order", None])
+def test_short_rows_are_joined_with_their_labels(objective, corpus, words):
+    packer = kb.Packer(words, LENGTH)
+    (blocks,) = corpus.blocks(shuffle=False).batch(1000)
+    sentences = corpus.read(blocks, words)
+    alone, joined = (
+        PretrainingRows(packer, objective, 1.0, num_sequences)(sentences, seed=[1, 2])
+        for num_sequences in (1, 3)
+    )
+    alone, joined = ({k: v.numpy() for k, v in rows.items()} for rows in (alone, joined))
+    numbers, row = joined["padding_mask"], 0
+    assert numbers.max() == 3 and len(numbers) < 0.8 * len(alone["padding_mask"])
+    for long_row, mask in enumerate(numbers):
+        for number in range(1, 4):
+            held = mask == number
+            if objective is not None:
+                weight = joined["sentence_weights"][long_row, number - 1]
+                assert weight == (alone["sentence_weights"][row] if held.any() else 0)
+            if held.any():
+                length = held.sum()
+                np.testing.assert_array_equal(alone["padding_mask"][row].sum(), length)
+                for name in ("token_ids", "segment_ids"):
+                    expected = alone[name][row, :length]
+                    np.testing.assert_array_equal(joined[name][long_row, held], expected)
+                if objective is not None:
+                    label = joined[objective][long_row, number - 1]
+                    assert label == alone[objective][row]
+                row += 1
+    assert row == len(alone["padding_mask"])
+
+
+def test_batches_of_joined_rows(corpus, words):
+    rows = PretrainingRows(kb.Packer(words, LENGTH), "next_sentence", 1.0, num_sequences=3)
+    masker = kb.Masker(words, max_predictions=9)
+    x, y, weights = next(iter(pretraining_dataset(corpus, rows, masker, 7)))
+    assert x["token_ids"].shape == (7, LENGTH) and y["next_sentence"].shape == (7, 3)
+    exists = x["padding_mask"].numpy().max(axis=1)[:, None] >= np.arange(1, 4)
+    np.testing.assert_array_equal(weights["next_sentence"], exists)
+
+
+def test_a_row_holds_at_least_one_sequence(words):
+    with pytest.raises(ValueError, match="num_sequences must be at least 1"):
+        PretrainingRows(kb.Packer(words, LENGTH), num_sequences=0)

@@ -50,6 +50,16 @@ def test_padding_is_never_seen():
     np.testing.assert_array_equal(before, after)
 
 
+def test_sequences_of_a_row_do_not_see_each_other():
+    generator = np.random.default_rng(4)
+    x = generator.normal(size=[T, D]).astype("float32")
+    attention = SelfAttention(N, D)
+    together = attention(x, AttentionBias()(np.array([[1, 1, 1, 2, 2, 0, 0]])))
+    for start, end in [(0, 3), (3, 5)]:
+        alone = attention(x[start:end], AttentionBias()(np.ones([1, end - start], "int32")))
+        np.testing.assert_allclose(np.asarray(together)[start:end], alone, atol=1e-6)
+
+
 def test_dropout_hides_attention_in_training_only():
     attention = SelfAttention(N, D, dropout=0.5)
     x, bias = np.ones([T, D], "float32"), np.zeros([1, 1, 1, T], "float32")

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_bert.layers.dropout import Dropout
 
@@ -22,6 +23,35 @@ def test_masks_change_and_come_back_with_the_state():
     third = np.asarray(dropout(x, training=True))
     state.assign(saved)
     np.testing.assert_array_equal(dropout(x, training=True), third)
+
+
+def test_elements_are_dropped_independently():
+    """Also the two that share a random word, and the same places in other rows."""
+    dropped = np.asarray(Dropout(0.3)(np.ones([2, 3, 301, 75], "float32"), training=True)) == 0
+    for axis in range(4):
+        first = np.take(dropped, range(dropped.shape[axis] - 1), axis)
+        second = np.take(dropped, range(1, dropped.shape[axis]), axis)
+        both = np.mean(first & second)
+        assert abs(both - 0.09) < 5 * np.sqrt(0.09 * 0.91 / first.size)
+
+
+def test_a_drawn_seed_gives_its_mask_again_and_no_state_moves():
+    dropout, x = Dropout(0.5), np.ones([7, 15], "float32")
+    dropout.build(x.shape)
+    seed = dropout.draw()
+    state = np.array(dropout.variables[0])
+    first, second = (np.asarray(dropout(x, training=True, seed=seed)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(dropout.variables[0], state)
+    assert not np.array_equal(dropout(x, training=True), first)
+
+
+def test_the_gradient_is_the_mask():
+    dropout, x = Dropout(0.3), tf.random.normal([7, 15])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = dropout(x, training=True)
+    np.testing.assert_allclose(tape.gradient(y, x) * x, y, rtol=1e-6)
 
 
 @pytest.mark.parametrize(("rate", "training"), [(0.0, True), (0.5, False)])

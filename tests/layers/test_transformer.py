@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_bert.layers.transformer import TransformerBlock
 
@@ -49,3 +50,31 @@ def test_scores_are_those_that_the_block_attends_by():
     expected = block.attention.scores(block.attention_norm(x.reshape(-1, D)), bias)
     np.testing.assert_allclose(block.scores(x, bias), expected, atol=1e-6)
     np.testing.assert_allclose(np.sum(block.scores(x, bias), axis=-1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("norm_first", [False, True])
+def test_recomputed_gradients_are_the_same_with_dropout(norm_first):
+    block = TransformerBlock(N, D, F, dropout=0.3, attention_dropout=0.2, norm_first=norm_first)
+    x = tf.constant(np.random.default_rng(1).normal(size=[B, T, D]), tf.float32)
+    bias = tf.zeros([B, 1, T, T])
+    block(x, bias)
+    states = [variable for variable in block.variables if "seed" in variable.path]
+    start = [np.array(state) for state in states]
+
+    def gradients():
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(block(x, bias, training=True) ** 3)
+        return [loss, *tape.gradient(loss, [x, *(w.value for w in block.trainable_weights)])]
+
+    results = []
+    for recompute in (False, True):
+        block.recompute = recompute
+        for state, value in zip(states, start, strict=True):
+            state.assign(value)
+        results.append(tf.function(lambda: gradients(), autograph=False)())
+    assert len(results[0]) == 18
+    # Rounding is that of the largest: the gradient of the key's bias is 0 but for it.
+    atol = 1e-6 * max(np.abs(gradient).max() for gradient in results[0][1:])
+    for value, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(value, expected, rtol=1e-6, atol=atol)

@@ -1,4 +1,9 @@
 import dataclasses
+import importlib.util
+import json
+import os
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -36,6 +41,79 @@ def test_encoder_of_every_kind(change, config):
         encoder(short)["sequence_output"][0], outputs["sequence_output"][1, :4], atol=1e-5
     )
     assert np.isfinite(outputs["sequence_output"]).all()
+
+
+@pytest.mark.parametrize("positions", ["learned", "sinusoidal"])
+def test_sequences_of_a_row_are_as_if_alone(positions, config):
+    encoder = kb.BertEncoder(dataclasses.replace(config, positions=positions))
+    row = inputs(9)
+    row["padding_mask"][0] = [1, 1, 1, 1, 2, 2, 3, 3, 0]
+    together = np.asarray(encoder(row)["sequence_output"])
+    for start, end in [(0, 4), (4, 6), (6, 8)]:
+        alone = {name: value[:1, start:end] for name, value in row.items()}
+        alone["padding_mask"] = np.ones([1, end - start], "int32")
+        states = encoder(alone)["sequence_output"]
+        np.testing.assert_allclose(together[:1, start:end], states, atol=1e-5)
+
+
+def test_recomputation_is_a_setting_of_all_blocks(config):
+    encoder = kb.BertEncoder(config)
+    assert not encoder.recompute
+    encoder.recompute = True
+    assert encoder.recompute and all(block.recompute for block in encoder.blocks)
+
+
+JAX_PROGRAM = """
+import json, sys
+import jax, numpy as np
+import keras_bert as kb
+config = kb.BertConfig(**json.loads(sys.argv[1]))
+encoder = kb.BertEncoder(config)
+arrays = np.load(sys.argv[2])
+encoder.set_weights([arrays[f"weight_{i}"] for i in range(len(encoder.get_weights()))])
+inputs = {name: arrays[name] for name in ("token_ids", "segment_ids", "padding_mask")}
+
+def loss(trainable, rest, training):
+    outputs, _ = encoder.stateless_call(trainable, rest, inputs, training=training)
+    return (outputs["sequence_output"] ** 3).sum(), outputs
+
+trainable = [variable.value for variable in encoder.trainable_variables]
+rest = [variable.value for variable in encoder.non_trainable_variables]
+gradient = jax.value_and_grad(loss, has_aux=True)
+(_, outputs), gradients = gradient(trainable, rest, False)
+encoder.recompute = True
+(dropped, _), _ = gradient(trainable, rest, True)
+assert np.isfinite(dropped)
+np.savez(sys.argv[3], *gradients, **outputs)
+"""
+
+
+def test_jax_gives_the_same_outputs_and_gradients(config, tmp_path):
+    if importlib.util.find_spec("jax") is None:
+        pytest.skip("JAX is not installed")
+    import tensorflow as tf
+
+    encoder = kb.BertEncoder(config)
+    weights = {f"weight_{i}": w for i, w in enumerate(encoder.get_weights())}
+    np.savez(tmp_path / "in.npz", **weights, **inputs())
+    subprocess.run(
+        [sys.executable, "-c", JAX_PROGRAM, json.dumps(dataclasses.asdict(config))]
+        + [tmp_path / "in.npz", tmp_path / "out.npz"],
+        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        check=True,
+    )
+    results = np.load(tmp_path / "out.npz")
+    with tf.GradientTape() as tape:
+        outputs = encoder(inputs())
+        loss = tf.reduce_sum(outputs["sequence_output"] ** 3)
+    for name, value in outputs.items():
+        np.testing.assert_allclose(results[name], value, atol=1e-5)
+    gradients = tape.gradient(loss, [v.value for v in encoder.trainable_variables])
+    for i, expected in enumerate(gradients):
+        if expected is not None:  # the pooler's
+            expected = np.asarray(tf.convert_to_tensor(expected))
+            atol = 1e-5 * max(1, np.abs(expected).max())
+            np.testing.assert_allclose(results[f"arr_{i}"], expected, atol=atol)
 
 
 def test_pre_norm_ends_with_a_norm(config):

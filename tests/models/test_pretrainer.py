@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import keras_bert as kb
+from keras_bert.models.pretrainer import LabelAccuracy
 from keras_bert.training import run
 
 B, T, P = 4, 7, 3
@@ -71,6 +72,71 @@ def test_masked_lm_loss_is_the_mean_over_predictions_not_rows(config):
     np.testing.assert_allclose(logs["loss"], expected, rtol=1e-5)
 
 
+def test_joined_rows_have_the_losses_and_gradients_of_rows_alone(tokenizer, config):
+    """Five short rows, and the same as three longer ones: a row of two and one of three."""
+    config = dataclasses.replace(config, dropout=0.0, attention_dropout=0.0)
+    x, y, weights, long_x, long_y, long_weights = rows_alone_and_joined(tokenizer)
+    results = []
+    for num_sequences, batch in [(1, (x, y, weights)), (3, (long_x, long_y, long_weights))]:
+        keras.utils.set_random_seed(3)
+        model = kb.BertPretrainer(kb.BertEncoder(config), num_sequences=num_sequences)
+        model.compile(keras.optimizers.SGD(1.0), **model.objective())
+        logs = model.evaluate(
+            batch[0], batch[1], sample_weight=batch[2], verbose=0, return_dict=True
+        )
+        model.train_on_batch(*batch)
+        results.append((logs, {weight.path: weight.numpy() for weight in model.trainable_weights}))
+    (logs, trained), (long_logs, long_trained) = results
+    for name, value in logs.items():
+        np.testing.assert_allclose(long_logs[name], value, rtol=1e-5, atol=1e-6)
+    assert trained.keys() == long_trained.keys()
+    for path, value in trained.items():
+        np.testing.assert_allclose(long_trained[path], value, atol=1e-5)
+
+
+def rows_alone_and_joined(tokenizer):
+    packer = kb.Packer(tokenizer, 17)
+    firsts = ["a fox", "the lazy dog", "fine film", "un", "the quick brown fox"]
+    seconds = ["the dog", "a", "over the lazy dog", "want", "a dog"]
+    rows = packer(firsts, seconds)
+    long_rows, members = packer.join(rows, num_sequences=3)
+    places = np.array([[1, 2], [3, 1], [2, 4], [1, 0], [4, 1]], "int32")
+    labels = np.random.default_rng(7).integers(5, 97, places.shape).astype("int32")
+    followed = np.array([0, 1, 1, 0, 1], "int32")
+    x = {**rows, "mask_positions": places}
+    y = {"masked_lm": labels, "next_sentence": followed}
+    weights = {"masked_lm": (places > 0).astype("float32"), "next_sentence": np.ones(5, "float32")}
+    members = members.numpy()
+    exists, mask = members >= 0, long_rows["padding_mask"].numpy()
+    assert exists.sum() == 5 and len(members) < 5
+    starts = np.stack([np.argmax(mask == number, axis=1) for number in (1, 2, 3)], axis=1)
+    long_x = {
+        **long_rows,
+        "mask_positions": (places[members] + starts[..., None]).reshape(len(members), 6),
+    }
+    long_y = {
+        "masked_lm": labels[members].reshape(len(members), 6),
+        "next_sentence": followed[members],
+    }
+    long_weights = {
+        "masked_lm": (weights["masked_lm"][members] * exists[..., None]).reshape(-1, 6),
+        "next_sentence": exists.astype("float32"),
+    }
+    return x, y, weights, long_x, long_y, long_weights
+
+
+def test_accuracy_is_the_share_of_labels_with_the_best_score():
+    generator = np.random.default_rng(1)
+    labels, scores = generator.integers(0, 5, [B, P]), generator.normal(size=[B, P, 5])
+    scores[0, 0] = -1.0, -2.0, -0.0, -3.0, -4.0
+    labels[0, 0] = 2
+    weights = generator.integers(0, 3, [B, P])
+    ours, stock = LabelAccuracy(), keras.metrics.SparseCategoricalAccuracy()
+    for metric in (ours, stock):
+        metric.update_state(labels, scores, weights)
+    np.testing.assert_allclose(ours.result(), stock.result(), rtol=1e-6)
+
+
 def test_pooler_rests_where_nothing_trains_it(config):
     model = kb.BertPretrainer(kb.BertEncoder(config), None)
     assert "pooler/dense/kernel" not in {weight.path for weight in model.trainable_weights}
@@ -82,6 +148,7 @@ def test_pooler_rests_where_nothing_trains_it(config):
     ("make", "message"),
     [
         (lambda e: kb.BertPretrainer(e, "nsp"), "sentence_objective must be one of"),
+        (lambda e: kb.BertPretrainer(e, num_sequences=0), "num_sequences must be at least 1"),
         (lambda e: kb.BertPretrainer(e).objective(-1.0), "sentence_weight must be at least 0"),
     ],
 )

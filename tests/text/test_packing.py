@@ -127,3 +127,39 @@ def test_ids_of_64_bits_are_packed_as_32(tokenizer):
 def test_errors_say_what_must_hold(tokenizer, length, first, second, message):
     with pytest.raises(ValueError, match=message):
         kb.Packer(tokenizer, length)(first, second)
+
+
+def test_rows_are_joined_while_they_fit(tokenizer):
+    packer = kb.Packer(tokenizer, 17)
+    rows = packer(
+        ["a b c", "d", "e f g h i j k l", "m n", "o", "p"], ["q", "r s", "t", "u", "v", "w"]
+    )
+    joined, members = packer.join(rows, num_sequences=3)
+    members = members.numpy().tolist()
+    lengths = (rows["padding_mask"].numpy() > 0).sum(axis=1)
+    # Greedy, in order: 7 + 6 fit, 12 + 6 do not; 6 + 5 + 5 do, and are three.
+    assert lengths.tolist() == [7, 6, 12, 6, 5, 5]
+    assert members == [[0, 1, -1], [2, -1, -1], [3, 4, 5]]
+    for row, parts in enumerate(members):
+        for number, part in enumerate((part for part in parts if part >= 0), start=1):
+            held = joined["padding_mask"][row] == number
+            for name in ("token_ids", "segment_ids"):
+                np.testing.assert_array_equal(
+                    joined[name][row][held], rows[name][part][: lengths[part]]
+                )
+        held = sum(lengths[part] for part in parts if part >= 0)
+        assert (joined["padding_mask"][row].numpy() > 0).sum() == held
+        assert (joined["token_ids"][row].numpy()[held:] == tokenizer.pad_id).all()
+
+
+def test_no_rows_join_to_no_rows(tokenizer):
+    packer = kb.Packer(tokenizer, 17)
+    joined, members = packer.join(packer(tf.constant([], tf.string)), num_sequences=3)
+    assert joined["token_ids"].shape == (0, 17) and members.shape == (0, 3)
+
+
+@pytest.mark.parametrize(("length", "num_sequences"), [(None, 2), (17, 0)])
+def test_rows_without_a_length_are_not_joined(length, num_sequences, tokenizer):
+    packer = kb.Packer(tokenizer, length)
+    with pytest.raises(ValueError, match="joined up to a sequence_length"):
+        packer.join(packer(["a fox"]), num_sequences)

@@ -1,0 +1,45 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_bert.layers.norm import LayerNorm
+
+B, T, D = 2, 7, 15
+
+
+def value_and_gradients(layer, x, upstream):
+    x = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = layer(x)
+        loss = tf.reduce_sum(tf.cast(y, tf.float32) * upstream)
+    return [y, *tape.gradient(loss, [x, *(w.value for w in layer.trainable_weights)])]
+
+
+@pytest.mark.parametrize("shape", [(B, T, D), (T, D)])
+def test_value_and_gradients_are_those_of_keras(shape):
+    generator = np.random.default_rng(1)
+    x, upstream = generator.normal(3, 2, [2, *shape]).astype("float32")
+    ours, stock = LayerNorm(1e-12), keras.layers.LayerNormalization(epsilon=1e-12)
+    for layer in (ours, stock):
+        layer.build(shape)
+        layer.set_weights(np.random.default_rng(2).normal(size=[2, D]))
+    results = [value_and_gradients(layer, x, upstream) for layer in (ours, stock)]
+    for value, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(value, expected, atol=5e-6)
+
+
+def test_reduced_precision_is_that_of_the_result_alone():
+    x = np.random.default_rng(1).normal(100, 1, [T, D]).astype("float32")
+    x = np.asarray(tf.cast(tf.cast(x, tf.bfloat16), tf.float32))
+    exact, rounded = LayerNorm(1e-12), LayerNorm(1e-12, dtype="mixed_bfloat16")
+    y = rounded(tf.cast(x, tf.bfloat16))
+    assert y.dtype == tf.bfloat16
+    np.testing.assert_allclose(tf.cast(y, tf.float32), exact(x), rtol=2**-8)
+
+
+def test_names_are_those_of_keras():
+    layer = LayerNorm(1e-12, name="norm")
+    layer.build((None, D))
+    assert [weight.path for weight in layer.weights] == ["norm/gamma", "norm/beta"]
