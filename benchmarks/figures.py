@@ -1,17 +1,24 @@
-"""What all benchmarks share: a figure as a JSON line, rounds in turns, and a single core."""
+"""What all benchmarks share: a figure as a JSON line, rounds in turns, processes, a single core."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import multiprocessing
 import os
 import pathlib
 import platform
 import statistics
-from collections.abc import Callable, Mapping
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
 from typing import Any
 
-PACKAGES = ("tensorflow", "tensorflow-text", "keras", "keras-hub", "tokenizers")
+PACKAGES = (
+    *("tensorflow", "tensorflow-text", "keras", "keras-hub", "tokenizers"),
+    *("torch", "transformers", "onnxruntime", "jax"),
+)
 
 
 def print_figure(name: str, value: float, unit: str, **details: Any) -> None:
@@ -29,6 +36,66 @@ def medians_in_turns(
     """
     rounds = [{name: run() for name, run in candidates.items()} for _ in range(num_rounds + 1)]
     return {name: statistics.median(one[name] for one in rounds[1:]) for name in candidates}
+
+
+def seconds_of(call: Callable[[], object], at_least: float = 0.5) -> float:
+    """The median time of a call, over as many calls as fill `at_least` seconds."""
+    times: list[float] = []
+    while sum(times) < at_least:
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+@contextlib.contextmanager
+def in_processes(makers: Mapping[str, tuple]) -> Iterator[dict[str, Callable[[], float]]]:
+    """Candidates that live each in a process of its own, where no library meets another's threads.
+
+    Args:
+        makers: for each name a function of a module and its arguments. It is called in the new
+            process and makes the candidate: a function without arguments that gives a number.
+
+    Yields:
+        The candidates, by name: each call runs in its process while the others rest.
+    """
+    context, processes, candidates = multiprocessing.get_context("spawn"), [], {}
+    for name, maker in makers.items():
+        pipe, end = context.Pipe()
+        process = context.Process(target=_answer, args=(end, *maker), name=name, daemon=True)
+        process.start()
+        end.close()
+        processes.append(process)
+        candidates[name] = _asking(name, pipe)
+    try:
+        yield candidates
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def _answer(pipe, make: Callable, *arguments) -> None:
+    """Makes a candidate when it is first asked for, and gives a figure whenever it is asked."""
+    run = None
+    while True:
+        pipe.recv()
+        try:
+            run = run or make(*arguments)
+            pipe.send((run(), None))
+        except Exception:
+            pipe.send((None, traceback.format_exc()))
+
+
+def _asking(name: str, pipe) -> Callable[[], float]:
+    def ask() -> float:
+        pipe.send(None)
+        value, error = pipe.recv()
+        if error is not None:
+            raise RuntimeError(f"{name} failed:\n{error}")
+        return value
+
+    return ask
 
 
 def use_one_core() -> None:
