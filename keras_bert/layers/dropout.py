@@ -50,14 +50,14 @@ class Dropout(keras.layers.Layer):
             return x
         seed = self.draw() if seed is None else seed
         # Random numbers take most of the time, so that the two halves of a word decide on two
-        # elements: 20 ms for 4 million, forward and backward, where keras.random.dropout takes 33.
+        # elements. (A view of 16 bits would be a pass less, but needs a length that is known.)
         length = ops.shape(x)[-1]
         words = keras.random.randint(
             (*ops.shape(x)[:-1], (length + 1) // 2), -(2**31), 2**31 - 1, seed=Drawn(seed)
         )
-        halves = ops.view(words, "int16")[..., :length]
-        kept = halves >= round(self.rate * 2**16) - 2**15
-        return x * (ops.cast(kept, x.dtype) * (1 / (1 - self.rate)))
+        least = (round(self.rate * 2**16) - 2**15) * 2**16
+        kept = ops.concatenate([words >= least, ops.left_shift(words, 16) >= least], axis=-1)
+        return x * (ops.cast(kept[..., :length], x.dtype) * (1 / (1 - self.rate)))
 
 
 class Drawn(keras.random.SeedGenerator):

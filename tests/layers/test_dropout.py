@@ -33,6 +33,18 @@ def test_elements_are_dropped_independently():
         second = np.take(dropped, range(1, dropped.shape[axis]), axis)
         both = np.mean(first & second)
         assert abs(both - 0.09) < 5 * np.sqrt(0.09 * 0.91 / first.size)
+    both = np.mean(dropped[..., :37] & dropped[..., 38:])  # of one word each
+    assert abs(both - 0.09) < 5 * np.sqrt(0.09 * 0.91 / dropped[..., :37].size)
+
+
+def test_shapes_may_be_known_late():
+    dropout = Dropout(0.5)
+    dropout.build((None, None))
+    late = tf.function(
+        lambda x: dropout(x, training=True), input_signature=[tf.TensorSpec([None, None])]
+    )
+    for length in (7, 30):
+        assert set(np.unique(late(tf.ones([15, length])))) == {0.0, 2.0}
 
 
 def test_a_drawn_seed_gives_its_mask_again_and_no_state_moves():
