@@ -96,6 +96,9 @@ class TransformerBlock(keras.layers.Layer):
         self.output_norm.build(flat_shape)
         self.dropout.build(flat_shape)
 
+    def compute_output_shape(self, x_shape, bias_shape=None):
+        return x_shape  # Said, since Keras would trace the block to find it out: half of a load.
+
     def call(self, x, bias, training=None):
         # Drawn here, so that what is computed a second time drops the same.
         dropouts = (self.attention.dropout, self.dropout, self.dropout)
