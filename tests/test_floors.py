@@ -21,7 +21,7 @@ ALLOWED = {
     "layers": set(),
     "training": set(),
     "data": {"text"},
-    "models": {"config", "metrics", "layers", "training"},
+    "models": {"config", "layers", "training"},
 }
 MODULES = sorted(
     path
