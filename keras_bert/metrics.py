@@ -1,4 +1,4 @@
-"""Metrics of the field that Keras lacks: what fine-tuned models are judged by.
+"""Metrics of the field that Keras lacks: perplexity, and what fine-tuned models are judged by.
 
 The functions give fractions; those that report as an official script does count to 100.
 """
@@ -13,7 +13,9 @@ from collections import Counter
 from collections.abc import Sequence, Set
 from typing import Any
 
+import keras
 import numpy as np
+from keras import ops
 
 # The official metrics of GLUE (https://gluebenchmark.com), under the names that they have in
 # `TextClassifier.scores`; MNLI has them for two sets, matched and mismatched.
@@ -45,6 +47,38 @@ _CMRC_CUTS = re.compile(
     r"""\.{2,}|''|[;@#$%&?!()\[\]{}<>"«»‘„\u2012-\u2015]|,(?!\d)|\.(?=[\])}>"'»\s]*$)"""
 )
 _CMRC_CLITICS = re.compile(r"(?<=\S)(n't|'(?:ll|re|ve|[smd])?)(?!\S)")
+
+
+@keras.saving.register_keras_serializable(package="keras_bert")
+class Perplexity(keras.metrics.SparseCategoricalCrossentropy):
+    """Exponential of the weighted mean cross-entropy, in nats, of integer labels under logits.
+
+    Args:
+        name: str, name of the metric.
+
+    Args (update_state):
+        y_true: int [...], labels.
+        y_pred: float [..., C], logits.
+        sample_weight: float [...], weights; 0 leaves a place out.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert.metrics import Perplexity
+    >>> perplexity = Perplexity()
+    >>> perplexity.update_state(np.array([2, 0]), np.zeros([2, 5]), np.array([1.0, 0.0]))
+    >>> round(float(perplexity.result()), 4)
+    5.0
+    """
+
+    def __init__(self, name: str = "perplexity", dtype=None):
+        super().__init__(name=name, dtype=dtype, from_logits=True)
+
+    def result(self):
+        return ops.exp(super().result())
+
+    def get_config(self):
+        return {"name": self.name, "dtype": self.dtype}
 
 
 def accuracy(labels, predictions) -> float:

@@ -21,7 +21,7 @@ ALLOWED = {
     "layers": set(),
     "training": set(),
     "data": {"text"},
-    "models": {"config", "layers", "training"},
+    "models": {"config", "metrics", "layers", "training"},
 }
 MODULES = sorted(
     path

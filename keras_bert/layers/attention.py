@@ -51,9 +51,8 @@ class SelfAttention(keras.layers.Layer):
         kernel_initializer: initializer of the four projections.
 
     Args (call):
-        x: float [B*T, D], what asks.
-        bias: float [B, 1, T, S], added to the scores: `AttentionBias`.
-        states: float [B*S, D], what is looked at; x itself if None.
+        x: float [B*T, D].
+        bias: float [B, 1, T, T], added to the scores: `AttentionBias`.
         seed: of the dropout, as `Dropout.draw` gives it; None draws.
 
     Returns:
@@ -89,27 +88,27 @@ class SelfAttention(keras.layers.Layer):
         )
         self.dropout = Dropout(dropout, dtype=dtype)
 
-    def build(self, x_shape, bias_shape=None, states_shape=None):
+    def build(self, x_shape, bias_shape=None):
         for projection in (self.query, self.key, self.value, self.projection):
             projection.build(x_shape)
         self.dropout.build((None, self.num_heads, None, None))
 
-    def call(self, x, bias, states=None, training=None, seed=None):
-        states = x if states is None else states
-        scores = self.dropout(self.scores(x, bias, states), training=training, seed=seed)
-        context = ops.matmul(scores, self._split_heads(self.value(states), bias))  # [B,N,T,H]
+    def call(self, x, bias, training=None, seed=None):
+        scores = self.dropout(self.scores(x, bias), training=training, seed=seed)
+        context = ops.matmul(scores, self._split_heads(self.value(x), bias))  # [B,N,T,H]
         context = ops.transpose(context, (0, 2, 1, 3))
         return self.projection(ops.reshape(context, (-1, self.hidden_dim)))
 
-    def scores(self, x, bias, states=None):
+    def scores(self, x, bias):
         """Attention probabilities [B, N, T, S] for the arguments of `call`, without dropout."""
         query = self._split_heads(self.query(x), bias)
-        key = self._split_heads(self.key(x if states is None else states), bias)
+        key = self._split_heads(self.key(x), bias)
         products = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
         scale = (self.hidden_dim // self.num_heads) ** -0.5
         return ops.softmax(products * scale + bias, axis=-1)
 
     def _split_heads(self, x, bias):
         """[B*T, D] to [B, N, T, H]."""
-        shape = (ops.shape(bias)[0], -1, self.num_heads, self.hidden_dim // self.num_heads)
-        return ops.transpose(ops.reshape(x, shape), (0, 2, 1, 3))
+        batch, _, _, length = ops.shape(bias)
+        heads = ops.reshape(x, (batch, length, self.num_heads, self.hidden_dim // self.num_heads))
+        return ops.transpose(heads, (0, 2, 1, 3))

@@ -49,51 +49,50 @@ class Pooler(keras.layers.Layer):
         return self.dense(sequence_output[:, 0])
 
 
-class ReadPlaces(keras.layers.Layer):
-    """Where the heads of pretraining read: at [CLS] of each sequence, then where tokens are hidden.
+class FirstTokens(keras.layers.Layer):
+    """The hidden states of the first token, [CLS], of every sequence of a row.
 
     Args:
-        num_sequences: int, sequences K that a row may hold; 0 leaves their [CLS] out.
+        num_sequences: int, sequences K that a row may hold.
 
     Args (call):
-        padding_mask: int32 [B, T], 0 where there is padding, else the number of the sequence; these
+        sequence_output: float [B, T, D].
+        padding_mask: int [B, T], 0 where there is padding, else the number of the sequence, which
             follow each other from 1 on.
-        mask_positions: int32 [B, P], places within the row.
 
     Returns:
-        int32 [B, K+P]; for what a row has fewer sequences than K it is some other place.
+        float [B, K, D]; what a row has fewer than K is some other state of it.
 
     Example:
 
     >>> import numpy as np
-    >>> from keras_bert.layers.heads import ReadPlaces
-    >>> np.asarray(ReadPlaces(2)(np.array([[1, 1, 2, 0]]), np.array([[1]]))).tolist()
-    [[0, 2, 1]]
+    >>> from keras_bert.layers.heads import FirstTokens
+    >>> states, mask = np.array([[[1.0], [3.0], [7.0], [9.0]]]), np.array([[1, 1, 2, 0]])
+    >>> np.asarray(FirstTokens(2)(states, mask)).tolist()
+    [[[1.0], [7.0]]]
     """
 
-    def __init__(self, num_sequences: int, name: str | None = None):
-        super().__init__(dtype="int32", name=name)
+    def __init__(self, num_sequences: int, dtype=None, name: str | None = None):
+        super().__init__(dtype=dtype, name=name)
         self.num_sequences = num_sequences
 
-    def call(self, padding_mask, mask_positions):
+    def call(self, sequence_output, padding_mask):
         numbers = ops.arange(1, self.num_sequences + 1, dtype=padding_mask.dtype)[None, :, None]
         mask = padding_mask[:, None, :]
-        before = ops.sum(ops.cast((mask > 0) & (mask < numbers), mask_positions.dtype), axis=-1)
-        first = ops.minimum(before, ops.shape(padding_mask)[1] - 1)  # [B, K]
-        return ops.concatenate([first, mask_positions], axis=1)
+        before = ops.sum(ops.cast((mask > 0) & (mask < numbers), "int32"), axis=-1)  # [B, K]
+        places = ops.minimum(before, ops.shape(sequence_output)[1] - 1)
+        states = states_at(sequence_output, places)
+        return ops.reshape(states, (-1, self.num_sequences, sequence_output.shape[-1]))
 
-    def compute_output_shape(self, padding_mask_shape, mask_positions_shape):
-        num_positions = mask_positions_shape[1]
-        return (
-            padding_mask_shape[0],
-            None if num_positions is None else self.num_sequences + num_positions,
-        )
+    def compute_output_shape(self, sequence_output_shape, padding_mask_shape):
+        return (sequence_output_shape[0], self.num_sequences, sequence_output_shape[-1])
 
 
 class MaskedLMHead(keras.layers.Layer):
     """Scores of the vocabulary at the masked positions, with the embeddings as output weights.
 
-    Devlin et al. 2018; google-research/bert `run_pretraining.py`.
+    Devlin et al. 2018; google-research/bert `run_pretraining.py`. The positions are gathered before
+    the product with the vocabulary, which is the most expensive one of a small model.
 
     Args:
         token_embedding: the built `keras.layers.Embedding` [V, D] whose weights are used.
@@ -102,7 +101,8 @@ class MaskedLMHead(keras.layers.Layer):
         kernel_initializer: initializer of the dense layer.
 
     Args (call):
-        states: float [B, P, D], hidden states at the masked positions.
+        sequence_output: float [B, T, D].
+        mask_positions: int [B, P], positions within the row.
 
     Returns:
         float [B, P, V], logits.
@@ -114,7 +114,7 @@ class MaskedLMHead(keras.layers.Layer):
     >>> embedding = keras.layers.Embedding(97, 15)
     >>> embedding.build([None])
     >>> head = MaskedLMHead(embedding)
-    >>> tuple(head(np.zeros([2, 3, 15])).shape)
+    >>> tuple(head(np.zeros([2, 7, 15]), np.array([[1, 5, 6], [2, 0, 0]])).shape)
     (2, 3, 97)
     """
 
@@ -138,20 +138,20 @@ class MaskedLMHead(keras.layers.Layer):
         )
         self.norm = LayerNorm(norm_epsilon, dtype=dtype, name="norm")
 
-    def build(self, states_shape):
-        flat_shape = (None, states_shape[-1])
+    def build(self, sequence_output_shape, mask_positions_shape=None):
+        flat_shape = (None, sequence_output_shape[-1])
         self.dense.build(flat_shape)
         self.norm.build(flat_shape)
         self.bias = self.add_weight(
             shape=(self.token_embedding.input_dim,), initializer="zeros", name="bias"
         )
 
-    def call(self, states):
-        x = ops.reshape(states, (-1, states.shape[-1]))
-        x = self.norm(self.dense(x))  # [B*P, D]
+    def call(self, sequence_output, mask_positions):
+        x = self.norm(self.dense(states_at(sequence_output, mask_positions)))  # [B*P, D]
         table = ops.cast(self.token_embedding.embeddings, self.compute_dtype)
         logits = product_with_rows(x, table) + ops.cast(self.bias, self.compute_dtype)
-        return ops.reshape(logits, (*ops.shape(states)[:2], self.token_embedding.input_dim))
+        shape = (*ops.shape(mask_positions), self.token_embedding.input_dim)
+        return ops.reshape(logits, shape)
 
 
 def states_at(sequence_output, places):
@@ -174,42 +174,3 @@ def product_with_rows(x, rows):
         return ops.matmul(dy, rows), ops.matmul(ops.transpose(dy), x)
 
     return ops.matmul(x, ops.transpose(rows)), gradient
-
-
-def cross_entropy(labels, logits):
-    """The negative logarithm of the probability of each label, under a softmax over the last axis.
-
-    One softmax serves both ways. With the logits of a vocabulary TensorFlow's own operation takes
-    60 ms where this takes 27, 2 % of a training step of "small".
-
-    Args:
-        labels: int [...].
-        logits: float [..., C].
-
-    Returns:
-        float [...], in nats.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_bert.layers.heads import cross_entropy
-    >>> round(float(cross_entropy(np.array([1]), np.zeros([1, 4]))[0]), 4)  # log 4
-    1.3863
-    """
-
-    @ops.custom_gradient
-    def of_logits(logits):
-        probabilities = ops.softmax(logits, axis=-1)
-        # The greatest probability is at least 1 / C: its logarithm is safe, and tells the sum's.
-        log_sum = ops.max(logits, axis=-1) - ops.log(ops.max(probabilities, axis=-1))
-        at_labels = ops.take_along_axis(logits, labels[..., None], axis=-1)
-
-        def gradient(*args, upstream=None):
-            dy = args[-1] if upstream is None else upstream
-            truth = ops.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
-            return (probabilities - truth) * dy[..., None]
-
-        return log_sum - ops.squeeze(at_labels, axis=-1), gradient
-
-    labels = ops.cast(labels, "int32")
-    return of_logits(logits)

@@ -45,9 +45,7 @@ class LayerNorm(keras.layers.LayerNormalization):
             def gradient(*args, upstream=None):
                 dy = args[-1] if upstream is None else upstream
                 products = dy * normalized
-                # Means of dy * scale and products * scale, without making these.
-                weights = ops.reshape(scale / x.shape[-1], (-1, 1))
-                mean, slope = (ops.matmul(t, weights) for t in (dy, products))
+                mean, slope = (ops.mean(t * scale, axis=-1, keepdims=True) for t in (dy, products))
                 dx = inverse * (dy * scale - mean - normalized * slope)
                 return dx, ops.sum(products, axis=tuple(range(len(x.shape) - 1)))
 

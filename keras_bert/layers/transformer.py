@@ -8,7 +8,6 @@ from keras import ops
 from keras_bert.layers.activations import ACTIVATIONS
 from keras_bert.layers.attention import SelfAttention
 from keras_bert.layers.dropout import Dropout
-from keras_bert.layers.heads import states_at
 from keras_bert.layers.norm import LayerNorm
 
 
@@ -36,10 +35,9 @@ class TransformerBlock(keras.layers.Layer):
     Args (call):
         x: float [B, T, D].
         bias: float [B, 1, T, T], added to the attention scores: `AttentionBias`.
-        places: int [B, P], the tokens whose output is wanted; None is all. All are looked at.
 
     Returns:
-        float [B, T, D], or [B, P, D] at the places.
+        float [B, T, D].
 
     Example:
 
@@ -89,7 +87,7 @@ class TransformerBlock(keras.layers.Layer):
         )
         self.dropout = Dropout(dropout, dtype=dtype)
 
-    def build(self, x_shape, bias_shape=None, places_shape=None):
+    def build(self, x_shape, bias_shape=None):
         flat_shape = (None, x_shape[-1])
         self.attention.build(flat_shape)
         self.intermediate.build(flat_shape)
@@ -98,26 +96,22 @@ class TransformerBlock(keras.layers.Layer):
         self.output_norm.build(flat_shape)
         self.dropout.build(flat_shape)
 
-    def compute_output_shape(self, x_shape, bias_shape=None, places_shape=None):
-        # Said, since Keras would trace the block to find it out: half of a load.
-        return x_shape if places_shape is None else (*places_shape, x_shape[-1])
+    def compute_output_shape(self, x_shape, bias_shape=None):
+        return x_shape  # Said, since Keras would trace the block to find it out: half of a load.
 
-    def call(self, x, bias, places=None, training=None):
+    def call(self, x, bias, training=None):
         # Drawn here, so that what is computed a second time drops the same.
         dropouts = (self.attention.dropout, self.dropout, self.dropout)
         seeds = [dropout.draw() if training else None for dropout in dropouts]
 
         def compute(x, bias):
-            return self._compute(x, bias, places, training, *seeds)
+            return self._compute(x, bias, training, *seeds)
 
         return (keras.remat(compute) if training and self.recompute else compute)(x, bias)
 
-    def _compute(self, x, bias, places, training, scores_seed, attention_seed, output_seed):
-        def at_places(y):
-            return y if places is None else states_at(ops.reshape(y, shape), places)
-
-        def attend(x, states):
-            y = self.attention(x, bias, states, training=training, seed=scores_seed)
+    def _compute(self, x, bias, training, scores_seed, attention_seed, output_seed):
+        def attend(x):
+            y = self.attention(x, bias, training=training, seed=scores_seed)
             return self.dropout(y, training=training, seed=attention_seed)
 
         def feed_forward(x):
@@ -125,20 +119,14 @@ class TransformerBlock(keras.layers.Layer):
             return self.dropout(y, training=training, seed=output_seed)
 
         shape = ops.shape(x)
-        output_shape = shape if places is None else (*ops.shape(places), shape[-1])
-        if places is not None:
-            rows = states_at(bias[:, 0], places)  # [B*P, T]
-            bias = ops.reshape(rows, (shape[0], 1, -1, shape[1]))
         x = ops.reshape(x, (-1, shape[-1]))
         if self.norm_first:
-            states = self.attention_norm(x)
-            x = at_places(x) + attend(at_places(states), states)
+            x = x + attend(self.attention_norm(x))
             x = x + feed_forward(self.output_norm(x))
         else:
-            states, x = x, at_places(x)
-            x = self.attention_norm(x + attend(x, states))
+            x = self.attention_norm(x + attend(x))
             x = self.output_norm(x + feed_forward(x))
-        return ops.reshape(x, output_shape)
+        return ops.reshape(x, shape)
 
     def scores(self, x, bias):
         """Attention probabilities [B, N, T, S] for the arguments of `call`."""

@@ -6,7 +6,8 @@ import keras
 from keras import ops
 
 from keras_bert.config import BertConfig
-from keras_bert.layers.heads import MaskedLMHead, ReadPlaces, cross_entropy
+from keras_bert.layers.heads import FirstTokens, MaskedLMHead
+from keras_bert.metrics import Perplexity
 from keras_bert.models.encoder import BertEncoder, encoder_inputs, initializer_of
 from keras_bert.training.trainable import Trainable
 
@@ -79,12 +80,7 @@ class BertPretrainer(Trainable):
         config = encoder.config
         initializer = initializer or initializer_of(config)
         inputs = pretrainer_inputs()
-        num_first = num_sequences if sentence_objective else 0
-        places = ReadPlaces(num_first, name="places")(
-            inputs["padding_mask"], inputs["mask_positions"]
-        )
-        encoded = {name: inputs[name] for name in encoder_inputs()}
-        states = encoder.at_places()({**encoded, "places": places})  # [B, K+P, D]
+        encoded = encoder({name: inputs[name] for name in encoder_inputs()})
         masked_lm = MaskedLMHead(
             encoder.embeddings.token,
             activation=config.activation,
@@ -93,14 +89,18 @@ class BertPretrainer(Trainable):
             dtype=dtype,
             name="masked_lm",
         )
-        outputs = {"masked_lm": masked_lm(states[:, num_first:])}
+        outputs = {
+            "masked_lm": masked_lm(encoded["sequence_output"], inputs["mask_positions"]),
+        }
         if sentence_objective is not None:
             sentence = keras.layers.Dense(
                 2, kernel_initializer=initializer, dtype=dtype, name=sentence_objective
             )
-            pooler = encoder.pooler
-            one = num_sequences == 1
-            pooled = pooler(states) if one else pooler.dense(states[:, :num_first])
+            pooled = encoded["pooled_output"]
+            if num_sequences > 1:
+                first_tokens = FirstTokens(num_sequences, dtype=dtype, name="first_tokens")
+                first = first_tokens(encoded["sequence_output"], inputs["padding_mask"])
+                pooled = encoder.pooler.dense(first)
             outputs[sentence_objective] = sentence(pooled)
         # Without a sentence objective nothing trains the pooler: it keeps its first weights.
         encoder.pooler.trainable = sentence_objective is not None
@@ -131,29 +131,18 @@ class BertPretrainer(Trainable):
         if not sentence_weight >= 0:
             raise ValueError(f"sentence_weight must be at least 0, not {sentence_weight!r}.")
         names = [name for name in ("masked_lm", self.sentence_objective) if name]
+        metrics = {name: [LabelAccuracy(name="accuracy")] for name in names}
+        metrics["masked_lm"].append(Perplexity(name="perplexity"))
         return {
-            "loss": {name: CrossEntropy(reduction="sum") for name in names},
+            "loss": {
+                name: keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum")
+                for name in names
+            },
             "loss_weights": {
                 name: 1.0 if name == "masked_lm" else float(sentence_weight) for name in names
             },
-            "weighted_metrics": {name: [LabelAccuracy(name="accuracy")] for name in names},
+            "weighted_metrics": metrics,
         }
-
-    def get_metrics_result(self) -> dict:
-        """The logs, with the perplexity: the exponential of the masked language model's loss."""
-        logs = super().get_metrics_result()
-        prefix = "masked_lm_" if self.sentence_objective else ""
-        if f"{prefix}loss" in logs:
-            logs[f"{prefix}perplexity"] = ops.exp(logs[f"{prefix}loss"])
-        return logs
-
-
-@keras.saving.register_keras_serializable(package="keras_bert")
-class CrossEntropy(keras.losses.Loss):
-    """The cross-entropy of integer labels [...] and logits [..., C]."""
-
-    def call(self, y_true, y_pred):
-        return cross_entropy(y_true, y_pred)
 
 
 @keras.saving.register_keras_serializable(package="keras_bert")
@@ -196,9 +185,8 @@ def num_training_flops(config: BertConfig, sequence_length: int, num_predictions
 
     A product of [m, k] with [k, n] is 2 m k n operations; the backward pass costs twice the
     forward one. Of a block: 4 projections of D x D and 2 of D x F for each of T tokens, and the two
-    products of T x T attention; of the last block only keys and values of each token, and the rest
-    for each of P predictions; of the head: D x D and D x V for each prediction. Element-wise work
-    and [CLS] are not counted.
+    products of T x T attention; of the head: D x D and D x V for each of P predictions.
+    Element-wise work is not counted, as is usual for model FLOPs.
 
     Args:
         config: BertConfig.
@@ -212,12 +200,10 @@ def num_training_flops(config: BertConfig, sequence_length: int, num_predictions
 
     >>> import keras_bert as kb
     >>> kb.num_training_flops(kb.BertConfig.preset("base"), sequence_length=128, num_predictions=20)
-    65975980032
+    69925441536
     """
     hidden, intermediate = config.hidden_dim, config.intermediate_dim
-    keys_and_values = 4 * hidden**2
-    rest = 4 * hidden**2 + 4 * hidden * intermediate + 4 * sequence_length * hidden
-    blocks = config.num_layers * sequence_length * keys_and_values
-    blocks += ((config.num_layers - 1) * sequence_length + num_predictions) * rest
-    head = num_predictions * (2 * hidden**2 + 2 * hidden * config.vocabulary_size)
-    return 3 * (blocks + head)
+    per_token = 8 * hidden**2 + 4 * hidden * intermediate + 4 * sequence_length * hidden
+    per_prediction = 2 * hidden**2 + 2 * hidden * config.vocabulary_size
+    forward = config.num_layers * sequence_length * per_token + num_predictions * per_prediction
+    return 3 * forward

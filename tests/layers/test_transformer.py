@@ -29,18 +29,6 @@ def test_block_is_attention_and_feed_forward_with_residuals(norm_first):
     np.testing.assert_allclose(np.asarray(output).reshape(-1, D), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("norm_first", [False, True])
-def test_output_at_places_is_that_of_all(norm_first):
-    block = TransformerBlock(N, D, F, norm_first=norm_first)
-    generator = np.random.default_rng(1)
-    x = generator.normal(size=[B, T, D]).astype("float32")
-    bias = generator.normal(size=[B, 1, T, T]).astype("float32")
-    places = np.array([[0, 6, 3, 3, 1], [0, 2, 5, 4, 6]])
-    output, all_outputs = block(x, bias, places), np.asarray(block(x, bias))
-    expected = np.stack([all_outputs[b, places[b]] for b in range(B)])
-    np.testing.assert_allclose(output, expected, atol=1e-6)
-
-
 @pytest.mark.parametrize("name", ["gelu", "gelu_tanh", "relu"])
 def test_activation_is_the_one_named(name):
     block = TransformerBlock(N, D, F, activation=name)

@@ -56,15 +56,6 @@ def test_sequences_of_a_row_are_as_if_alone(positions, config):
         np.testing.assert_allclose(together[:1, start:end], states, atol=1e-5)
 
 
-@pytest.mark.parametrize("norm_first", [False, True])
-def test_states_at_places_are_those_of_all(norm_first, config):
-    encoder = kb.BertEncoder(dataclasses.replace(config, norm_first=norm_first))
-    places = np.array([[0, 6, 3], [0, 2, 1]], "int32")
-    states = encoder.at_places()({**inputs(), "places": places})
-    expected = np.asarray(encoder(inputs())["sequence_output"])
-    np.testing.assert_allclose(states, [expected[b, places[b]] for b in range(B)], atol=1e-5)
-
-
 def test_recomputation_is_a_setting_of_all_blocks(config):
     encoder = kb.BertEncoder(config)
     assert not encoder.recompute

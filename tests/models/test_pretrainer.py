@@ -161,11 +161,11 @@ def test_flops_are_those_of_the_products():
     """Against a count of every product of a forward pass of mini, matrix by matrix."""
     config = kb.BertConfig.preset("mini")
     rows, hidden, heads, length, predictions = 1, 256, 4, 128, 20
-    products = [(predictions, hidden, hidden), (predictions, hidden, config.vocabulary_size)]
-    for tokens in (length, length, length, predictions):  # read of each block
-        products += [(length, hidden, hidden)] * 2 + [(tokens, hidden, hidden)] * 2
-        products += [(tokens, hidden, 1024), (tokens, 1024, hidden)]
-        products += [(tokens, 64, length), (tokens, length, 64)] * heads
+    products = [(length, hidden, hidden)] * 4
+    products += [(length, hidden, 1024), (length, 1024, hidden)]
+    products += [(length, hidden // heads, length), (length, length, hidden // heads)] * heads
+    products = products * 4
+    products += [(predictions, hidden, hidden), (predictions, hidden, config.vocabulary_size)]
     expected = 3 * rows * sum(2 * m * k * n for m, k, n in products)
     assert kb.num_training_flops(config, length, predictions) == expected
 
