@@ -1,0 +1,405 @@
+"""Fine-tuning from the same weights beside transformers: scores and wall time.
+
+    pip install '.[peers]'
+    python -m benchmarks.finetuning --checkpoint=all-MiniLM-L6-v2 \\
+        --polarity_files=negative=rt-polarity.neg,positive=rt-polarity.pos \\
+        --sts_files=stsb-en-train.csv --sts_eval_files=stsb-en-dev.csv \\
+        --ner_files=wnut17train.conll --ner_eval_files=emerging.dev.conll \\
+        --qa_files=squad-train.json --qa_eval_files=xquad.en.json
+
+Ours is the run that `train.finetune` makes; transformers' is a loop in PyTorch over shuffled
+batches, padded to their longest row. Both get the same examples, recipe (AdamW with bias correction
+and decay that spares biases and norms, warm-up and linear decay, clipping to norm 1, dropout) and
+metrics; head, order and dropout are drawn anew for each seed. Wall time goes from examples in
+memory to a checkpoint directory. They take turns, one process each. The defaults suit a model of 6
+layers of 384: an hour for 3 seeds on two cores, most of it for questions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+import keras_bert as kb
+from benchmarks.figures import in_processes, print_figure
+from benchmarks.pretraining import decayed
+from keras_bert import flags, metrics
+from train import finetune, tasks
+
+Example = dict[str, Any]
+# A label, a number, the labels of words, or an answer: one for each held-out example.
+Answers = list[Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    checkpoint: str = flags.required("directory of the model to start from")
+    tasks: tuple[str, ...] = flags.flag(("polarity", "sts", "ner", "qa"), "which to run")
+    polarity_files: str | None = flags.flag(None, "label=path,label=path; a tenth is held out")
+    sts_files: str | None = flags.flag(None, "tables of sentence,sentence,number")
+    sts_eval_files: str | None = flags.flag(None, "the same, held out")
+    ner_files: str | None = flags.flag(None, "words and tags, in CoNLL's form")
+    ner_eval_files: str | None = flags.flag(None, "the same, held out")
+    qa_files: str | None = flags.flag(None, "questions in SQuAD's form, all with an answer")
+    qa_eval_files: str | None = flags.flag(None, "the same, held out")
+    max_examples: int = flags.flag(1000, "training examples, drawn once; 0 takes all")
+    num_seeds: int = flags.flag(3, "runs of each")
+    num_epochs: int = flags.flag(2, "passes over the examples")
+    batch_size: int = flags.flag(16, "rows of a batch")
+    learning_rate: float = flags.flag(3e-4, "peak of the schedule")
+    dropout: float = flags.flag(0.1, "of hidden states and attention")
+
+
+def main(arguments: Arguments) -> None:
+    for name in arguments.tasks:
+        recipe = recipe_of(name, arguments)
+        with contextlib.redirect_stdout(sys.stderr):
+            examples, held_out = finetune.read(recipe)
+        if arguments.max_examples:
+            count = min(arguments.max_examples, len(examples))
+            examples = random.Random(0).sample(examples, count)
+        compare(name, recipe, examples, held_out, arguments.num_seeds)
+
+
+def recipe_of(name: str, arguments: Arguments) -> finetune.Arguments:
+    """A task's arguments of `train.finetune`, for both."""
+    sts = {"columns": "sentence1,sentence2,label", "text_keys": "sentence1,sentence2"}
+    recipes = {
+        "polarity": {"task": "text_classification", "eval_share": 0.1},
+        "sts": {"task": "text_classification", "problem": "regression", **sts},
+        "ner": {"task": "token_classification"},
+        "qa": {"task": "question_answering", "sequence_length": 256, "stride": 128},
+    }
+    if name not in recipes:
+        raise ValueError(f"tasks must be among {', '.join(recipes)}, not {name!r}: name others.")
+    files = {kind: getattr(arguments, f"{name}_{kind}", None) for kind in ("files", "eval_files")}
+    if not files["files"]:
+        raise ValueError(f"Each of the tasks needs its files: give --{name}_files.")
+    shared = ("checkpoint", "num_epochs", "batch_size", "learning_rate", "dropout")
+    return finetune.Arguments(
+        output_dir="",
+        train_files=files["files"],
+        eval_files=files["eval_files"],
+        **{key: getattr(arguments, key) for key in shared},
+        **recipes[name],
+    )
+
+
+def compare(
+    name: str, recipe: finetune.Arguments, examples: list, held_out: list, num_seeds: int
+) -> None:
+    """Prints the scores of both, the mean over seeds and each, and how long training took."""
+    trainers = {"transformers": train_transformers, "keras_bert": train_keras_bert}
+    runs: dict[str, list[tuple[dict[str, float], float]]] = {trainer: [] for trainer in trainers}
+    for seed in range(num_seeds):
+        for trainer, train in trainers.items():
+            maker = (train, recipe, seed, examples, held_out)
+            with in_processes({trainer: maker}) as candidates:
+                answers, seconds = candidates[trainer]()
+            runs[trainer].append((scores_of(recipe, held_out, answers), seconds))
+    details = {"num_examples": len(examples), "num_held_out": len(held_out)}
+    medians = {trainer: statistics.median(s for _, s in some) for trainer, some in runs.items()}
+    for trainer, some in runs.items():
+        for metric in some[0][0]:
+            values = [round(100 * scores[metric], 2) for scores, _ in some]
+            print_figure(
+                f"finetuning/{name}/{trainer}/{metric}",
+                round(statistics.mean(values), 2),
+                "of 100",
+                of_each_seed=values,
+                standard_deviation=round(statistics.pstdev(values), 2),
+                **details,
+            )
+        print_figure(
+            f"finetuning/{name}/{trainer}/wall_time",
+            round(medians[trainer], 1),
+            "s",
+            ratio=round(medians[trainer] / medians["transformers"], 3),
+            of_each_seed=[round(seconds, 1) for _, seconds in some],
+            **details,
+        )
+
+
+def scores_of(
+    recipe: finetune.Arguments, examples: Sequence[Example], answers: Answers
+) -> dict[str, float]:
+    """How good answers are, from 0 to 1, whoever gave them."""
+    if recipe.task == "token_classification":
+        found = metrics.entity_scores([example["labels"] for example in examples], answers)
+        return {"f1": found["f1"]}
+    if recipe.task == "question_answering":
+        found = metrics.squad_scores(answers, [example["answers"] for example in examples])
+        return {"f1": found["f1"] / 100, "exact": found["exact"] / 100}
+    labels = [example["label"] for example in examples]
+    if recipe.problem == "regression":
+        numbers = np.array(labels, float)
+        return {
+            "pearson": metrics.pearson_correlation(numbers, answers),
+            "spearman": metrics.spearman_correlation(numbers, answers),
+        }
+    names, ids = np.unique([labels, answers], return_inverse=True)
+    return {"accuracy": metrics.accuracy(*ids.reshape([2, -1]))}
+
+
+def train_keras_bert(
+    recipe: finetune.Arguments, seed: int, examples: list, held_out: list
+) -> Callable[[], tuple[Answers, float]]:
+    """A function that gives the answers to held-out examples, and the seconds of training."""
+    said = {
+        "text_classification": lambda answer: answer.get("label") or answer["values"][0],
+        "token_classification": lambda answer: [word["label"] for word in answer],
+        "question_answering": lambda answer: answer["answer"],
+    }[recipe.task]
+
+    def run() -> tuple[Answers, float]:
+        with tempfile.TemporaryDirectory() as name, contextlib.redirect_stdout(sys.stderr):
+            folder = pathlib.Path(name)
+            start = time.perf_counter()
+            own = dataclasses.replace(recipe, output_dir=name)
+            finetune.one_run(own, seed, examples, [], folder)
+            seconds = time.perf_counter() - start
+            return [said(answer) for answer in kb.load(folder).model(held_out)], seconds
+
+    return run
+
+
+def train_transformers(
+    recipe: finetune.Arguments, seed: int, examples: list, held_out: list
+) -> Callable[[], tuple[Answers, float]]:
+    """The same for transformers' class of the task."""
+    import torch
+    import transformers
+
+    torch.set_num_threads(os.cpu_count())
+    transformers.logging.set_verbosity_error()
+    kinds = {
+        "text_classification": TransformersText,
+        "token_classification": TransformersTokens,
+        "question_answering": TransformersAnswers,
+    }
+
+    def run() -> tuple[Answers, float]:
+        torch.manual_seed(seed)
+        start = time.perf_counter()
+        task = kinds[recipe.task](recipe, tasks.labels_of(recipe, examples))
+        model = fit(task, task.features(examples), recipe)
+        with tempfile.TemporaryDirectory() as folder:
+            model.save_pretrained(folder)
+            task.tokenizer.save_pretrained(folder)
+        seconds = time.perf_counter() - start
+        with torch.inference_mode():
+            return task.answers(held_out), seconds
+
+    return run
+
+
+def fit(task: TransformersTask, features: list[dict], recipe: finetune.Arguments):
+    """The model of a task, trained on rows."""
+    import torch
+    import transformers
+
+    model = task.model.train()
+    batches = torch.utils.data.DataLoader(
+        features, recipe.batch_size, shuffle=True, collate_fn=task.collate
+    )
+    num_steps = len(batches) * recipe.num_epochs
+    optimizer = torch.optim.AdamW(decayed(model), lr=recipe.learning_rate, eps=1e-6)
+    schedule = transformers.get_linear_schedule_with_warmup(
+        optimizer, int(recipe.warmup_share * num_steps), num_steps
+    )
+    for _ in range(recipe.num_epochs):
+        for batch in batches:
+            optimizer.zero_grad()
+            model(**batch).loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+    return model.eval()
+
+
+class TransformersTask:
+    """A tokenizer and a model, from examples to rows and from held-out ones to answers."""
+
+    MODEL: str
+
+    def __init__(self, recipe: finetune.Arguments, labels: Sequence[str]):
+        import transformers
+
+        self.recipe = recipe
+        self.labels = list(labels)
+        self.tokenizer = transformers.AutoTokenizer.from_pretrained(recipe.checkpoint)
+        self.model = getattr(transformers, self.MODEL).from_pretrained(
+            recipe.checkpoint,
+            hidden_dropout_prob=recipe.dropout,
+            attention_probs_dropout_prob=recipe.dropout,
+            **self.head(),
+        )
+        self.collate = transformers.DataCollatorWithPadding(self.tokenizer)
+
+    def head(self) -> dict[str, Any]:
+        """What is said of the head where the checkpoint has none."""
+        return {"num_labels": len(self.labels)}
+
+    def tokenize(self, *texts, truncation: bool | str = True, **options):
+        length = self.recipe.sequence_length
+        return self.tokenizer(*texts, truncation=truncation, max_length=length, **options)
+
+    def logits(self, rows: list[dict]) -> list[dict[str, np.ndarray]]:
+        """The outputs for each row, computed on rows of about the same length."""
+        order = sorted(range(len(rows)), key=lambda i: len(rows[i]["input_ids"]))
+        found: list[Any] = [None] * len(rows)
+        for first in range(0, len(order), 32):
+            some = order[first : first + 32]
+            outputs = self.model(**self.collate([rows[i] for i in some]))
+            for place, i in enumerate(some):
+                found[i] = {name: value[place].numpy() for name, value in outputs.items()}
+        return found
+
+
+class TransformersText(TransformersTask):
+    MODEL = "AutoModelForSequenceClassification"
+
+    def head(self) -> dict[str, Any]:
+        if self.recipe.problem == "regression":
+            return {"num_labels": 1, "problem_type": "regression"}
+        return super().head()
+
+    def rows(self, examples: Sequence[Example]) -> list[dict]:
+        keys = self.recipe.text_keys.split(",")
+        encoded = self.tokenize(*([example[key] for example in examples] for key in keys))
+        return rows_of(encoded)
+
+    def features(self, examples: Sequence[Example]) -> list[dict]:
+        is_number = self.recipe.problem == "regression"
+        labels = [e["label"] for e in examples]
+        labels = [float(x) if is_number else self.labels.index(x) for x in labels]
+        return [{**row, "labels": x} for row, x in zip(self.rows(examples), labels, strict=True)]
+
+    def answers(self, examples: Sequence[Example]) -> Answers:
+        logits = [outputs["logits"] for outputs in self.logits(self.rows(examples))]
+        if self.recipe.problem == "regression":
+            return [float(x[0]) for x in logits]
+        return [self.labels[x.argmax()] for x in logits]
+
+
+class TransformersTokens(TransformersTask):
+    """The first piece of a word says its label."""
+
+    MODEL = "AutoModelForTokenClassification"
+
+    def __init__(self, recipe: finetune.Arguments, labels: Sequence[str]):
+        import transformers
+
+        super().__init__(recipe, labels)
+        self.collate = transformers.DataCollatorForTokenClassification(self.tokenizer)
+
+    def encode(self, examples: Sequence[Example]) -> tuple[list[dict], list[dict[int, int]]]:
+        """Rows, and the place of each word's first piece."""
+        words = [example["words"] for example in examples]
+        encoded = self.tokenize(words, is_split_into_words=True)
+        places: list[dict[int, int]] = []
+        for i in range(len(words)):
+            of_row = list(enumerate(encoded.word_ids(i)))
+            places.append({word: place for place, word in reversed(of_row) if word is not None})
+        return rows_of(encoded), places
+
+    def features(self, examples: Sequence[Example]) -> list[dict]:
+        rows, places = self.encode(examples)
+        for row, of_word, example in zip(rows, places, examples, strict=True):
+            row["labels"] = [-100] * len(row["input_ids"])
+            for word, place in of_word.items():
+                row["labels"][place] = self.labels.index(example["labels"][word])
+        return rows
+
+    def answers(self, examples: Sequence[Example]) -> Answers:
+        rows, places = self.encode(examples)
+        answers = []
+        for outputs, of_word, example in zip(self.logits(rows), places, examples, strict=True):
+            said = ["O"] * len(example["words"])
+            for word, place in of_word.items():
+                said[word] = self.labels[outputs["logits"][place].argmax()]
+            answers.append(said)
+        return answers
+
+
+class TransformersAnswers(TransformersTask):
+    """Rows of a long context overlap by half, about as ours do."""
+
+    MODEL = "AutoModelForQuestionAnswering"
+
+    def head(self) -> dict[str, Any]:
+        return {}
+
+    def encode(self, examples: Sequence[Example]):
+        keys = ("question", "context")
+        return self.tokenize(
+            *([example[key] for example in examples] for key in keys),
+            truncation="only_second",
+            stride=self.recipe.stride,
+            return_overflowing_tokens=True,
+            return_offsets_mapping=True,
+        )
+
+    def features(self, examples: Sequence[Example]) -> list[dict]:
+        encoded = self.encode(examples)
+        rows = rows_of(encoded)
+        for i, row in enumerate(rows):
+            example = examples[encoded["overflow_to_sample_mapping"][i]]
+            start = example["answer_starts"][0]
+            last = start + len(example["answers"][0]) - 1
+            first, last = (encoded.char_to_token(i, at, sequence_index=1) for at in (start, last))
+            is_whole = first is not None and last is not None
+            row["start_positions"] = first if is_whole else 0
+            row["end_positions"] = last if is_whole else 0
+        return rows
+
+    def answers(self, examples: Sequence[Example]) -> Answers:
+        encoded = self.encode(examples)
+        best = [(-np.inf, "")] * len(examples)
+        for i, outputs in enumerate(self.logits(rows_of(encoded))):
+            in_context = np.array([which == 1 for which in encoded.sequence_ids(i)])
+            score, first, last = best_span(outputs, in_context)
+            of, offsets = encoded["overflow_to_sample_mapping"][i], encoded["offset_mapping"][i]
+            text = examples[of]["context"][offsets[first][0] : offsets[last][1]]
+            best[of] = max(best[of], (score, text))
+        return [text for _, text in best]
+
+
+def best_span(
+    outputs: dict[str, np.ndarray], allowed: np.ndarray, max_tokens: int = 30
+) -> tuple[float, int, int]:
+    """The pair of a start and an end with the highest sum of logits, behind that sum."""
+    count = len(allowed)
+    start, end = (
+        np.where(allowed, outputs[f"{side}_logits"][:count], -np.inf) for side in ("start", "end")
+    )
+    sums = start[:, None] + end
+    places = np.arange(count)
+    distance = places - places[:, None]
+    sums[(distance < 0) | (distance >= max_tokens)] = -np.inf
+    first, last = np.unravel_index(sums.argmax(), sums.shape)
+    return float(sums[first, last]), int(first), int(last)
+
+
+def rows_of(encoded) -> list[dict]:
+    """What the model takes of each row that a tokenizer made."""
+    keys = ("input_ids", "token_type_ids", "attention_mask")
+    return [
+        dict(zip(keys, row, strict=True))
+        for row in zip(*(encoded[key] for key in keys), strict=True)
+    ]
+
+
+if __name__ == "__main__":
+    flags.run(main, Arguments)
