@@ -75,7 +75,7 @@ def write_vocabulary(path: str | os.PathLike, vocabulary: Sequence[str]) -> None
     """Writes a `vocab.txt` whole or not at all: a reader never sees half of it.
 
     Args:
-        path: the file; it is replaced if there is one.
+        path: the file; it is replaced if there is one, and its directory is made if there is none.
         vocabulary: the pieces, in the order of their ids.
 
     Raises:
@@ -91,6 +91,7 @@ def write_vocabulary(path: str | os.PathLike, vocabulary: Sequence[str]) -> None
     """
     check_vocabulary(vocabulary)
     path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with open(temporary, "wb") as file:

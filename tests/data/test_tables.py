@@ -101,7 +101,11 @@ def test_empty_lines_are_counted(tmp_path, caplog, name):
         ("a.csv", "a,b\n1\r2,3\n", r"a\.csv:2: a quotation .*new-line character"),
         ("a.csv", f"a,b\n{'x' * 131073},3\n", r"a\.csv:2: .*more than 131072 characters use JSON"),
         ("a.tsv", b"\x1f\x8bnothing", r"must be gzip, but .*a\.tsv is not a whole"),
-        ("a.tsv", gzip.compress(b"a\nb\n" * 99, mtime=0)[:-9], r"must be gzip, but .*a\.tsv is not a whole"),
+        (
+            "a.tsv",
+            gzip.compress(b"a\nb\n" * 99, mtime=0)[:-9],
+            r"must be gzip, but .*a\.tsv is not a whole",
+        ),
         ("a.txt", "a\tb\n", r"named \.tsv or \.csv, .*a\.txt is neither"),
     ],
 )

@@ -87,12 +87,12 @@ def test_reads_and_writes_the_published_vocabularies(shared, tmp_path, name, siz
     "wrong", ["", "a\nb", "a\r", "\0", "\ud800", "[PAD]", "é" * 129, b"a", None], ids=ascii
 )
 def test_writes_nothing_that_could_not_be_read(tmp_path, wrong):
-    path = tmp_path / "vocab.txt"
+    path = tmp_path / "new" / "vocab.txt"
     kb.write_vocabulary(path, (*SPECIAL, "old"))
     with pytest.raises(ValueError, match="vocabulary:7 "):
         kb.write_vocabulary(path, (*SPECIAL, "a", wrong))
     assert kb.read_vocabulary(path) == (*SPECIAL, "old")
-    assert os.listdir(tmp_path) == ["vocab.txt"]
+    assert os.listdir(path.parent) == ["vocab.txt"]
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
