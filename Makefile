@@ -12,7 +12,19 @@ empty :=
 # One file a package, as label=path,label=path.
 by_package = $(subst $(empty) $(empty),$(comma),$(foreach one,$(PACKAGES),$(one)=$(DEMO)/corpus/$(1)/$(one).txt))
 
-.PHONY: demo test lint clean
+# `make bench`: what it measures with, and on; any of these can be named, as in
+# make bench BENCHMARKS='encoder peers' CORPUS='novels/*.txt' EVAL_CORPUS='others/*.txt' VOCABULARY=vocab.txt
+BENCHMARKS := ceiling encoder training_step tokenizer input_pipeline vocabulary input_memory \
+	sequence_packing prediction training_memory serving peers pretraining
+CORPUS = $(DEMO)/corpus/train/*.txt
+EVAL_CORPUS = $(DEMO)/corpus/eval/*.txt
+VOCABULARY = $(DEMO)/vocab.txt
+of_text = --pattern='$(CORPUS)' --vocabulary=$(VOCABULARY)
+FLAGS_vocabulary = --pattern='$(CORPUS)'
+FLAGS_pretraining = $(of_text) --eval_pattern='$(EVAL_CORPUS)'
+$(foreach one,tokenizer input_pipeline input_memory sequence_packing prediction,$(eval FLAGS_$(one) = $$(of_text)))
+
+.PHONY: demo test bench lint clean
 
 demo: .venv/installed $(DEMO)/vocab.txt
 	@$(RUN) -m train.pretrain --flagfile=train/recipes/demo.flags \
@@ -36,12 +48,20 @@ $(DEMO)/corpus/train: | .venv/installed
 test: .venv/installed
 	@$(RUN) -m pytest --numprocesses=auto --dist=loadfile
 
+bench: $(addprefix bench-,$(BENCHMARKS))
+	@.venv-bench/bin/python -m benchmarks.table
+
+# Figures are added as they come: what is stopped keeps those that it has.
+bench-%: .venv-bench/installed $(VOCABULARY)
+	@echo "Measuring $*; its figures go to benchmarks/results.jsonl."
+	@TF_CPP_MIN_LOG_LEVEL=3 .venv-bench/bin/python -m benchmarks.$* $(FLAGS_$*) >>benchmarks/results.jsonl
+
 lint: .venv/installed
 	@.venv/bin/python -m pip install --quiet 'ruff >=0.17, <1'
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
 
 clean:
-	rm -rf .venv $(DEMO)
+	rm -rf .venv .venv-bench $(DEMO)
 
 .venv/installed: setup.cfg pyproject.toml
 	@test -n "$(PYTHON)" || { echo "keras_bert needs Python 3.10 to 3.13 with venv, and none is found: install one" \
@@ -49,4 +69,10 @@ clean:
 	@echo "Making .venv with $$($(PYTHON) --version) and installing keras_bert (a few minutes the first time)."
 	@$(PYTHON) -m venv --clear .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+.venv-bench/installed: setup.cfg | .venv/installed
+	@echo "Making .venv-bench and installing the peers (several minutes the first time)."
+	@$(PYTHON) -m venv --clear .venv-bench
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[serving,peers]'
 	@touch $@

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import multiprocessing
 import os
@@ -23,7 +24,8 @@ PACKAGES = (
 
 def print_figure(name: str, value: float, unit: str, **details: Any) -> None:
     """Prints a figure with the machine and the versions that it was measured with."""
-    figure = {"name": name, "value": value, "unit": unit, **details}
+    today = datetime.date.today().isoformat()
+    figure = {"name": name, "value": value, "unit": unit, **details, "date": today}
     print(json.dumps({**figure, "versions": _versions(), "machine": _machine()}), flush=True)
 
 

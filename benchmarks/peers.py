@@ -151,30 +151,38 @@ def onnxruntime_encoder(preset: str, rows: int, length: int, dtype: str):
     return lambda: seconds_of(lambda: session.run(None, feed))
 
 
-def transformers_step(preset: str, rows: int, length: int, dtype: str):
-    """Mixed precision is PyTorch's autocast, which keeps float32 weights as ours does."""
+def transformers_step(preset: str, rows: int, length: int, dtype: str, compiled: bool = False):
+    """On a GPU if there is one; mixed precision keeps float32 weights, as ours does."""
     import torch
     import transformers
 
-    model = transformers.BertForPreTraining(torch_config(preset)).train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.01)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.set_float32_matmul_precision("high")
+    model = transformers.BertForPreTraining(torch_config(preset)).train().to(device)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.01, fused=True)
+    run = torch.compile(model) if compiled else model
     x, y, _ = batch_of(rows, length)
     labels = torch.full([rows, length], -100)  # where nothing is to be predicted
     positions = torch.tensor(x["mask_positions"]).long()
     labels.scatter_(1, positions, torch.tensor(y["masked_lm"]).long())
     next_sentence = torch.tensor(y["next_sentence"]).long()
     inputs = {**torch_inputs(x), "labels": labels, "next_sentence_label": next_sentence}
+    inputs = {name: value.to(device) for name, value in inputs.items()}
 
     def step() -> float:
         optimizer.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16"):
-            loss = model(**inputs).loss
+        with torch.autocast(device, torch.bfloat16, enabled=dtype == "bfloat16"):
+            loss = run(**inputs).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         return loss.item()
 
     return lambda: seconds_of(step)
+
+
+def compiled_transformers_step(preset: str, rows: int, length: int, dtype: str):
+    return transformers_step(preset, rows, length, dtype, compiled=True)
 
 
 def keras_hub_step(preset: str, rows: int, length: int, dtype: str, jit_compile: bool = False):
