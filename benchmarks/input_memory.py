@@ -36,10 +36,9 @@ def main(arguments: Arguments) -> None:
             with multiprocessing.get_context("spawn").Pool(1) as pool:
                 most = pool.apply(most_resident, (f"{folder}/*", arguments))
         print_figure(
-            "input_memory/resident_at_most",
+            f"input_memory/{round(num_bytes / 1e6)}_megabytes/resident_at_most",
             round(most / 1e6),
             "MB",
-            megabytes=round(num_bytes / 1e6),
             num_batches=arguments.num_batches,
         )
 

@@ -38,11 +38,11 @@ def main(arguments: Arguments) -> None:
         case = (arguments.preset, rows, arguments.sequence_length, recompute)
         with in_processes({"step": (most_resident, *case)}) as candidates:
             megabytes = candidates["step"]()
+        kind = "recomputed" if recompute else "kept"
         print_figure(
-            f"training_memory/{arguments.preset}/{rows}x{arguments.sequence_length}",
+            f"training_memory/{arguments.preset}/{rows}x{arguments.sequence_length}/{kind}",
             round(megabytes),
             "MB resident at most",
-            recompute=recompute,
         )
 
 

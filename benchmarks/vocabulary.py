@@ -44,11 +44,9 @@ def main(arguments: Arguments) -> None:
         vocabulary = kb.learn_vocabulary(lines, arguments.vocabulary_size)
         seconds = time.perf_counter() - start
     details = {"megabytes": round(num_bytes / 1e6, 1), "vocabulary_size": len(vocabulary)}
-    print_figure("learn_vocabulary/time", round(seconds, 1), "s", **details)
-    print_figure("learn_vocabulary/before", round(before), "MB resident at most", **details)
-    print_figure(
-        "learn_vocabulary/after", round(peak_megabytes()), "MB resident at most", **details
-    )
+    print_figure("vocabulary/time", round(seconds, 1), "s", **details)
+    print_figure("vocabulary/before", round(before), "MB resident at most", **details)
+    print_figure("vocabulary/after", round(peak_megabytes()), "MB resident at most", **details)
 
 
 def texts(arguments: Arguments) -> Iterator[str]:

@@ -140,8 +140,7 @@ def save(
     if not sentence_transformers.is_here(staging):  # an earlier model's would be of another one
         (directory / sentence_transformers.MODULES_FILE).unlink(missing_ok=True)
     settings.write_json(staging / hub.CHECKSUMS_FILE, hub.checksums(staging))
-    for path in (*staging.rglob("*"), staging):
-        _flush(path)
+    hub.flush(*staging.rglob("*"), staging)
     os.rename(staging, directory / WRITTEN)
     finish_saving(directory)
 
@@ -295,11 +294,3 @@ def _check_there(path: pathlib.Path) -> None:
             f"A checkpoint is a directory with {hub.CONFIG_FILE}, {hub.WEIGHTS_FILE} and "
             f"{hub.VOCABULARY_FILE}, but there is no {path}: copy the whole directory."
         )
-
-
-def _flush(path: pathlib.Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

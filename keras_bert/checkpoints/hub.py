@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import pathlib
 import re
 from collections.abc import Iterator, Mapping
@@ -149,6 +150,16 @@ def config_settings(config: BertConfig, architecture: str) -> dict[str, Any]:
 def write_tensors(tensors: Mapping[str, np.ndarray], path: pathlib.Path) -> None:
     """Writes a safetensors file as transformers does, which refuses one that has no format."""
     safetensors.numpy.save_file(dict(tensors), path, metadata={"format": "pt"})
+
+
+def flush(*paths: pathlib.Path) -> None:
+    """Waits until files, or the lists of names that directories are, are on the disk."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def checksums(directory: pathlib.Path) -> dict[str, str]:

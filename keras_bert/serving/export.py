@@ -313,10 +313,9 @@ def _alone(directory: pathlib.Path) -> Iterator[None]:
 
 def _publish(staging: pathlib.Path, directory: pathlib.Path) -> pathlib.Path:
     """Gives a finished folder the next number, once it is on the disk."""
-    for path in (*staging.rglob("*"), staging):
-        _flush(path)
+    hub.flush(*staging.rglob("*"), staging)
     version = _rename_to_next(staging, directory)
-    _flush(directory)
+    hub.flush(directory)
     return version
 
 
@@ -331,11 +330,3 @@ def _rename_to_next(staging: pathlib.Path, directory: pathlib.Path) -> pathlib.P
             raise
         return _rename_to_next(staging, directory)
     return version
-
-
-def _flush(path: pathlib.Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -439,16 +439,6 @@ def answered_alone(python, path, columns):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_a_process_without_this_package_answers(directory, task):
-    columns = {"first": FIRST, "second": SECOND}
-    _, outputs = answered_alone(sys.executable, directory / "1", columns)
-    wanted = task(list(zip(FIRST, SECOND, strict=True)))
-    assert outputs["label"] == [answer["label"] for answer in wanted]
-    np.testing.assert_allclose(
-        outputs["probabilities"], [answer["probabilities"] for answer in wanted], 0, 1e-5
-    )
-
-
 OLD_PYTHONS = [p for p in os.environ.get("KERAS_BERT_OLD_PYTHONS", "").split(":") if p]
 LONG = 9 * "dog fox "
 TASKS = {
