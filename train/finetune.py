@@ -200,8 +200,19 @@ def write_report(arguments: Arguments, runs: list, examples: list, held_out: lis
     print(
         f"In {output_dir}: the best checkpoint, README.md, metrics.json, predictions.jsonl, "
         "pictures, tensorboard/ and the flags of this run.\n"
-        f"Next: python -m train.predict --checkpoint={output_dir} --text='...'"
+        f"Next: python -m train.predict --checkpoint={output_dir} {example_flags(arguments)}"
     )
+
+
+def example_flags(arguments: Arguments) -> str:
+    """How `train.predict` is given one example of the task."""
+    parts = ["--text='...'"]
+    is_pair = arguments.task == "text_classification" and "," in arguments.text_keys
+    if is_pair or arguments.task == "question_answering":
+        parts.append("--second='...'")
+    if arguments.task == "multiple_choice":
+        parts += 2 * ["--choice='...'"]
+    return " ".join(parts)
 
 
 if __name__ == "__main__":

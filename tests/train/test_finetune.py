@@ -1,14 +1,17 @@
 """Fine-tuning, evaluation and prediction as a person runs them, one after the other."""
 
+import collections
 import dataclasses
 import json
 import pathlib
+import re
 import subprocess
 import sys
 
 import pytest
 
 import keras_bert as kb
+from train import finetune, predict, tasks
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORDS = ("the", "a", "old", "young", "red", "cat", "dog", "fox", "sees", "likes", "finds", "and")
@@ -92,3 +95,20 @@ def test_what_finetune_lacks(folder, flags, message):
         code=1,
     )
     assert message in error and "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("task", "text_keys"),
+    [
+        *(("text_classification", keys) for keys in ("sentence", "first,second")),
+        *((name, "sentence") for name in ("question_answering", "multiple_choice")),
+    ],
+)
+def test_the_next_command_gives_one_example(folder, task, text_keys):
+    arguments = finetune.Arguments(task=task, output_dir="", text_keys=text_keys, labels="x,y")
+    given = collections.defaultdict(tuple)
+    for flag, text in re.findall(r"--(\w+)='(.+?)'", finetune.example_flags(arguments)):
+        given[flag] += (text,)
+    made = tasks.make(arguments, kb.load(folder / "bert"), [{"impossible": False}])
+    [example] = predict.examples_of(predict.Arguments(checkpoint="", **given), made)
+    assert len(made([example])) == 1
