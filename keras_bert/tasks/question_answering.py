@@ -204,6 +204,7 @@ class QuestionAnswerer(Task):
             ValueError: there is no example, or one lacks a column or has a wrong answer.
         """
         columns = self.training_columns(examples, batch_size)
+        self._report_cut_questions(columns["question"])
         rows, *targets = self._rows(columns)
 
         def batch(indices: tf.Tensor):
@@ -217,7 +218,7 @@ class QuestionAnswerer(Task):
             inputs = self.model_inputs(self.trimmed(padded))
             return inputs, *keras.tree.map_structure(lambda x: tf.gather(x, indices), targets)
 
-        return batches(batch, len(targets[0]["start_logits"]), batch_size, training, seed)
+        return batches(batch, rows["token_ids"].row_lengths(), batch_size, training, seed)
 
     def target_columns(self, examples: Sequence[Example]) -> dict[str, Any]:
         spans = [self._span(example) for example in examples]
@@ -443,7 +444,7 @@ class QuestionAnswerer(Task):
             return flat, lengths, rows_of, *self.targets(some, features)
 
         num_examples = len(columns["weight"])
-        parts = batches(make, num_examples, _MAKE_BATCH, training=False, seed=0)
+        parts = batches(make, range(num_examples), _MAKE_BATCH, training=False, seed=0)
         flat, lengths, rows_of, labels, weights = keras.tree.map_structure(
             lambda *some: tf.concat(some, axis=0), *parts.as_numpy_iterator()
         )
@@ -456,9 +457,9 @@ class QuestionAnswerer(Task):
         """How many pieces of a question are read: the context needs room for a stride."""
         return min(self.max_question_tokens, self.packer.sequence_length - 3 - self.stride)
 
-    def _report_truncation(self, columns: Mapping[str, tf.Tensor]) -> None:
+    def _report_cut_questions(self, questions: tf.Tensor) -> None:
         room = self._question_room()
-        lengths = self.tokenizer.tokenize(columns["question"]).row_lengths().numpy()
+        lengths = self.tokenizer.tokenize(questions).row_lengths().numpy()
         if (lengths > room).any():
             logging.warning(
                 "%d of %d questions have more than %d pieces and are cut: choose longer rows or "

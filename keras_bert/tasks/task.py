@@ -20,6 +20,9 @@ Example = Mapping[str, Any]
 
 # Texts of about the same length are answered together, so many at a time.
 ANSWER_BATCH = 32
+# In training, examples are sorted by length within so many batches' worth of them. Few enough that
+# batches are still drawn, and enough that a batch is hardly padded.
+SORTED_BATCHES = 50
 # Rows are padded to a multiple of this: the CPU's kernels are made once for every shape.
 LENGTH_MULTIPLE = 8
 
@@ -190,7 +193,8 @@ class Task(Trainable):
         Args:
             examples: sequence of dicts.
             batch_size: int, examples of a batch; the last one may have fewer.
-            training: bool, whether to shuffle, anew for every epoch.
+            training: bool, whether to shuffle, anew for every epoch; then examples of a batch are
+                about as long.
             seed: int, of the order, together with `tf.random.set_seed`.
 
         Returns:
@@ -200,13 +204,16 @@ class Task(Trainable):
             ValueError: there is no example, or one lacks a column or has a wrong label.
         """
         columns = self.training_columns(examples, batch_size)
+        by_1024 = tf.data.Dataset.from_tensor_slices(columns).batch(1024).map(self.num_tokens)
+        lengths = np.concatenate(list(by_1024.as_numpy_iterator()))
+        self._report_truncation(lengths)
 
         def batch(indices: tf.Tensor):
             some = {name: tf.gather(values, indices) for name, values in columns.items()}
             features = self.features(some)
             return (self.model_inputs(features), *self.targets(some, features))
 
-        return batches(batch, len(examples), batch_size, training, seed)
+        return batches(batch, lengths, batch_size, training, seed)
 
     def training_columns(
         self, examples: Sequence[Example], batch_size: int
@@ -217,7 +224,6 @@ class Task(Trainable):
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}.")
         columns = {**self.input_columns(examples), **self.target_columns(examples)}
-        self._report_truncation(columns)
         weights = tf.constant([float(example.get("weight", 1.0)) for example in examples])
         return {**columns, "weight": weights}
 
@@ -239,10 +245,10 @@ class Task(Trainable):
         """How long the row of each example would be if nothing were cut, int [B]."""
         raise NotImplementedError
 
-    def _report_truncation(self, columns: Mapping[str, tf.Tensor]) -> None:
+    def _report_truncation(self, lengths: np.ndarray) -> None:
+        """Says how many examples, whose lengths are given, are cut."""
         limit = self.packer.sequence_length
-        lengths = tf.data.Dataset.from_tensor_slices(columns).batch(1024).map(self.num_tokens)
-        is_cut = np.concatenate([batch > limit for batch in lengths.as_numpy_iterator()])
+        is_cut = lengths > limit
         if is_cut.any():
             logging.warning(
                 "%d of %d examples are longer than %d pieces and are cut: choose a longer "
@@ -284,21 +290,40 @@ def text_columns(
 
 
 def batches(
-    make: Callable[[tf.Tensor], Any], count: int, batch_size: int, training: bool, seed: int
+    make: Callable[[tf.Tensor], Any],
+    lengths: Sequence[int],
+    batch_size: int,
+    training: bool,
+    seed: int,
 ) -> tf.data.Dataset:
     """One epoch of what `make` makes of the indices of a batch, int64 [B].
 
+    In training, shuffled indices are sorted by length within some batches' worth of them, and these
+    batches shuffled again: short rows are then not padded to the length of a long one.
+
     Args:
         make: a function of operations.
-        count: int, how many indices there are.
-        batch_size: int; the last batch may be smaller.
+        lengths: sequence of int, how long the row of each index is.
+        batch_size: int; one batch may be smaller.
         training: bool, whether to shuffle, anew for every epoch.
         seed: int, of the order.
     """
+    count = len(lengths)
     order = tf.data.Dataset.range(count)
     if training:
-        order = order.shuffle(count, seed=seed)
-    made = order.batch(batch_size).map(_quiet(make), tf.data.AUTOTUNE)
+        lengths = tf.constant(lengths)
+
+        def sorted_batches(some: tf.Tensor) -> tf.data.Dataset:
+            some = tf.gather(some, tf.argsort(tf.gather(lengths, some), stable=True))
+            return tf.data.Dataset.from_tensor_slices(some).batch(batch_size)
+
+        groups = order.shuffle(count, seed=seed).batch(SORTED_BATCHES * batch_size)
+        indices = groups.flat_map(_quiet(sorted_batches)).shuffle(SORTED_BATCHES, seed=seed)
+        num_batches = -(-count // batch_size)
+        indices = indices.apply(tf.data.experimental.assert_cardinality(num_batches))
+    else:
+        indices = order.batch(batch_size)
+    made = indices.map(_quiet(make), tf.data.AUTOTUNE)
     return made.prefetch(tf.data.AUTOTUNE)
 
 

@@ -132,10 +132,12 @@ class TextClassifier(Task):
         }
 
     def num_tokens(self, columns: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        if self.stride is not None:
-            return tf.zeros(tf.shape(columns[self.text_keys[0]]), tf.int64)  # nothing is cut
         lengths = [self.tokenizer.tokenize(columns[key]).row_lengths() for key in self.text_keys]
         return tf.add_n(lengths) + 1 + len(lengths)
+
+    def _report_truncation(self, lengths: np.ndarray) -> None:
+        if self.stride is None:  # with one nothing is cut
+            super()._report_truncation(lengths)
 
     def target_columns(self, examples: Sequence[Example]) -> dict[str, Any]:
         if self.problem == "regression":

@@ -351,7 +351,7 @@ class TokenClassifier(Task):
             )
         return num_rows
 
-    def _report_truncation(self, columns: Mapping[str, tf.Tensor]) -> None:
+    def _report_truncation(self, lengths: np.ndarray) -> None:
         """Nothing is cut; `_num_rows` tells of several rows."""
 
     def _said(

@@ -134,7 +134,7 @@ def test_a_question_is_cut(tokenizer, config, most, stride, expected, caplog):
     tokens = tokenizer.tokens(task.features(columns)["token_ids"])[0].numpy().tolist()
     question = [b"the", b"quick", b"brown", b"fox", b"jump"][:expected]
     assert tokens[: expected + 4] == [b"[CLS]", *question, b"[SEP]", b"a", b"dog"]
-    task._report_truncation(columns)
+    task._report_cut_questions(columns["question"])
     said = f"1 of 1 questions have more than {expected} pieces" in caplog.text
     assert said == (expected < 5)
 

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import keras_bert as kb
-from keras_bert.tasks.task import label_index, labels_of
+from keras_bert.tasks.task import SORTED_BATCHES, batches, label_index, labels_of
 
 PAIRS = [("the fine film", "no"), ("a quick brown fox", "yes"), ("over the lazy dog", "yes")]
 MULTI = "multi_label_classification"
@@ -133,22 +133,36 @@ def classifier(tokenizer, config):
     return make("one label", tokenizer, config)[0]
 
 
-def order_of(dataset):
-    return [row for ids in dataset.map(lambda x, y, w: x["token_ids"][:, 1]) for row in ids.numpy()]
+def batches_of(dataset):
+    """The first piece of each row, batch by batch."""
+    return [ids.numpy().tolist() for ids in dataset.map(lambda x, y, w: x["token_ids"][:, 1])]
 
 
 def test_every_epoch_has_an_order_of_its_own(classifier):
     examples = [{"sentence": letter, "label": "no"} for letter in "abcdefghijklm"]
     data = classifier.dataset(examples, 5, training=True, seed=3)
-    first, second = order_of(data), order_of(data)
-    in_order = order_of(classifier.dataset(examples, 5))
+    first, second = sum(batches_of(data), []), sum(batches_of(data), [])
+    in_order = sum(batches_of(classifier.dataset(examples, 5)), [])
     assert sorted(first) == sorted(second) == in_order
     assert first != second and first != in_order
     tf.random.set_seed(0)
-    once = order_of(classifier.dataset(examples, 5, training=True, seed=3).repeat(3))
+    once = batches_of(classifier.dataset(examples, 5, training=True, seed=3).repeat(3))
     tf.random.set_seed(0)
     resumed = classifier.dataset(examples, 5, training=True, seed=3).repeat(3).skip(4)
-    assert order_of(resumed) == once[18:]  # 13 rows are batches of 5, 5, 3
+    assert batches_of(resumed) == once[4:]
+
+
+def test_batches_to_learn_from_hold_rows_of_about_the_same_length():
+    lengths = np.random.default_rng(0).integers(1, 100, SORTED_BATCHES * 7 + 3)
+    data = batches(lambda indices: indices, lengths, 7, training=True, seed=3)
+    assert len(data) == SORTED_BATCHES + 1
+    found = [indices.numpy() for indices in data]
+    assert sorted(map(len, found)) == [3] + SORTED_BATCHES * [7]
+    assert sorted(np.concatenate(found)) == list(range(len(lengths)))
+    spreads = [np.ptp(lengths[indices]) for indices in found if len(indices) == 7]
+    assert np.mean(spreads) < 3  # of 100 lengths, over 50 batches
+    means = [np.mean(lengths[indices]) for indices in found]
+    assert means != sorted(means)
 
 
 def test_weights_of_examples(classifier):
