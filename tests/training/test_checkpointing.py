@@ -306,10 +306,10 @@ def test_a_signal_in_the_last_step_waits_for_the_end_of_the_epoch(tmp_path):
 
 def test_a_second_signal_is_obeyed_at_once():
     with StopSignal() as stop:
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         assert stop.name == "SIGINT"
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_without_signals_it_saves_at_the_ends_of_epochs(tmp_path):
