@@ -1,0 +1,42 @@
+"""The binaries, as a person runs them and as they refuse."""
+
+import importlib
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from absl import flags as absl_flags
+
+from keras_bert import flags
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def run():
+    """A function of a binary's name and its flags that gives what it prints."""
+
+    def run_binary(binary: str, *given: str) -> str:
+        command = [sys.executable, "-m", f"train.{binary}", *given]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run_binary
+
+
+@pytest.fixture(scope="session")
+def refused():
+    """The same for flags that are wrong: the message, with which `flags.run` ends the process."""
+
+    def message_of(binary: str, *given: str) -> str:
+        module = importlib.import_module(f"train.{binary}")
+        values = absl_flags.FlagValues()
+        flags.define(module.Arguments, values)
+        values([binary, *given])
+        with pytest.raises(ValueError) as caught:
+            module.main(flags.read(module.Arguments, values))
+        return str(caught.value)
+
+    return message_of
