@@ -15,13 +15,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="session")
 def run():
-    """A function of a binary's name and its flags that gives what it prints."""
+    """A function of a binary's name and its flags that gives what it prints, or what it refuses."""
 
-    def run_binary(binary: str, *given: str) -> str:
+    def run_binary(binary: str, *given: str, code: int = 0) -> str:
         command = [sys.executable, "-m", f"train.{binary}", *given]
         done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout if code == 0 else done.stderr
 
     return run_binary
 

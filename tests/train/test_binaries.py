@@ -155,6 +155,19 @@ def test_bad_input_is_told_before_anything_is_written(folder, flag, message, ref
     assert not (folder / "new").exists()
 
 
+@pytest.mark.parametrize(
+    ("binary", "given", "message"),
+    [
+        ("pretrain", "--input_pattern=/nowhere/*.txt --vocabulary=setup.cfg", "setup.cfg"),
+        ("finetune", "--task=text_classification", "Give --train_files"),
+        ("convert", "--source=/nowhere", "/nowhere"),
+    ],
+)
+def test_a_refusal_is_a_message_and_status_1(tmp_path, run, binary, given, message):
+    error = run(binary, *given.split(), f"--output_dir={tmp_path}/new", code=1)
+    assert message in error and "Traceback" not in error
+
+
 FINE_TUNING = ("demo_packages", "finetune", "glue", "squad", "conll", "swag")
 
 
