@@ -1,5 +1,6 @@
 """BERT, whole, in TensorFlow and Keras 3: raw text in, a served model out."""
 
+from keras_bert import environment  # noqa: F401, first: TensorFlow reads it when it is imported
 from keras_bert.checkpoints.directory import Checkpoint, load, save
 from keras_bert.checkpoints.google import write as save_google
 from keras_bert.config import BertConfig

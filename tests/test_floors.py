@@ -7,7 +7,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FLOORS = {
-    **dict.fromkeys(("config", "flags", "metrics"), 0),
+    **dict.fromkeys(("environment", "config", "flags", "metrics"), 0),
     **dict.fromkeys(("text", "layers", "training"), 1),
     **dict.fromkeys(("data", "models"), 2),
     "tasks": 3,
