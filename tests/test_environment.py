@@ -3,6 +3,7 @@ import os
 import pathlib
 import platform
 import runpy
+import sys
 
 import pytest
 
@@ -34,6 +35,10 @@ def test_onednn_is_on_where_nothing_else_was_said(monkeypatch, machine, said, ex
 )
 def test_it_is_imported_before_tensorflow(package, first):
     body = ast.parse((ROOT / package / "__init__.py").read_text()).body
-    statement = next(one for one in body if isinstance(one, ast.Import | ast.ImportFrom))
-    module = f"{statement.module}." if isinstance(statement, ast.ImportFrom) else ""
-    assert [module + alias.name for alias in statement.names] == [first]
+    modules = [
+        f"{statement.module}.{alias.name}" if isinstance(statement, ast.ImportFrom) else alias.name
+        for statement in body
+        if isinstance(statement, ast.Import | ast.ImportFrom)
+        for alias in statement.names
+    ]
+    assert next(name for name in modules if name not in sys.stdlib_module_names) == first
