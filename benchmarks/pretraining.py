@@ -32,13 +32,13 @@ class Arguments:
     vocabulary: str = flags.required("an uncased vocabulary file")
     preset: str = flags.flag("mini", "size of the models")
     num_seeds: int = flags.flag(3, "runs of each")
-    num_steps: int = flags.flag(250, "updates of a run")
+    num_steps: int = flags.flag(200, "updates of a run")
     num_eval_batches: int = flags.flag(20, "held-out batches")
     batch_size: int = flags.flag(32, "rows of a batch")
     sequence_length: int = flags.flag(128, "length of a row")
     max_predictions: int = flags.flag(20, "masked tokens of a row, at most")
     learning_rate: float = flags.flag(1e-3, "peak of the schedule")
-    warmup_steps: int = flags.flag(25, "updates until the peak")
+    warmup_steps: int = flags.flag(20, "updates until the peak")
 
 
 def main(arguments: Arguments) -> None:
