@@ -55,9 +55,9 @@ class Arguments:
     qa_eval_files: str | None = flags.flag(None, "the same, held out")
     max_examples: int = flags.flag(1000, "training examples, drawn once; 0 takes all")
     num_seeds: int = flags.flag(3, "runs of each")
-    num_epochs: int = flags.flag(2, "passes over the examples")
+    num_epochs: int = flags.flag(3, "passes over the examples")
     batch_size: int = flags.flag(16, "rows of a batch")
-    learning_rate: float = flags.flag(3e-4, "peak of the schedule")
+    learning_rate: float = flags.flag(1e-4, "peak of the schedule")
     dropout: float = flags.flag(0.1, "of hidden states and attention")
 
 
