@@ -12,7 +12,7 @@ batches, padded to their longest row. Both get the same examples, recipe (AdamW 
 and decay that spares biases and norms, warm-up and linear decay, clipping to norm 1, dropout) and
 metrics; head, order and dropout are drawn anew for each seed. Wall time goes from examples in
 memory to a checkpoint directory. They take turns, one process each. The defaults suit a model of 6
-layers of 384: an hour for 3 seeds on two cores, most of it for questions.
+layers of 384: hours for 3 seeds on two cores, most of them for questions.
 """
 
 from __future__ import annotations
