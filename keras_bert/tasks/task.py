@@ -20,8 +20,9 @@ Example = Mapping[str, Any]
 
 # Texts of about the same length are answered together, so many at a time.
 ANSWER_BATCH = 32
-# In training, examples are sorted by length within so many batches' worth of them. Few enough that
-# batches are still drawn, and enough that a batch is hardly padded.
+# In training, examples are sorted by length within so many batches' worth of them, and within a
+# quarter of all at most. Few enough that the examples of a batch are others in every epoch, and
+# enough that a batch is hardly padded.
 SORTED_BATCHES = 50
 # Rows are padded to a multiple of this: the CPU's kernels are made once for every shape.
 LENGTH_MULTIPLE = 8
@@ -317,9 +318,10 @@ def batches(
             some = tf.gather(some, tf.argsort(tf.gather(lengths, some), stable=True))
             return tf.data.Dataset.from_tensor_slices(some).batch(batch_size)
 
-        groups = order.shuffle(count, seed=seed).batch(SORTED_BATCHES * batch_size)
-        indices = groups.flat_map(_quiet(sorted_batches)).shuffle(SORTED_BATCHES, seed=seed)
         num_batches = -(-count // batch_size)
+        num_sorted = max(1, min(SORTED_BATCHES, num_batches // 4))
+        groups = order.shuffle(count, seed=seed).batch(num_sorted * batch_size)
+        indices = groups.flat_map(_quiet(sorted_batches)).shuffle(SORTED_BATCHES, seed=seed)
         indices = indices.apply(tf.data.experimental.assert_cardinality(num_batches))
     else:
         indices = order.batch(batch_size)

@@ -153,16 +153,25 @@ def test_every_epoch_has_an_order_of_its_own(classifier):
 
 
 def test_batches_to_learn_from_hold_rows_of_about_the_same_length():
-    lengths = np.random.default_rng(0).integers(1, 100, SORTED_BATCHES * 7 + 3)
+    num_batches = 4 * SORTED_BATCHES
+    lengths = np.random.default_rng(0).integers(1, 100, num_batches * 7 + 3)
     data = batches(lambda indices: indices, lengths, 7, training=True, seed=3)
-    assert len(data) == SORTED_BATCHES + 1
+    assert len(data) == num_batches + 1
     found = [indices.numpy() for indices in data]
-    assert sorted(map(len, found)) == [3] + SORTED_BATCHES * [7]
+    assert sorted(map(len, found)) == [3] + num_batches * [7]
     assert sorted(np.concatenate(found)) == list(range(len(lengths)))
     spreads = [np.ptp(lengths[indices]) for indices in found if len(indices) == 7]
     assert np.mean(spreads) < 3  # of 100 lengths, over 50 batches
     means = [np.mean(lengths[indices]) for indices in found]
     assert means != sorted(means)
+
+
+def test_examples_of_a_batch_are_others_in_every_epoch_however_few_there_are():
+    lengths = np.arange(1, 8 * 16 + 1)
+    data = batches(lambda indices: indices, lengths, 16, training=True, seed=3)
+    first, second = ([set(indices.numpy().tolist()) for indices in data] for _ in range(2))
+    shared = [max(len(some & others) for others in second) for some in first]
+    assert np.mean(shared) < 12  # with all sorted as one, 16
 
 
 def test_weights_of_examples(classifier):
