@@ -42,7 +42,7 @@ class SelfAttention(keras.layers.Layer):
     """Multi-head scaled dot-product self-attention (Vaswani et al. 2017, section 3.2).
 
     Hidden states come and go flattened to two dimensions: a `Dense` is then one fused call on the
-    CPU, where on three dimensions it is three.
+    CPU, where on three dimensions it is three. Those that ask may be some of those that are seen.
 
     Args:
         num_heads: int, number of heads N.
@@ -51,8 +51,9 @@ class SelfAttention(keras.layers.Layer):
         kernel_initializer: initializer of the four projections.
 
     Args (call):
-        x: float [B*T, D].
-        bias: float [B, 1, T, T], added to the scores: `AttentionBias`.
+        x: float [B*T, D], the states that ask.
+        states: float [B*S, D], those that are seen.
+        bias: float [B, 1, T, S], added to the scores: `AttentionBias`.
         seed: of the dropout, as `Dropout.draw` gives it; None draws.
 
     Returns:
@@ -64,7 +65,7 @@ class SelfAttention(keras.layers.Layer):
     >>> from keras_bert.layers.attention import SelfAttention
     >>> attention = SelfAttention(num_heads=3, hidden_dim=15)
     >>> x, bias = np.zeros([2 * 7, 15]), np.zeros([2, 1, 7, 7])
-    >>> tuple(attention(x, bias).shape), tuple(attention.scores(x, bias).shape)
+    >>> tuple(attention(x, x, bias).shape), tuple(attention.scores(x, x, bias).shape)
     ((14, 15), (2, 3, 7, 7))
     """
 
@@ -88,27 +89,28 @@ class SelfAttention(keras.layers.Layer):
         )
         self.dropout = Dropout(dropout, dtype=dtype)
 
-    def build(self, x_shape, bias_shape=None):
+    def build(self, x_shape, states_shape=None, bias_shape=None):
         for projection in (self.query, self.key, self.value, self.projection):
             projection.build(x_shape)
         self.dropout.build((None, self.num_heads, None, None))
 
-    def call(self, x, bias, training=None, seed=None):
-        scores = self.dropout(self.scores(x, bias), training=training, seed=seed)
-        context = ops.matmul(scores, self._split_heads(self.value(x), bias))  # [B,N,T,H]
+    def call(self, x, states, bias, training=None, seed=None):
+        scores = self.dropout(self.scores(x, states, bias), training=training, seed=seed)
+        value = self._split_heads(self.value(states), ops.shape(bias)[3], bias)
+        context = ops.matmul(scores, value)  # [B, N, T, H]
         context = ops.transpose(context, (0, 2, 1, 3))
         return self.projection(ops.reshape(context, (-1, self.hidden_dim)))
 
-    def scores(self, x, bias):
+    def scores(self, x, states, bias):
         """Attention probabilities [B, N, T, S] for the arguments of `call`, without dropout."""
-        query = self._split_heads(self.query(x), bias)
-        key = self._split_heads(self.key(x), bias)
+        query = self._split_heads(self.query(x), ops.shape(bias)[2], bias)
+        key = self._split_heads(self.key(states), ops.shape(bias)[3], bias)
         products = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
         scale = (self.hidden_dim // self.num_heads) ** -0.5
         return ops.softmax(products * scale + bias, axis=-1)
 
-    def _split_heads(self, x, bias):
+    def _split_heads(self, x, length, bias):
         """[B*T, D] to [B, N, T, H]."""
-        batch, _, _, length = ops.shape(bias)
-        heads = ops.reshape(x, (batch, length, self.num_heads, self.hidden_dim // self.num_heads))
+        batch, head_dim = ops.shape(bias)[0], self.hidden_dim // self.num_heads
+        heads = ops.reshape(x, (batch, length, self.num_heads, head_dim))
         return ops.transpose(heads, (0, 2, 1, 3))

@@ -49,50 +49,45 @@ class Pooler(keras.layers.Layer):
         return self.dense(sequence_output[:, 0])
 
 
-class FirstTokens(keras.layers.Layer):
-    """The hidden states of the first token, [CLS], of every sequence of a row.
+class FirstPlaces(keras.layers.Layer):
+    """The places of the first token, [CLS], of every sequence of a row.
 
     Args:
         num_sequences: int, sequences K that a row may hold.
 
     Args (call):
-        sequence_output: float [B, T, D].
         padding_mask: int [B, T], 0 where there is padding, else the number of the sequence, which
             follow each other from 1 on.
 
     Returns:
-        float [B, K, D]; what a row has fewer than K is some other state of it.
+        int [B, K]; for what a row has fewer than K, some other place of it.
 
     Example:
 
     >>> import numpy as np
-    >>> from keras_bert.layers.heads import FirstTokens
-    >>> states, mask = np.array([[[1.0], [3.0], [7.0], [9.0]]]), np.array([[1, 1, 2, 0]])
-    >>> np.asarray(FirstTokens(2)(states, mask)).tolist()
-    [[[1.0], [7.0]]]
+    >>> from keras_bert.layers.heads import FirstPlaces
+    >>> np.asarray(FirstPlaces(2)(np.array([[1, 1, 2, 0]]))).tolist()
+    [[0, 2]]
     """
 
-    def __init__(self, num_sequences: int, dtype=None, name: str | None = None):
-        super().__init__(dtype=dtype, name=name)
+    def __init__(self, num_sequences: int, name: str | None = None):
+        super().__init__(dtype="int32", name=name)
         self.num_sequences = num_sequences
 
-    def call(self, sequence_output, padding_mask):
+    def call(self, padding_mask):
         numbers = ops.arange(1, self.num_sequences + 1, dtype=padding_mask.dtype)[None, :, None]
         mask = padding_mask[:, None, :]
-        before = ops.sum(ops.cast((mask > 0) & (mask < numbers), "int32"), axis=-1)  # [B, K]
-        places = ops.minimum(before, ops.shape(sequence_output)[1] - 1)
-        states = states_at(sequence_output, places)
-        return ops.reshape(states, (-1, self.num_sequences, sequence_output.shape[-1]))
+        before = ops.sum(ops.cast((mask > 0) & (mask < numbers), "int32"), axis=-1)
+        return ops.minimum(before, ops.shape(padding_mask)[1] - 1)
 
-    def compute_output_shape(self, sequence_output_shape, padding_mask_shape):
-        return (sequence_output_shape[0], self.num_sequences, sequence_output_shape[-1])
+    def compute_output_shape(self, padding_mask_shape):
+        return (padding_mask_shape[0], self.num_sequences)
 
 
 class MaskedLMHead(keras.layers.Layer):
-    """Scores of the vocabulary at the masked positions, with the embeddings as output weights.
+    """Scores of the vocabulary for hidden states, with the embeddings as output weights.
 
-    Devlin et al. 2018; google-research/bert `run_pretraining.py`. The positions are gathered before
-    the product with the vocabulary, which is the most expensive one of a small model.
+    Devlin et al. 2018; google-research/bert `run_pretraining.py`.
 
     Args:
         token_embedding: the built `keras.layers.Embedding` [V, D] whose weights are used.
@@ -101,8 +96,7 @@ class MaskedLMHead(keras.layers.Layer):
         kernel_initializer: initializer of the dense layer.
 
     Args (call):
-        sequence_output: float [B, T, D].
-        mask_positions: int [B, P], positions within the row.
+        states: float [B, P, D], the hidden states at the masked positions.
 
     Returns:
         float [B, P, V], logits.
@@ -114,7 +108,7 @@ class MaskedLMHead(keras.layers.Layer):
     >>> embedding = keras.layers.Embedding(97, 15)
     >>> embedding.build([None])
     >>> head = MaskedLMHead(embedding)
-    >>> tuple(head(np.zeros([2, 7, 15]), np.array([[1, 5, 6], [2, 0, 0]])).shape)
+    >>> tuple(head(np.zeros([2, 3, 15])).shape)
     (2, 3, 97)
     """
 
@@ -138,28 +132,19 @@ class MaskedLMHead(keras.layers.Layer):
         )
         self.norm = LayerNorm(norm_epsilon, dtype=dtype, name="norm")
 
-    def build(self, sequence_output_shape, mask_positions_shape=None):
-        flat_shape = (None, sequence_output_shape[-1])
+    def build(self, states_shape):
+        flat_shape = (None, states_shape[-1])
         self.dense.build(flat_shape)
         self.norm.build(flat_shape)
         self.bias = self.add_weight(
             shape=(self.token_embedding.input_dim,), initializer="zeros", name="bias"
         )
 
-    def call(self, sequence_output, mask_positions):
-        x = self.norm(self.dense(states_at(sequence_output, mask_positions)))  # [B*P, D]
+    def call(self, states):
+        x = self.norm(self.dense(ops.reshape(states, (-1, states.shape[-1]))))  # [B*P, D]
         table = ops.cast(self.token_embedding.embeddings, self.compute_dtype)
         logits = product_with_rows(x, table) + ops.cast(self.bias, self.compute_dtype)
-        shape = (*ops.shape(mask_positions), self.token_embedding.input_dim)
-        return ops.reshape(logits, shape)
-
-
-def states_at(sequence_output, places):
-    """The states [B*P, D] of float [B, T, D] at int [B, P], places within each row."""
-    batch, length, hidden_dim = ops.shape(sequence_output)
-    first = ops.arange(batch, dtype=places.dtype)[:, None] * length
-    flat_places = ops.reshape(places + first, (-1,))
-    return ops.take(ops.reshape(sequence_output, (-1, hidden_dim)), flat_places, axis=0)
+        return ops.reshape(logits, (*ops.shape(states)[:2], self.token_embedding.input_dim))
 
 
 @ops.custom_gradient

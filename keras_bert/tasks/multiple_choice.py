@@ -16,7 +16,7 @@ from keras_bert.models.encoder import BertEncoder, initializer_of
 from keras_bert.tasks.task import (
     Example,
     Task,
-    encoded_rows,
+    flat_rows,
     head_dropout,
     packer_of,
     row_inputs,
@@ -62,7 +62,7 @@ class MultipleChoice(Task):
         name: str = "multiple_choice",
     ):
         inputs = row_inputs()
-        pooled = encoded_rows(encoder, inputs)["pooled_output"]
+        pooled = encoder.pooled(flat_rows(inputs))
         dropout = head_dropout(encoder, dropout)
         score = keras.layers.Dense(
             1, kernel_initializer=initializer or initializer_of(encoder.config), name="classifier"

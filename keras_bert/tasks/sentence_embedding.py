@@ -12,12 +12,12 @@ from keras import ops
 
 from keras_bert import metrics
 from keras_bert.layers.pooling import Pooling
-from keras_bert.layers.rows import FlattenRows, GatherRows
+from keras_bert.layers.rows import GatherRows
 from keras_bert.models.encoder import BertEncoder
 from keras_bert.tasks.task import (
     Example,
     Task,
-    encoded_rows,
+    flat_rows,
     packer_of,
     row_inputs,
     source_of,
@@ -95,10 +95,10 @@ class SentenceEmbedder(Task):
     ):
         _check_arguments(encoder, layers, combine, problem, label_range)
         inputs = row_inputs()
-        states = encoded_rows(_states(encoder, layers, combine), inputs)["sequence_output"]
+        rows = flat_rows(inputs)
+        states = _states(encoder, layers, combine)(rows)
         # All in float32, as sums over many tokens and scalar products need it.
-        mask = FlattenRows(dtype="int32")(inputs["padding_mask"])
-        vectors = Pooling(pooling, dtype="float32")(states, mask)
+        vectors = Pooling(pooling, dtype="float32")(states, rows["padding_mask"])
         if normalize:
             vectors = keras.layers.UnitNormalization(dtype="float32")(vectors)
         if pooling == "none":
@@ -522,15 +522,13 @@ def _texts(columns: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
 
 
 def _states(encoder: BertEncoder, layers: Sequence[int], combine: str) -> keras.Model:
-    """The encoder with the hidden states of some layers as its sequence output."""
+    """A model from the encoder's inputs to the hidden states of some layers."""
     states = [*encoder.hidden_states[:-1], encoder.output["sequence_output"]]
     chosen = [states[i] for i in layers]
     if len(chosen) == 1:
-        return keras.Model(encoder.input, {"sequence_output": chosen[0]}, name="states")
+        return keras.Model(encoder.input, chosen[0], name="states")
     join = keras.layers.Add if combine == "sum" else keras.layers.Concatenate
-    return keras.Model(
-        encoder.input, {"sequence_output": join(dtype="float32")(chosen)}, name="states"
-    )
+    return keras.Model(encoder.input, join(dtype="float32")(chosen), name="states")
 
 
 def _check_arguments(encoder: BertEncoder, layers, combine, problem, label_range) -> None:

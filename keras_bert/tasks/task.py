@@ -338,17 +338,16 @@ def row_inputs() -> dict[str, keras.KerasTensor]:
     return {name: keras.Input((None, None), dtype="int32", name=name) for name in INPUTS}
 
 
-def encoded_rows(encoder: BertEncoder, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """An encoder's outputs for rows with one axis more than it takes.
+def flat_rows(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Rows with one axis more than an encoder takes, without it.
 
     Args:
-        encoder: BertEncoder.
         inputs: dict of KerasTensors [B, R, T], R rows of every example.
 
     Returns:
-        dict of `sequence_output` [B*R, T, D] and `pooled_output` [B*R, D].
+        dict of KerasTensors [B*R, T].
     """
-    return encoder({name: FlattenRows(dtype="int32")(rows) for name, rows in inputs.items()})
+    return {name: FlattenRows(dtype="int32")(rows) for name, rows in inputs.items()}
 
 
 def outputs_in_parts(task: Task, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -16,7 +16,7 @@ from keras_bert.models.encoder import BertEncoder, encoder_inputs, initializer_o
 from keras_bert.tasks.task import (
     Example,
     Task,
-    encoded_rows,
+    flat_rows,
     head_dropout,
     label_index,
     labels_of,
@@ -90,11 +90,10 @@ class TextClassifier(Task):
         _check_arguments(labels, text_keys, problem, stride)
         initializer = initializer or initializer_of(encoder.config)
         inputs = encoder_inputs() if stride is None else row_inputs()
-        encoded = encoder(inputs) if stride is None else encoded_rows(encoder, inputs)
+        pooled = encoder.pooled(inputs if stride is None else flat_rows(inputs))
         dropout = head_dropout(encoder, dropout)
-        pooled = Dropout(dropout)(encoded["pooled_output"])
         logits = keras.layers.Dense(len(labels), kernel_initializer=initializer, name="classifier")(
-            pooled
+            Dropout(dropout)(pooled)
         )
         if stride is not None:
             logits = GatherRows()(logits, inputs["padding_mask"])

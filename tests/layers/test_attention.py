@@ -33,10 +33,11 @@ def test_attention_is_the_papers():
     mask = np.array([[1] * 7, [1] * 4 + [0] * 3])
     attention = SelfAttention(N, D, kernel_initializer=keras.initializers.RandomNormal(stddev=0.4))
     bias = AttentionBias()(mask)
-    output = attention(x.reshape(-1, D), bias)
+    flat = x.reshape(-1, D)
+    output = attention(flat, flat, bias)
     expected, expected_scores = reference(x, mask, attention)
     np.testing.assert_allclose(np.asarray(output).reshape(B, T, D), expected, atol=2e-6)
-    np.testing.assert_allclose(attention.scores(x.reshape(-1, D), bias), expected_scores, atol=1e-6)
+    np.testing.assert_allclose(attention.scores(flat, flat, bias), expected_scores, atol=1e-6)
 
 
 def test_padding_is_never_seen():
@@ -46,7 +47,7 @@ def test_padding_is_never_seen():
     bias = AttentionBias()(np.array([[1, 1, 1, 1, 0, 0, 0]]))
     changed = x.copy()
     changed[:, 4:] += 100.0
-    before, after = (np.asarray(attention(y[0], bias))[:4] for y in (x, changed))
+    before, after = (np.asarray(attention(y[0], y[0], bias))[:4] for y in (x, changed))
     np.testing.assert_array_equal(before, after)
 
 
@@ -54,15 +55,16 @@ def test_sequences_of_a_row_do_not_see_each_other():
     generator = np.random.default_rng(4)
     x = generator.normal(size=[T, D]).astype("float32")
     attention = SelfAttention(N, D)
-    together = attention(x, AttentionBias()(np.array([[1, 1, 1, 2, 2, 0, 0]])))
+    together = attention(x, x, AttentionBias()(np.array([[1, 1, 1, 2, 2, 0, 0]])))
     for start, end in [(0, 3), (3, 5)]:
-        alone = attention(x[start:end], AttentionBias()(np.ones([1, end - start], "int32")))
+        some, bias = x[start:end], AttentionBias()(np.ones([1, end - start], "int32"))
+        alone = attention(some, some, bias)
         np.testing.assert_allclose(np.asarray(together)[start:end], alone, atol=1e-6)
 
 
 def test_dropout_hides_attention_in_training_only():
     attention = SelfAttention(N, D, dropout=0.5)
-    x, bias = np.ones([T, D], "float32"), np.zeros([1, 1, 1, T], "float32")
-    calm = [np.asarray(attention(x, bias, training=False)) for _ in range(2)]
+    x, bias = np.ones([T, D], "float32"), np.zeros([1, 1, T, T], "float32")
+    calm = [np.asarray(attention(x, x, bias, training=False)) for _ in range(2)]
     np.testing.assert_array_equal(*calm)
-    assert not np.array_equal(calm[0], attention(x, bias, training=True))
+    assert not np.array_equal(calm[0], attention(x, x, bias, training=True))

@@ -12,7 +12,7 @@ B, T, N, D, F = 2, 7, 3, 15, 31
 def test_block_is_attention_and_feed_forward_with_residuals(norm_first):
     block = TransformerBlock(N, D, F, activation="relu", norm_first=norm_first)
     x = np.random.default_rng(1).normal(size=[B, T, D]).astype("float32")
-    bias = np.zeros([B, 1, 1, T], "float32")
+    bias = np.zeros([B, 1, T, T], "float32")
     output = block(x, bias)
     flat = x.reshape(-1, D)
     first, second = block.attention_norm, block.output_norm
@@ -21,12 +21,35 @@ def test_block_is_attention_and_feed_forward_with_residuals(norm_first):
         return block.projection(block.intermediate(y))
 
     if norm_first:
-        flat = flat + block.attention(first(flat), bias)
+        flat = flat + block.attention(first(flat), first(flat), bias)
         expected = flat + feed_forward(second(flat))
     else:
-        flat = first(flat + block.attention(flat, bias))
+        flat = first(flat + block.attention(flat, flat, bias))
         expected = second(flat + feed_forward(flat))
     np.testing.assert_allclose(np.asarray(output).reshape(-1, D), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize("norm_first", [False, True])
+def test_some_places_have_the_states_and_gradients_that_they_have_among_all(norm_first, recompute):
+    block = TransformerBlock(N, D, F, norm_first=norm_first)
+    block.recompute = recompute
+    generator = np.random.default_rng(1)
+    x = tf.constant(generator.normal(size=[B, T, D]), tf.float32)
+    bias = tf.constant(generator.normal(size=[B, 1, T, T]), tf.float32)
+    places = tf.constant([[0, 4, 4], [6, 0, 2]])
+    block(x, bias)
+    found = []
+    for some in (lambda: block(x, bias, places, training=True), lambda: block(x, bias)):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            states = some()
+            if states.shape[1] == T:
+                states = tf.gather(states, places, batch_dims=1)
+            loss = tf.reduce_sum(states**3)
+        found.append([states, *tape.gradient(loss, [x, *block.trainable_weights])])
+    for value, expected in zip(*found, strict=True):
+        np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["gelu", "gelu_tanh", "relu"])
@@ -45,9 +68,10 @@ def test_activation_is_the_one_named(name):
 def test_scores_are_those_that_the_block_attends_by():
     block = TransformerBlock(N, D, F, norm_first=True)
     x = np.random.default_rng(1).normal(size=[B, T, D]).astype("float32")
-    bias = np.zeros([B, 1, 1, T], "float32")
+    bias = np.zeros([B, 1, T, T], "float32")
     block(x, bias)
-    expected = block.attention.scores(block.attention_norm(x.reshape(-1, D)), bias)
+    normed = block.attention_norm(x.reshape(-1, D))
+    expected = block.attention.scores(normed, normed, bias)
     np.testing.assert_allclose(block.scores(x, bias), expected, atol=1e-6)
     np.testing.assert_allclose(np.sum(block.scores(x, bias), axis=-1), 1, atol=1e-5)
 

@@ -41,6 +41,10 @@ def test_encoder_of_every_kind(change, config):
         encoder(short)["sequence_output"][0], outputs["sequence_output"][1, :4], atol=1e-5
     )
     assert np.isfinite(outputs["sequence_output"]).all()
+    places = np.array([[0, 5, 5, 6], [3, 0, 1, 2]])
+    expected = np.take_along_axis(np.asarray(outputs["sequence_output"]), places[..., None], 1)
+    np.testing.assert_allclose(encoder.states_at(inputs(), places), expected, atol=1e-5)
+    np.testing.assert_allclose(encoder.pooled(inputs()), outputs["pooled_output"], atol=1e-5)
 
 
 @pytest.mark.parametrize("positions", ["learned", "sinusoidal"])
