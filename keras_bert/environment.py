@@ -1,13 +1,20 @@
-"""What must be said before TensorFlow is imported; `keras_bert` imports it first of all.
+"""What must be done before TensorFlow is imported; `keras_bert` imports it first of all.
 
 TensorFlow turns oneDNN on by itself only on CPUs with AVX512_VNNI, but it helps the others too. On
 an AMD EPYC with AVX2 the products of BERT-base run a third faster, and what passes over memory
 five times as fast: its allocator keeps the pages that the system's gives back after every op. Set
 TF_ENABLE_ONEDNN_OPTS yourself, and your value stays.
+
+PyTorch for GPUs brings triton, which transformers imports, and which ends the process by a
+segmentation fault where TensorFlow came before it.
 """
 
+import contextlib
 import os
 import platform
 
 if platform.machine() in ("x86_64", "AMD64"):
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+with contextlib.suppress(ImportError):
+    import triton  # noqa: F401

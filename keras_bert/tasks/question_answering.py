@@ -218,7 +218,7 @@ class QuestionAnswerer(Task):
             inputs = self.model_inputs(self.trimmed(padded))
             return inputs, *keras.tree.map_structure(lambda x: tf.gather(x, indices), targets)
 
-        return batches(batch, rows["token_ids"].row_lengths(), batch_size, training, seed)
+        return batches(batch, rows["token_ids"].nrows().numpy(), batch_size, training, seed)
 
     def target_columns(self, examples: Sequence[Example]) -> dict[str, Any]:
         spans = [self._span(example) for example in examples]
@@ -444,7 +444,7 @@ class QuestionAnswerer(Task):
             return flat, lengths, rows_of, *self.targets(some, features)
 
         num_examples = len(columns["weight"])
-        parts = batches(make, range(num_examples), _MAKE_BATCH, training=False, seed=0)
+        parts = batches(make, num_examples, _MAKE_BATCH, training=False, seed=0)
         flat, lengths, rows_of, labels, weights = keras.tree.map_structure(
             lambda *some: tf.concat(some, axis=0), *parts.as_numpy_iterator()
         )

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import keras_bert as kb
-from keras_bert.tasks.task import SORTED_BATCHES, batches, label_index, labels_of
+from keras_bert.tasks.task import label_index, labels_of
 
 PAIRS = [("the fine film", "no"), ("a quick brown fox", "yes"), ("over the lazy dog", "yes")]
 MULTI = "multi_label_classification"
@@ -150,28 +150,6 @@ def test_every_epoch_has_an_order_of_its_own(classifier):
     tf.random.set_seed(0)
     resumed = classifier.dataset(examples, 5, training=True, seed=3).repeat(3).skip(4)
     assert batches_of(resumed) == once[4:]
-
-
-def test_batches_to_learn_from_hold_rows_of_about_the_same_length():
-    num_batches = 4 * SORTED_BATCHES
-    lengths = np.random.default_rng(0).integers(1, 100, num_batches * 7 + 3)
-    data = batches(lambda indices: indices, lengths, 7, training=True, seed=3)
-    assert len(data) == num_batches + 1
-    found = [indices.numpy() for indices in data]
-    assert sorted(map(len, found)) == [3] + num_batches * [7]
-    assert sorted(np.concatenate(found)) == list(range(len(lengths)))
-    spreads = [np.ptp(lengths[indices]) for indices in found if len(indices) == 7]
-    assert np.mean(spreads) < 3  # of 100 lengths, over 50 batches
-    means = [np.mean(lengths[indices]) for indices in found]
-    assert means != sorted(means)
-
-
-def test_examples_of_a_batch_are_others_in_every_epoch_however_few_there_are():
-    lengths = np.arange(1, 8 * 16 + 1)
-    data = batches(lambda indices: indices, lengths, 16, training=True, seed=3)
-    first, second = ([set(indices.numpy().tolist()) for indices in data] for _ in range(2))
-    shared = [max(len(some & others) for others in second) for some in first]
-    assert np.mean(shared) < 12  # with all sorted as one, 16
 
 
 def test_weights_of_examples(classifier):
