@@ -99,8 +99,10 @@ class BertPretrainer(Trainable):
             sentence = keras.layers.Dense(
                 2, kernel_initializer=initializer, dtype=dtype, name=sentence_objective
             )
-            several = num_sequences > 1
-            pooled = encoder.pooler.dense(states[:, :num_first] if several else states[:, 0])
+            if num_sequences == 1:
+                pooled = encoder.pooler(states)
+            else:
+                pooled = encoder.pooler.dense(states[:, :num_sequences])
             outputs[sentence_objective] = sentence(pooled)
         # Without a sentence objective nothing trains the pooler: it keeps its first weights.
         encoder.pooler.trainable = sentence_objective is not None

@@ -296,8 +296,8 @@ def batches(
     """One epoch of what `make` makes of the indices of a batch, int64 [B].
 
     Batches to learn from are not sorted by length, though short rows are then padded to the length
-    of a long one: length tells of the label, and STS-B of 1,000 pairs lost 5 points of Pearson's
-    correlation.
+    of a long one: length tells of the label. On 1,000 pairs of STS-B Pearson's correlation was 69.4
+    in place of 74.4, the means of 3 seeds.
 
     Args:
         make: a function of operations.

@@ -46,6 +46,7 @@ def test_first_places_of_every_sequence():
     places = np.asarray(FirstPlaces(3)(mask))
     assert places[0].tolist() == [0, 2, 5]
     assert places[1, 0] == 0 and (places[1] < T).all()
+    assert places.shape == (B, 3)
 
 
 def test_product_with_rows_has_the_gradients_of_the_product():

@@ -428,7 +428,7 @@ def test_settings_make_the_same_task(task_with_none, tokenizer, config):
 def test_answers_are_served(tmp_path, tokenizer, config):
     # Larger weights than BERT's first ones, so that no two spans score the same but for rounding.
     config = dataclasses.replace(config, initializer_range=0.2)
-    task = make_task(tokenizer, config, num_best=7, no_answer_threshold=0.0)
+    task = make_task(tokenizer, config, max_answer_tokens=6, num_best=7, no_answer_threshold=0.0)
     module = tf.Module()
     module.task = task
     module.answer = tf.function(task.answer, input_signature=[task.example_spec], autograph=False)
