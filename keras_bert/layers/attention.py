@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_bert.layers.dropout import Dropout
+from keras_bert.layers.rows import put_rows, take_rows
 
 # Added to the scores of padding before the softmax, as google-research/bert does: its exponential
 # is exactly 0 in every precision, and float16 can still hold it.
@@ -54,10 +55,13 @@ class SelfAttention(keras.layers.Layer):
         x: float [B*T, D], the states that ask.
         states: float [B*S, D], those that are seen.
         bias: float [B, 1, T, S], added to the scores: `AttentionBias`.
+        asking: int [n], places among the B*T whose states alone x holds, float [n, D] then; None
+            stands for all.
+        seen: int [m], the same of `states` among the B*S.
         seed: of the dropout, as `Dropout.draw` gives it; None draws.
 
     Returns:
-        float [B*T, D].
+        float, the shape of x.
 
     Example:
 
@@ -89,28 +93,33 @@ class SelfAttention(keras.layers.Layer):
         )
         self.dropout = Dropout(dropout, dtype=dtype)
 
-    def build(self, x_shape, states_shape=None, bias_shape=None):
+    def build(
+        self, x_shape, states_shape=None, bias_shape=None, asking_shape=None, seen_shape=None
+    ):
         for projection in (self.query, self.key, self.value, self.projection):
             projection.build(x_shape)
         self.dropout.build((None, self.num_heads, None, None))
 
-    def call(self, x, states, bias, training=None, seed=None):
-        scores = self.dropout(self.scores(x, states, bias), training=training, seed=seed)
-        value = self._split_heads(self.value(states), ops.shape(bias)[3], bias)
+    def call(self, x, states, bias, asking=None, seen=None, training=None, seed=None):
+        scores = self.scores(x, states, bias, asking, seen)
+        scores = self.dropout(scores, training=training, seed=seed)
+        value = self._split_heads(self.value(states), ops.shape(bias)[3], bias, seen)
         context = ops.matmul(scores, value)  # [B, N, T, H]
         context = ops.transpose(context, (0, 2, 1, 3))
-        return self.projection(ops.reshape(context, (-1, self.hidden_dim)))
+        context = take_rows(ops.reshape(context, (-1, self.hidden_dim)), asking)
+        return self.projection(context)
 
-    def scores(self, x, states, bias):
+    def scores(self, x, states, bias, asking=None, seen=None):
         """Attention probabilities [B, N, T, S] for the arguments of `call`, without dropout."""
-        query = self._split_heads(self.query(x), ops.shape(bias)[2], bias)
-        key = self._split_heads(self.key(states), ops.shape(bias)[3], bias)
+        query = self._split_heads(self.query(x), ops.shape(bias)[2], bias, asking)
+        key = self._split_heads(self.key(states), ops.shape(bias)[3], bias, seen)
         products = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
         scale = (self.hidden_dim // self.num_heads) ** -0.5
         return ops.softmax(products * scale + bias, axis=-1)
 
-    def _split_heads(self, x, length, bias):
-        """[B*T, D] to [B, N, T, H]."""
+    def _split_heads(self, x, length, bias, places):
+        """[B*T, D], or the states at some places, to [B, N, T, H]."""
         batch, head_dim = ops.shape(bias)[0], self.hidden_dim // self.num_heads
+        x = put_rows(x, places, batch * length)
         heads = ops.reshape(x, (batch, length, self.num_heads, head_dim))
         return ops.transpose(heads, (0, 2, 1, 3))

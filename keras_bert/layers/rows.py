@@ -1,4 +1,4 @@
-"""Several rows for one example: choices, or windows of a long text."""
+"""Rows of a matrix by their places, and several rows for one example: choices, or windows."""
 
 from __future__ import annotations
 
@@ -77,3 +77,46 @@ class MeanOfRows(keras.layers.Layer):
     def call(self, x, padding_mask):
         exists = ops.cast(padding_mask[:, :, :1], x.dtype)
         return ops.sum(x * exists, axis=1) / ops.sum(exists, axis=1)
+
+
+def take_rows(x, places):
+    """Some rows of a matrix.
+
+    Args:
+        x: [M, D].
+        places: int [n], in any order; None stands for all.
+
+    Returns:
+        [n, D].
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert.layers.rows import take_rows
+    >>> np.asarray(take_rows(np.array([[1], [2], [3]]), np.array([2, 0]))).tolist()
+    [[3], [1]]
+    """
+    return x if places is None else ops.take(x, places, axis=0)
+
+
+def put_rows(x, places, num_rows):
+    """The way back of `take_rows`: a matrix of zeros but for the rows given.
+
+    Args:
+        x: [n, D].
+        places: int [n], all different; None where x is the matrix.
+        num_rows: int, M.
+
+    Returns:
+        [M, D].
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert.layers.rows import put_rows
+    >>> np.asarray(put_rows(np.array([[3], [1]]), np.array([2, 0]), 3)).tolist()
+    [[1], [0], [3]]
+    """
+    if places is None:
+        return x
+    return ops.scatter(places[:, None], x, (num_rows, x.shape[-1]))

@@ -9,6 +9,7 @@ from keras_bert.layers.activations import ACTIVATIONS
 from keras_bert.layers.attention import SelfAttention
 from keras_bert.layers.dropout import Dropout
 from keras_bert.layers.norm import LayerNorm
+from keras_bert.layers.rows import put_rows, take_rows
 
 
 class TransformerBlock(keras.layers.Layer):
@@ -31,6 +32,9 @@ class TransformerBlock(keras.layers.Layer):
     Attributes:
         recompute: bool, whether training keeps only the block's input, and computes the rest again
             on the way back, with the same dropout. False; to be set before training starts.
+        skip_padding: bool, whether training computes for tokens alone what it computes for each of
+            them, and gives 0 for padding. False; to be set before training starts. Shapes then
+            depend on values, as TensorFlow's graphs allow, but neither XLA nor JAX.
 
     Args (call):
         x: float [B, T, D].
@@ -68,6 +72,7 @@ class TransformerBlock(keras.layers.Layer):
         super().__init__(dtype=dtype, name=name)
         self.norm_first = norm_first
         self.recompute = False
+        self.skip_padding = False
         self.attention = SelfAttention(
             num_heads, hidden_dim, attention_dropout, kernel_initializer, dtype, name="attention"
         )
@@ -108,29 +113,36 @@ class TransformerBlock(keras.layers.Layer):
         dropouts = (self.attention.dropout, self.dropout, self.dropout)
         seeds = [dropout.draw() if training else None for dropout in dropouts]
 
+        tokens = None
+        if training and self.skip_padding:
+            # A token sees itself, padding does not.
+            is_token = ops.diagonal(bias[:, 0], axis1=1, axis2=2) == 0
+            (tokens,) = ops.nonzero(ops.reshape(is_token, (-1,)))
+
         def compute(x, bias):
-            return self._compute(x, bias, places, training, *seeds)
+            return self._compute(x, bias, places, tokens, training, *seeds)
 
         return (keras.remat(compute) if training and self.recompute else compute)(x, bias)
 
-    def _compute(self, x, bias, places, training, scores_seed, attention_seed, output_seed):
+    def _compute(self, x, bias, places, tokens, training, scores_seed, attention_seed, output_seed):
         batch, length, hidden_dim = ops.shape(x)
-        num_places = length if places is None else ops.shape(places)[1]
-
-        def at_places(states):
-            """Those at the places [B*P, D] of [B*T, D]."""
-            if places is None:
-                return states
-            first = ops.arange(batch, dtype=places.dtype)[:, None] * length
-            return ops.take(states, ops.reshape(places + first, (-1,)), axis=0)
-
         states = ops.reshape(x, (-1, hidden_dim))
-        seen = self.attention_norm(states) if self.norm_first else states
-        x = at_places(states)
-        asking = at_places(seen) if self.norm_first else x
-        bias = at_places(ops.reshape(bias, (-1, length)))
-        bias = ops.reshape(bias, (batch, 1, num_places, length))
-        y = self.attention(asking, seen, bias, training=training, seed=scores_seed)
+        seen = take_rows(states, tokens)
+        if places is None:
+            num_places, asking, x = length, tokens, seen
+        else:
+            num_places, asking = ops.shape(places)[1], None
+            first = ops.arange(batch, dtype=places.dtype)[:, None] * length
+            flat_places = ops.reshape(places + first, (-1,))
+            x = take_rows(states, flat_places)
+            bias = take_rows(ops.reshape(bias, (-1, length)), flat_places)
+            bias = ops.reshape(bias, (batch, 1, num_places, length))
+
+        y = x
+        if self.norm_first:
+            seen = self.attention_norm(seen)
+            y = seen if places is None else self.attention_norm(x)
+        y = self.attention(y, seen, bias, asking, tokens, training=training, seed=scores_seed)
         x = x + self.dropout(y, training=training, seed=attention_seed)
         if not self.norm_first:
             x = self.attention_norm(x)
@@ -139,6 +151,7 @@ class TransformerBlock(keras.layers.Layer):
         x = x + self.dropout(y, training=training, seed=output_seed)
         if not self.norm_first:
             x = self.output_norm(x)
+        x = put_rows(x, asking, batch * length)
         return ops.reshape(x, (batch, num_places, hidden_dim))
 
     def scores(self, x, bias):

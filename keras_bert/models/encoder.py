@@ -111,6 +111,27 @@ class BertEncoder(keras.Model):
         for block in self.blocks:
             block.recompute = value
 
+    @property
+    def skip_padding(self) -> bool:
+        """Whether training computes nothing for padding that is computed for each token alone.
+
+        Only attention then sees rectangles of rows; the states of padding are 0. Losses and
+        gradients of what is not padding stay the same. Shapes depend on values, as TensorFlow's
+        graphs allow, but neither XLA, TPUs nor JAX. False; a task sets it when it is compiled.
+
+        Example:
+
+        >>> import keras_bert as kb
+        >>> encoder = kb.BertEncoder(kb.BertConfig.preset("tiny"))
+        >>> encoder.skip_padding = True
+        """
+        return all(block.skip_padding for block in self.blocks)
+
+    @skip_padding.setter
+    def skip_padding(self, value: bool) -> None:
+        for block in self.blocks:
+            block.skip_padding = value
+
     def states_at(self, inputs, places):
         """The last hidden states at some places alone, for less than those at all of them.
 

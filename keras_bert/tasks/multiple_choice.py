@@ -8,8 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from keras import ops
 
 from keras_bert import metrics
+from keras_bert.layers.attention import HIDDEN
 from keras_bert.layers.dropout import Dropout
 from keras_bert.layers.rows import GatherRows
 from keras_bert.models.encoder import BertEncoder, initializer_of
@@ -68,6 +70,8 @@ class MultipleChoice(Task):
             1, kernel_initializer=initializer or initializer_of(encoder.config), name="classifier"
         )(Dropout(dropout)(pooled))
         scores = GatherRows()(score, inputs["padding_mask"])[:, :, 0]
+        # Choices that are not there have no part in the softmax, in the loss as in the answers.
+        scores = ops.where(inputs["padding_mask"][:, :, 0] > 0, scores, HIDDEN)
         super().__init__(encoder, packer, inputs, {"logits": scores}, name=name)
         encoder.pooler.trainable = self.USES_POOLER
         self.dropout = dropout
@@ -115,22 +119,21 @@ class MultipleChoice(Task):
         """The choice that fits best.
 
         Args:
-            outputs: dict of `logits` float [B, C].
+            outputs: dict of `logits` float [B, C], -10000 where there is no choice.
             features: dict with `padding_mask` [B, C, T], which tells the choices that are there.
 
         Returns:
             dict of `choice` int32 [B], its `probability` float32 [B], `probabilities` [B, C], 0
             where there is no choice, and `num_choices` int32 [B].
         """
-        there = features["padding_mask"][:, :, 0] > 0
         logits = tf.cast(outputs["logits"], tf.float32)
-        logits = tf.where(there, logits, tf.float32.min)
         probabilities = tf.nn.softmax(logits)
+        there = features["padding_mask"][:, :, 0]
         return {
             "choice": tf.argmax(logits, axis=1, output_type=tf.int32),
             "probability": tf.reduce_max(probabilities, axis=1),
             "probabilities": probabilities,
-            "num_choices": tf.reduce_sum(tf.cast(there, tf.int32), axis=1),
+            "num_choices": tf.math.count_nonzero(there, axis=1, dtype=tf.int32),
         }
 
     def as_python(self, answer: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_bert.layers.attention import AttentionBias
 from keras_bert.layers.transformer import TransformerBlock
 
 B, T, N, D, F = 2, 7, 3, 15, 31
@@ -50,6 +51,39 @@ def test_some_places_have_the_states_and_gradients_that_they_have_among_all(norm
         found.append([states, *tape.gradient(loss, [x, *block.trainable_weights])])
     for value, expected in zip(*found, strict=True):
         np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("places", [None, [[0, 2, 2], [3, 0, 1], [0, 0, 0]]], ids=["all", "some"])
+@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize("norm_first", [False, True])
+def test_skipped_padding_changes_no_state_or_gradient_of_tokens(norm_first, recompute, places):
+    block = TransformerBlock(N, D, F, norm_first=norm_first)
+    block.recompute = recompute
+    mask = np.array([[1, 1, 2, 2, 2, 0, 0], [1, 1, 1, 1, 0, 0, 0], [0] * T])
+    x = tf.constant(np.random.default_rng(1).normal(size=[*mask.shape, D]), tf.float32)
+    bias = AttentionBias()(mask)
+    is_read = mask if places is None else np.take_along_axis(mask, np.array(places), axis=1)
+    block(x, bias)
+
+    @tf.function(autograph=False)
+    def states_and_gradients():
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            at = None if places is None else tf.constant(places)
+            states = block(x, bias, at, training=True)
+            loss = tf.reduce_sum(states[is_read > 0] ** 3)
+        gradients = tape.gradient(loss, [x, *(w.value for w in block.trainable_weights)])
+        return states, [tf.convert_to_tensor(gradient) for gradient in gradients]
+
+    expected_states, expected = states_and_gradients()
+    block.skip_padding = True
+    states_and_gradients = tf.function(states_and_gradients.python_function, autograph=False)
+    states, gradients = states_and_gradients()
+    np.testing.assert_allclose(states[is_read > 0], expected_states[is_read > 0], atol=1e-5)
+    for gradient, value in zip(gradients, expected, strict=True):
+        np.testing.assert_allclose(gradient, value, rtol=1e-4, atol=1e-4)
+    if places is None:
+        np.testing.assert_array_equal(states[mask == 0], 0)
 
 
 @pytest.mark.parametrize("name", ["gelu", "gelu_tanh", "relu"])

@@ -60,11 +60,12 @@ def test_sequences_of_a_row_are_as_if_alone(positions, config):
         np.testing.assert_allclose(together[:1, start:end], states, atol=1e-5)
 
 
-def test_recomputation_is_a_setting_of_all_blocks(config):
+@pytest.mark.parametrize("name", ["recompute", "skip_padding"])
+def test_how_training_computes_is_a_setting_of_all_blocks(name, config):
     encoder = kb.BertEncoder(config)
-    assert not encoder.recompute
-    encoder.recompute = True
-    assert encoder.recompute and all(block.recompute for block in encoder.blocks)
+    assert getattr(encoder, name) is False
+    setattr(encoder, name, True)
+    assert getattr(encoder, name) is True and all(getattr(b, name) for b in encoder.blocks)
 
 
 JAX_PROGRAM = """

@@ -34,12 +34,22 @@ def test_empty_strings_fill_a_rectangle(task):
     assert float(some["probabilities"][1, 2]) == 0.0
 
 
-def test_a_choice_that_is_not_there_is_never_chosen(task):
+def test_a_choice_that_is_not_there_has_no_part_in_loss_and_answers(task):
+    ids = np.random.default_rng(1).integers(5, 97, [2, 3, 7]).astype("int32")
     mask = np.ones([2, 3, 7], "int32")
     mask[0, 2] = 0
-    answers = task.answers({"logits": np.array([[1.0, 2.0, 9.0]] * 2)}, {"padding_mask": mask})
-    assert answers["choice"].numpy().tolist() == [1, 2]
-    np.testing.assert_allclose(answers["probability"][0], 1 / (1 + np.exp(-1)), rtol=1e-5)
+    rows = {"token_ids": ids, "segment_ids": 0 * ids, "padding_mask": mask}
+    logits = task(rows)["logits"]
+    alone = task({name: value[:1, :2] for name, value in rows.items()})["logits"]
+    loss = task.objective()["loss"]["logits"]
+    labels = np.array([1, 2])
+    np.testing.assert_allclose(
+        loss(labels, logits), loss(labels[:1], alone) + loss(labels[1:], logits[1:]), rtol=1e-5
+    )
+    answers = task.answers({"logits": logits}, rows)
+    assert answers["num_choices"].numpy().tolist() == [2, 3]
+    assert float(answers["probabilities"][0, 2]) == 0.0
+    np.testing.assert_allclose(answers["probabilities"][:1, :2], tf.nn.softmax(alone), rtol=1e-5)
 
 
 @pytest.mark.parametrize("label", [3, -1, "0", None])

@@ -80,9 +80,9 @@ TASKS = {
 }
 
 
-def make(name, tokenizer, config):
+def make(name, tokenizer, config, num_layers=1):
     keras.utils.set_random_seed(2)
-    config = dataclasses.replace(config, num_layers=1, dropout=0.0, attention_dropout=0.0)
+    config = dataclasses.replace(config, num_layers=num_layers, dropout=0.0, attention_dropout=0.0)
     make, examples = TASKS[name]
     return make(kb.BertEncoder(config), kb.Packer(tokenizer, 13)), examples
 
@@ -126,6 +126,28 @@ def test_examples_are_learned_by_heart_and_answers_are_the_same_everywhere(
             assert value.numpy().tolist() == expected.numpy().tolist()
         else:
             np.testing.assert_allclose(value, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_padding_that_is_skipped_changes_no_update(name, tokenizer, config):
+    updates = []
+    for skip_padding in (True, False):
+        task, examples = make(name, tokenizer, config, num_layers=2)
+        task.compile(keras.optimizers.SGD(1.0), run_eagerly=True, **task.objective())
+        assert task.encoder.skip_padding
+        task.encoder.skip_padding = skip_padding
+        before = task.get_weights()
+        task.fit(task.dataset(examples, 3), verbose=0)
+        updates.append([b - a for a, b in zip(before, task.get_weights(), strict=True)])
+    largest = max(np.abs(update).max() for update in updates[1])
+    assert largest > 1e-5
+    for update, expected in zip(*updates, strict=True):
+        np.testing.assert_allclose(update, expected, atol=1e-3 * largest)
+
+
+def test_under_xla_shapes_do_not_depend_on_values(classifier):
+    classifier.compile(keras.optimizers.SGD(0.1), jit_compile=True, **classifier.objective())
+    assert not classifier.encoder.skip_padding
 
 
 @pytest.fixture(scope="module")
