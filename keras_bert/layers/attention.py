@@ -55,9 +55,9 @@ class SelfAttention(keras.layers.Layer):
         x: float [B*T, D], the states that ask.
         states: float [B*S, D], those that are seen.
         bias: float [B, 1, T, S], added to the scores: `AttentionBias`.
-        asking: int [n], places among the B*T whose states alone x holds, float [n, D] then; None
+        x_places: int [n], those of the B*T places whose states alone x holds, [n, D] then; None
             stands for all.
-        seen: int [m], the same of `states` among the B*S.
+        states_places: int [m], the same for `states` and its B*S places.
         seed: of the dropout, as `Dropout.draw` gives it; None draws.
 
     Returns:
@@ -93,26 +93,24 @@ class SelfAttention(keras.layers.Layer):
         )
         self.dropout = Dropout(dropout, dtype=dtype)
 
-    def build(
-        self, x_shape, states_shape=None, bias_shape=None, asking_shape=None, seen_shape=None
-    ):
+    def build(self, x_shape):
         for projection in (self.query, self.key, self.value, self.projection):
             projection.build(x_shape)
         self.dropout.build((None, self.num_heads, None, None))
 
-    def call(self, x, states, bias, asking=None, seen=None, training=None, seed=None):
-        scores = self.scores(x, states, bias, asking, seen)
+    def call(self, x, states, bias, x_places=None, states_places=None, training=None, seed=None):
+        scores = self.scores(x, states, bias, x_places, states_places)
         scores = self.dropout(scores, training=training, seed=seed)
-        value = self._split_heads(self.value(states), ops.shape(bias)[3], bias, seen)
+        value = self._split_heads(self.value(states), ops.shape(bias)[3], bias, states_places)
         context = ops.matmul(scores, value)  # [B, N, T, H]
         context = ops.transpose(context, (0, 2, 1, 3))
-        context = take_rows(ops.reshape(context, (-1, self.hidden_dim)), asking)
+        context = take_rows(ops.reshape(context, (-1, self.hidden_dim)), x_places)
         return self.projection(context)
 
-    def scores(self, x, states, bias, asking=None, seen=None):
+    def scores(self, x, states, bias, x_places=None, states_places=None):
         """Attention probabilities [B, N, T, S] for the arguments of `call`, without dropout."""
-        query = self._split_heads(self.query(x), ops.shape(bias)[2], bias, asking)
-        key = self._split_heads(self.key(states), ops.shape(bias)[3], bias, seen)
+        query = self._split_heads(self.query(x), ops.shape(bias)[2], bias, x_places)
+        key = self._split_heads(self.key(states), ops.shape(bias)[3], bias, states_places)
         products = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
         scale = (self.hidden_dim // self.num_heads) ** -0.5
         return ops.softmax(products * scale + bias, axis=-1)

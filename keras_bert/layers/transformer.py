@@ -128,10 +128,9 @@ class TransformerBlock(keras.layers.Layer):
         batch, length, hidden_dim = ops.shape(x)
         states = ops.reshape(x, (-1, hidden_dim))
         seen = take_rows(states, tokens)
-        if places is None:
-            num_places, asking, x = length, tokens, seen
-        else:
-            num_places, asking = ops.shape(places)[1], None
+        num_places, x_places, x = length, tokens, seen
+        if places is not None:
+            num_places, x_places = ops.shape(places)[1], None
             first = ops.arange(batch, dtype=places.dtype)[:, None] * length
             flat_places = ops.reshape(places + first, (-1,))
             x = take_rows(states, flat_places)
@@ -142,7 +141,7 @@ class TransformerBlock(keras.layers.Layer):
         if self.norm_first:
             seen = self.attention_norm(seen)
             y = seen if places is None else self.attention_norm(x)
-        y = self.attention(y, seen, bias, asking, tokens, training=training, seed=scores_seed)
+        y = self.attention(y, seen, bias, x_places, tokens, training=training, seed=scores_seed)
         x = x + self.dropout(y, training=training, seed=attention_seed)
         if not self.norm_first:
             x = self.attention_norm(x)
@@ -151,7 +150,7 @@ class TransformerBlock(keras.layers.Layer):
         x = x + self.dropout(y, training=training, seed=output_seed)
         if not self.norm_first:
             x = self.output_norm(x)
-        x = put_rows(x, asking, batch * length)
+        x = put_rows(x, x_places, batch * length)
         return ops.reshape(x, (batch, num_places, hidden_dim))
 
     def scores(self, x, bias):

@@ -15,10 +15,10 @@ from keras import ops
 from keras_bert import metrics
 from keras_bert.models.encoder import BertEncoder, encoder_inputs, initializer_of
 from keras_bert.tasks.task import (
-    ANSWER_BATCH,
     Example,
     Task,
     batches,
+    outputs_in_parts,
     packer_of,
     source_of,
 )
@@ -268,29 +268,7 @@ class QuestionAnswerer(Task):
 
     def outputs_of(self, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """The model's outputs, float32 [W, T]: long contexts have many rows, so some at a time."""
-        inputs = self.model_inputs(features)
-        num_rows = tf.shape(inputs["token_ids"])[0]
-
-        def add(first, *arrays):
-            some = {name: rows[first : first + ANSWER_BATCH] for name, rows in inputs.items()}
-            outputs = self(some, training=False)
-            values = [tf.cast(outputs[name], tf.float32) for name in OUTPUTS]
-            part = first // ANSWER_BATCH
-            return first + ANSWER_BATCH, *(
-                array.write(part, value) for array, value in zip(arrays, values, strict=True)
-            )
-
-        arrays = [
-            tf.TensorArray(tf.float32, 1, True, infer_shape=False, element_shape=[None, None])
-            for _ in OUTPUTS
-        ]
-        _, *arrays = tf.while_loop(
-            lambda first, *_: (first < num_rows) | (first == 0),
-            add,
-            (tf.constant(0), *arrays),
-            parallel_iterations=1,
-        )
-        return {name: array.concat() for name, array in zip(OUTPUTS, arrays, strict=True)}
+        return outputs_in_parts(self, self.model_inputs(features))
 
     def answers(self, outputs, features) -> dict[str, tf.Tensor]:
         """The best answers of all rows of an example.
