@@ -47,6 +47,9 @@ def test_a_choice_that_is_not_there_has_no_part_in_loss_and_answers(task):
         loss(labels, logits), loss(labels[:1], alone) + loss(labels[1:], logits[1:]), rtol=1e-5
     )
     answers = task.answers({"logits": logits}, rows)
+    best = [np.argmax(alone[0]), np.argmax(logits[1])]
+    assert answers["choice"].numpy().tolist() == best
+    np.testing.assert_allclose(answers["probability"][0], np.max(tf.nn.softmax(alone)), rtol=1e-5)
     assert answers["num_choices"].numpy().tolist() == [2, 3]
     assert float(answers["probabilities"][0, 2]) == 0.0
     np.testing.assert_allclose(answers["probabilities"][:1, :2], tf.nn.softmax(alone), rtol=1e-5)
