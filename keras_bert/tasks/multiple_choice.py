@@ -14,12 +14,13 @@ from keras_bert import metrics
 from keras_bert.layers.attention import HIDDEN
 from keras_bert.layers.dropout import Dropout
 from keras_bert.layers.rows import GatherRows
-from keras_bert.models.encoder import BertEncoder, initializer_of
+from keras_bert.models.encoder import BertEncoder
 from keras_bert.tasks.task import (
     Example,
     Task,
     flat_rows,
     head_dropout,
+    head_initializer,
     packer_of,
     row_inputs,
     source_of,
@@ -38,7 +39,7 @@ class MultipleChoice(Task):
         encoder: BertEncoder.
         packer: Packer; what is longer than its rows is cut, the longer text first.
         dropout: float, before the head; None takes the encoder's.
-        initializer: initializer of the head; None is BERT's truncated normal.
+        initializer: initializer of the head; None is a normal one, as in transformers.
 
     Example:
 
@@ -67,7 +68,7 @@ class MultipleChoice(Task):
         pooled = encoder.pooled(flat_rows(inputs))
         dropout = head_dropout(encoder, dropout)
         score = keras.layers.Dense(
-            1, kernel_initializer=initializer or initializer_of(encoder.config), name="classifier"
+            1, kernel_initializer=head_initializer(encoder, initializer), name="classifier"
         )(Dropout(dropout)(pooled))
         scores = GatherRows()(score, inputs["padding_mask"])[:, :, 0]
         # Choices that are not there have no part in the softmax, in the loss as in the answers.

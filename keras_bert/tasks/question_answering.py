@@ -13,11 +13,12 @@ from absl import logging
 from keras import ops
 
 from keras_bert import metrics
-from keras_bert.models.encoder import BertEncoder, encoder_inputs, initializer_of
+from keras_bert.models.encoder import BertEncoder, encoder_inputs
 from keras_bert.tasks.task import (
     Example,
     Task,
     batches,
+    head_initializer,
     outputs_in_parts,
     packer_of,
     source_of,
@@ -62,7 +63,7 @@ class QuestionAnswerer(Task):
         num_best: int, K, among how many answers to choose.
         no_answer_threshold: float; where no answer scores so much higher than the best one, nothing
             is answered. None: every question has an answer (SQuAD 1.1).
-        initializer: initializer of the head; None is BERT's truncated normal.
+        initializer: initializer of the head; None is a normal one, as in transformers.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -106,7 +107,7 @@ class QuestionAnswerer(Task):
         inputs = encoder_inputs()
         # As in both references there is no dropout before this head.
         logits = keras.layers.Dense(
-            2, kernel_initializer=initializer or initializer_of(encoder.config), name="span"
+            2, kernel_initializer=head_initializer(encoder, initializer), name="span"
         )(encoder(inputs)["sequence_output"])
         # Padding, which trimming leaves more or less of, has no part in the loss.
         is_token = inputs["padding_mask"] > 0

@@ -12,12 +12,13 @@ import tensorflow as tf
 from keras_bert import metrics
 from keras_bert.layers.dropout import Dropout
 from keras_bert.layers.rows import GatherRows, MeanOfRows
-from keras_bert.models.encoder import BertEncoder, encoder_inputs, initializer_of
+from keras_bert.models.encoder import BertEncoder, encoder_inputs
 from keras_bert.tasks.task import (
     Example,
     Task,
     flat_rows,
     head_dropout,
+    head_initializer,
     label_index,
     labels_of,
     packer_of,
@@ -51,7 +52,7 @@ class TextClassifier(Task):
         stride: int, begin a new row every so many pieces, and take the mean of the rows' logits;
             for single texts. None cuts.
         dropout: float, before the head; None takes the encoder's.
-        initializer: initializer of the head; None is BERT's truncated normal.
+        initializer: initializer of the head; None is a normal one, as in transformers.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -88,7 +89,7 @@ class TextClassifier(Task):
         name: str = "text_classifier",
     ):
         _check_arguments(labels, text_keys, problem, stride)
-        initializer = initializer or initializer_of(encoder.config)
+        initializer = head_initializer(encoder, initializer)
         inputs = encoder_inputs() if stride is None else row_inputs()
         pooled = encoder.pooled(inputs if stride is None else flat_rows(inputs))
         dropout = head_dropout(encoder, dropout)

@@ -13,11 +13,12 @@ from absl import logging
 
 from keras_bert import metrics
 from keras_bert.layers.dropout import Dropout
-from keras_bert.models.encoder import BertEncoder, encoder_inputs, initializer_of
+from keras_bert.models.encoder import BertEncoder, encoder_inputs
 from keras_bert.tasks.task import (
     Example,
     Task,
     head_dropout,
+    head_initializer,
     label_index,
     labels_of,
     outputs_in_parts,
@@ -63,7 +64,7 @@ class TokenClassifier(Task):
         packer: Packer; makes rows of its `sequence_length` at most.
         labels: sequence of str, names of the C classes.
         dropout: float, before the head; None takes the encoder's.
-        initializer: initializer of the head; None is BERT's truncated normal.
+        initializer: initializer of the head; None is a normal one, as in transformers.
 
     Raises:
         ValueError: `labels` are not two names or more, each once.
@@ -110,7 +111,7 @@ class TokenClassifier(Task):
         hidden = Dropout(dropout)(encoder(inputs)["sequence_output"])
         logits = keras.layers.Dense(
             len(labels),
-            kernel_initializer=initializer or initializer_of(encoder.config),
+            kernel_initializer=head_initializer(encoder, initializer),
             name="classifier",
         )(hidden)
         super().__init__(encoder, packer, inputs, {"logits": logits}, name=name)

@@ -94,6 +94,14 @@ def close(some, others):
             assert a == (b if isinstance(b, str) else pytest.approx(b, abs=1e-5))
 
 
+@pytest.mark.parametrize("name", [name for name in TASKS if name not in ("vectors", "blanks")])
+def test_new_heads_spread_as_in_transformers(name, tokenizer, config):
+    task, _ = make(name, tokenizer, config)
+    [head] = [layer for layer in task.layers if isinstance(layer, keras.layers.Dense)]
+    values = np.array(head.kernel_initializer((300, 1000)))
+    assert values.std() == pytest.approx(config.initializer_range, rel=0.01)
+
+
 @pytest.mark.parametrize("name", TASKS)
 def test_examples_are_learned_by_heart_and_answers_are_the_same_everywhere(
     name, tokenizer, config, tmp_path
