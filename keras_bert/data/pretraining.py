@@ -210,8 +210,10 @@ def pretraining_dataset(
     _check_arguments(batch_size, first_step, num_epochs)
     _check_match(corpus, rows, masker, shard)
 
+    pools = _pools(corpus, seed, num_epochs, shuffle, shard)
+
     # Nothing here needs AutoGraph, whose conversion takes seconds; traced once for both uses.
-    @tf.function(autograph=False)
+    @tf.function(input_signature=pools.element_spec, autograph=False)
     def make(epoch: tf.Tensor, index: tf.Tensor, blocks: dict) -> dict[str, tf.Tensor]:
         sentences = corpus.read(blocks, rows.packer.tokenizer)
         return rows(sentences, stream_key(seed, Stream.ROWS, shard[0], epoch, index), shuffle)
@@ -222,7 +224,6 @@ def pretraining_dataset(
         return _example(batch, masker(batch["token_ids"], key), rows.sentence_objective)
 
     _check_some_rows(corpus, shard, make)
-    pools = _pools(corpus, seed, num_epochs, shuffle, shard)
     made = pools.map(make, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     # Small batches are masked some at a time, which takes a third less time a row.
     size = max(1, MASKED_ROWS // batch_size)

@@ -65,11 +65,11 @@ def test_a_run_leaves_what_it_promises(pretrained):
     assert "Next: python -m train.predict" in printed
 
 
-def test_a_finished_run_says_that_it_is_done(pretrained, run):
+def test_a_finished_run_says_that_it_is_done(pretrained, call):
     folder, printed = pretrained
     before = (folder / "bert" / "model.safetensors").read_bytes()
     # The run's own flagfile repeats it.
-    again = run("pretrain", f"--flagfile={folder}/bert/pretrain.flags")
+    again = call("pretrain", f"--flagfile={folder}/bert/pretrain.flags")
     assert "3 steps are done" in again
     assert again.splitlines()[-4:] == printed.splitlines()[-4:]
     assert (folder / "bert" / "model.safetensors").read_bytes() == before

@@ -23,7 +23,7 @@ def folder(tmp_path_factory, tokenizer, config):
     return folder
 
 
-def test_a_checkpoint_is_fine_tuned_scored_and_asked(folder, run):
+def test_a_checkpoint_is_fine_tuned_scored_and_asked(folder, run, call):
     rows = [
         f"{'A cat' if i % 2 else 'The dog'} sees {WORDS[i % 12]} {i}\t{i % 2}" for i in range(30)
     ]
@@ -46,12 +46,11 @@ def test_a_checkpoint_is_fine_tuned_scored_and_asked(folder, run):
     }
     figures = json.loads((folder / "animals" / "metrics.json").read_text())
     assert len(figures["runs"]) == 2 and figures["scores"] in figures["runs"]
-    again = run("finetune", *flags)
-    assert "is done" in again
+    assert "is done" in call("finetune", *flags)
 
     members = f"{folder}/animals/seed-0,{folder}/animals/seed-1"
-    for combine in ("ensemble", "average"):
-        scored = run(
+    for combine, evaluate in (("ensemble", run), ("average", call)):
+        scored = evaluate(
             "evaluate",
             f"--checkpoint={members}",
             f"--eval_files={folder}/animals.tsv",
