@@ -136,9 +136,7 @@ def test_examples_are_learned_by_heart_and_answers_are_the_same_everywhere(
             np.testing.assert_allclose(value, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "name", ["pairs", "long texts", "choices", "tags", "answers", "vectors", "blanks"]
-)
+@pytest.mark.parametrize("name", TASKS)
 def test_padding_that_is_skipped_changes_no_update(name, tokenizer, config):
     updates = []
     for skip_padding in (True, False):

@@ -29,16 +29,27 @@ def run():
 
 
 @pytest.fixture(scope="session")
-def call():
-    """The same within this process, which takes seconds less: what is printed, or the error."""
+def parsed():
+    """A function of a binary's name and its flags that gives its arguments."""
+
+    def arguments_of(binary: str, *given: str):
+        arguments_type = importlib.import_module(f"train.{binary}").Arguments
+        values = absl_flags.FlagValues()
+        flags.define(arguments_type, values)
+        values([binary, *given])
+        return flags.read(arguments_type, values)
+
+    return arguments_of
+
+
+@pytest.fixture(scope="session")
+def call(parsed):
+    """What `run` does within this process, which takes seconds less; errors are raised."""
 
     def call_binary(binary: str, *given: str) -> str:
         module = importlib.import_module(f"train.{binary}")
-        values = absl_flags.FlagValues()
-        flags.define(module.Arguments, values)
-        values([binary, *given])
         with contextlib.redirect_stdout(io.StringIO()) as printed:
-            module.main(flags.read(module.Arguments, values))
+            module.main(parsed(binary, *given))
         return printed.getvalue()
 
     return call_binary

@@ -171,22 +171,14 @@ def test_a_refusal_is_a_message_and_status_1(tmp_path, run, binary, given, messa
 FINE_TUNING = ("demo_packages", "finetune", "glue", "squad", "conll", "swag")
 
 
-def test_recipes_are_flags_of_their_binary():
-    from absl import flags as absl_flags
-
-    from keras_bert import flags
-    from train import finetune, pretrain
-
+def test_recipes_are_flags_of_their_binary(parsed):
+    given = {
+        "pretrain": ("--input_pattern=x", "--output_dir=y", "--vocabulary=z"),
+        "finetune": ("--task=text_classification", "--output_dir=y"),
+    }
     recipes = sorted((ROOT / "train" / "recipes").glob("*.flags"))
     assert len(recipes) >= 20
     for recipe in recipes:
-        binary = finetune if recipe.name.startswith(FINE_TUNING) else pretrain
-        given = {
-            pretrain: ("--input_pattern=x", "--output_dir=y", "--vocabulary=z"),
-            finetune: ("--task=text_classification", "--output_dir=y"),
-        }[binary]
-        values = absl_flags.FlagValues()
-        flags.define(binary.Arguments, values)
-        values(["binary", *given, f"--flagfile={recipe}"])
-        arguments = flags.read(binary.Arguments, values)
+        binary = "finetune" if recipe.name.startswith(FINE_TUNING) else "pretrain"
+        arguments = parsed(binary, *given[binary], f"--flagfile={recipe}")
         assert arguments.batch_size > 0 and arguments.learning_rate > 0
