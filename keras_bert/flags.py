@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import pathlib
 import sys
 import traceback
 import typing
@@ -12,6 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar
 
 from absl import app, flags, logging
+
+from keras_bert import files
 
 # Flags belong to the binary that calls `run` or `define`, whose --help then lists them.
 flags.disclaim_key_flags()
@@ -32,8 +33,9 @@ def required(help: str) -> Any:
 def run(main: Callable[[Any], None], arguments_type: type) -> None:
     """Runs a binary: parses its flags and calls `main` with them.
 
-    A ValueError, which says what is wrong with the input, ends the process with its message and
-    status 1; `--verbosity=1` shows the traceback.
+    What is wrong with the input (ValueError), the disk (OSError) or the numbers of a training
+    (FloatingPointError) ends the process with one message and status 1; `--verbosity=1` shows the
+    traceback.
 
     Args:
         main: function of an instance of `arguments_type`.
@@ -46,9 +48,10 @@ def run(main: Callable[[Any], None], arguments_type: type) -> None:
             sys.exit(f"Error: arguments are flags, --name=value, not {argv[1]!r}: see --help.")
         try:
             main(read(arguments_type))
-        except ValueError as error:
+        except (ValueError, OSError, FloatingPointError) as error:
             logging.debug("%s", traceback.format_exc())
-            sys.exit(f"Error: {error}")
+            said = files.reason(error) if isinstance(error, OSError) else error
+            sys.exit(f"Error: {said}")
 
     app.run(start)
 
@@ -128,10 +131,8 @@ def write_flagfile(arguments: Any, path: str | os.PathLike) -> None:
         for field in dataclasses.fields(arguments)
         for line in _lines(field.name, getattr(arguments, field.name))
     ]
-    path = pathlib.Path(path)
-    staging = path.with_name(f".writing-{path.name}")
-    staging.write_text("".join(lines), encoding="utf-8")
-    os.replace(staging, path)
+    with files.whole_file(path) as staging:
+        staging.write_text("".join(lines), encoding="utf-8")
 
 
 def read_flagfile(arguments_type: type[ArgumentsT], path: str | os.PathLike) -> ArgumentsT:
