@@ -20,7 +20,7 @@ FLOORS = {
 ALLOWED = {
     "text": {"files"},
     "layers": set(),
-    "training": {"files"},
+    "training": {"files", "flags"},
     "data": {"files", "text"},
     "models": {"config", "metrics", "layers", "training"},
 }
