@@ -4,38 +4,34 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pathlib
 from typing import Literal
 
-import keras_bert as kb
 from keras_bert import flags
 from keras_bert.tasks import ensembles, report
 from train import tasks
+from train.examples import Files
 
 
-@dataclasses.dataclass(frozen=True)
-class Arguments:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Arguments(Files):
     checkpoint: str = flags.required("checkpoint directories of a task, with commas between them")
     eval_files: str = flags.required("files, named as for train.finetune")
     combine: Literal["ensemble", "average"] = flags.flag(
         "ensemble", "of several checkpoints: the mean of their outputs, or of their weights"
     )
-    form: str | None = flags.flag(None, "form of the files: tsv csv jsonl conll squad swag ...")
-    columns: str | None = flags.flag(None, "names of the columns of tables without a header")
-    label_key: str = flags.flag("label", "column with the label")
-    encoding: str = flags.flag("utf-8", "encoding of label=path files")
-    repair: bool = flags.flag(False, "mend tags that break their scheme, and count them")
     output_dir: str | None = flags.flag(None, "directory for predictions.jsonl and metrics.json")
 
 
 def main(arguments: Arguments) -> None:
-    loaded = [kb.load(path).model for path in arguments.checkpoint.split(",")]
-    for path, task in zip(arguments.checkpoint.split(","), loaded, strict=True):
-        if not isinstance(task, kb.Task):
-            raise ValueError(f"{path} must hold the model of a task: fine-tune it first.")
+    is_one = os.path.isdir(arguments.checkpoint)  # its path may have a comma
+    paths = [arguments.checkpoint] if is_one else arguments.checkpoint.split(",")
+    loaded = [tasks.load(path, arguments) for path in paths]
     combine = ensembles.average if arguments.combine == "average" else ensembles.ensemble
     task = combine(loaded) if len(loaded) > 1 else loaded[0]
-    examples = tasks.read(tasks.name_of(task), arguments, arguments.eval_files)
+    examples = tasks.read_for(loaded[0], arguments, arguments.eval_files)
+    loaded[0].target_columns(examples)  # what is wrong with labels shows before the answers
     answers = task(examples)
     scores = task.scores(examples, answers)
     print(json.dumps({"examples": len(examples), **scores}, indent=2))

@@ -11,6 +11,7 @@ from typing import Literal
 import keras_bert as kb
 from keras_bert import flags
 from keras_bert.serving.export import METADATA_FILE, export
+from train.examples import split
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +24,9 @@ class Arguments:
     precision: Literal["float32", "bfloat16"] = flags.flag(
         "float32", "of weights and computation; bfloat16 takes half the space"
     )
+    text_keys: str | None = flags.flag(
+        None, "names of the one or two texts that a classifier of the Hub reads"
+    )
     models_config: str | None = flags.flag(
         None, "models.config of TensorFlow Serving to add the model to"
     )
@@ -30,7 +34,7 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     add_model = _add_model() if arguments.models_config is not None else None
-    checkpoint = kb.load(arguments.checkpoint)
+    checkpoint = kb.load(arguments.checkpoint, text_keys=split(arguments.text_keys))
     model = checkpoint.model or checkpoint.encoder
     path = export(model, arguments.output_dir, arguments.precision, checkpoint.tokenizer)
     print(_summary(path))

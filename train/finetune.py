@@ -7,20 +7,36 @@ import dataclasses
 import json
 import pathlib
 import shutil
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import keras
+from keras_bert.data.rows import Row
+from keras_bert.tasks.labels import label_name
 
 import keras_bert as kb
-from keras_bert import flags
+from keras_bert import files, flags, metrics
 from keras_bert.tasks import fine_tuning, report
 from keras_bert.training import run
+from keras_bert.training.directory import FLAGFILES, begin, run_directory
+from train import examples as reading
 from train import tasks
+from train.examples import Files, TaskName
+
+KIND = "fine-tuning"
+# The last file of a run: where it is, the run is done.
+METRICS_FILE = "metrics.json"
+# Flags that say the same thing in two ways.
+EXCLUDES = {
+    "checkpoint": {"preset", "vocabulary"},
+    "dataset": {"train_files", "eval_files", "eval_share"},
+    "eval_files": {"eval_share"},
+}
 
 
-@dataclasses.dataclass(frozen=True)
-class Arguments:
-    task: tasks.TaskName = flags.required("what is learned")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Arguments(Files):
+    task: TaskName = flags.required("what is learned")
     output_dir: str = flags.required("directory of this run and its checkpoint")
     checkpoint: str | None = flags.flag(None, "checkpoint directory to start from")
     preset: str | None = flags.flag(None, "size of a model with new weights, without checkpoint")
@@ -34,17 +50,13 @@ class Arguments:
     dataset: str | None = flags.flag(
         None, "tfds:name: its train split, and its validation split as held-out examples"
     )
-    form: str | None = flags.flag(None, "form of the files: tsv csv jsonl conll squad swag ...")
-    columns: str | None = flags.flag(None, "names of the columns of tables without a header")
-    text_keys: str = flags.flag("sentence", "columns with the texts, one or two")
-    label_key: str = flags.flag("label", "column with the label")
     labels: str | None = flags.flag(None, "all labels, with commas; else those of the data")
     problem: Literal["single_label_classification", "multi_label_classification", "regression"] = (
         flags.flag("single_label_classification", "what text classification says")
     )
-    encoding: str = flags.flag("utf-8", "encoding of label=path files")
-    repair: bool = flags.flag(False, "mend tags that break their scheme, and count them")
-    sequence_length: int = flags.flag(128, "most pieces of a row")
+    sequence_length: int | None = flags.flag(
+        None, "most pieces of a row; else 128, or the model's positions if they are fewer"
+    )
     stride: int | None = flags.flag(None, "pieces between the rows of a long text")
     batch_size: int = flags.flag(32, "examples, or rows, of an update")
     num_micro_batches: int = flags.flag(1, "parts a batch is computed in, to save memory")
@@ -66,52 +78,93 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> None:
-    output_dir = pathlib.Path(arguments.output_dir)
-    flags.check_same_run(arguments, output_dir / "finetune.flags")
-    if (output_dir / "metrics.json").exists():
-        print(f"The run in {output_dir} is done: {(output_dir / 'metrics.json').read_text()}")
-        return
-    examples, held_out = read(arguments)
-    runs = []
-    for seed in range(arguments.seed, arguments.seed + arguments.num_seeds):
-        folder = output_dir / f"seed-{seed}" if arguments.num_seeds > 1 else output_dir
-        runs.append((one_run(arguments, seed, examples, held_out, folder), folder))
-    write_report(arguments, runs, examples, held_out)
+    check(arguments)
+    with run_directory(KIND, arguments) as output_dir:
+        if (output_dir / METRICS_FILE).exists():
+            print(f"The run in {output_dir} is done: {(output_dir / METRICS_FILE).read_text()}")
+            return
+        examples, held_out = read(arguments)
+        runs = []
+        for seed in range(arguments.seed, arguments.seed + arguments.num_seeds):
+            folder = output_dir / f"seed-{seed}" if arguments.num_seeds > 1 else output_dir
+            runs.append((one_run(arguments, seed, examples, held_out, folder), folder))
+        write_report(arguments, output_dir, runs, examples, held_out)
 
 
-def read(arguments: Arguments) -> tuple[list[dict], list[dict]]:
+def check(arguments: Arguments) -> None:
+    """Refuses flags that exclude each other, or that nothing would come of.
+
+    Raises:
+        ValueError: the message names the flags.
+    """
+    tasks.check_flags(arguments.task, arguments)
+    given = {name for name, value in dataclasses.asdict(arguments).items() if value}
+    for flag, others in EXCLUDES.items():
+        both = sorted(given & others)
+        if flag in given and both:
+            raise ValueError(f"--{flag} and --{both[0]} exclude each other: leave one of them out.")
+    if arguments.checkpoint and not arguments.lowercase:
+        raise ValueError("Whether to lower-case is the checkpoint's: leave --nolowercase out.")
+    if not given & {"train_files", "dataset"}:
+        raise ValueError("Give --train_files, or --dataset for one of TensorFlow Datasets.")
+    if not arguments.checkpoint and not {"preset", "vocabulary"} <= given:
+        raise ValueError("Give --checkpoint, or --preset and --vocabulary for new weights.")
+    chooses = sorted(given & {"metric", "patience"})
+    if chooses and not given & {"eval_files", "eval_share", "dataset"}:
+        raise ValueError(
+            f"--{chooses[0]} is of held-out examples, but there are none: give --eval_files or "
+            "--eval_share."
+        )
+    if arguments.balance_labels and arguments.problem != tasks.SINGLE_LABEL:
+        raise ValueError(f"--balance_labels is for --problem={tasks.SINGLE_LABEL}: leave it out.")
+    if arguments.label_smoothing and arguments.problem == tasks.REGRESSION:
+        raise ValueError("--label_smoothing is for labels, not for numbers: leave it out.")
+    for name in ("num_seeds", "num_epochs", "batch_size"):
+        if getattr(arguments, name) < 1:
+            raise ValueError(f"--{name} must be at least 1, not {getattr(arguments, name)}.")
+
+
+def read(arguments: Arguments) -> tuple[list[Row], list[Row]]:
     """The examples to learn from, and those held out."""
     train_files, eval_files = arguments.train_files, arguments.eval_files
     if arguments.dataset:
         train_files, eval_files = f"{arguments.dataset}@train", f"{arguments.dataset}@validation"
-    if not train_files:
-        raise ValueError("Give --train_files, or --dataset for one of TensorFlow Datasets.")
-    examples = tasks.read(arguments.task, arguments, train_files)
-    held_out = tasks.read(arguments.task, arguments, eval_files) if eval_files else []
-    if not held_out and arguments.eval_share:
-        # Every so-manieth one: the same whatever the seed, and of all parts of the file.
-        step = max(2, round(1 / arguments.eval_share))
-        held_out = examples[step - 1 :: step]
-        examples = [one for i, one in enumerate(examples) if i % step != step - 1]
+    examples = read_some(arguments, train_files)
+    held_out = read_some(arguments, eval_files, examples) if eval_files else []
+    if arguments.eval_share:
+        examples, held_out = reading.hold_out(examples, arguments.eval_share)
     print(f"{len(examples):,} examples to learn from, {len(held_out):,} held out.")
     return examples, held_out
+
+
+def read_some(arguments: Arguments, files: str, like: Sequence[Row] = ()) -> list[Row]:
+    """The examples of some files, with what the labels of `like`, read before, tell of them."""
+    if arguments.task != "text_classification":
+        return reading.read(arguments.task, arguments, files, like=like)
+    keys, label_key = tasks.text_columns(arguments)
+    rows = reading.read(arguments.task, arguments, files, text_keys=keys, label_key=label_key)
+    labels = reading.split(arguments.labels)
+    if like and arguments.problem == tasks.SINGLE_LABEL:
+        labels = tasks.labels_of(arguments, like, label_key)
+    return tasks.labelled_rows(rows, label_key, arguments.problem, labels)
 
 
 def one_run(
     arguments: Arguments, seed: int, examples: list, held_out: list, folder: pathlib.Path
 ) -> dict[str, float]:
-    """Trains with one seed, and gives the scores of the best epoch."""
+    """Trains with one seed; the scores of the best epoch, or else the loss of the last one."""
     keras.utils.clear_session()
     run.prepare(seed, arguments.precision)
-    task = tasks.make(arguments, starting_point(arguments), examples)
-    fine_tuning.freeze(task.encoder, arguments.frozen_layers)
+    task = make(arguments, examples)
+    weights = None
     if arguments.balance_labels:
-        examples = fine_tuning.balanced(examples)
-    data = task.dataset(examples, arguments.batch_size, training=True, seed=seed)
+        weights = fine_tuning.balanced_weights([one[task.label_key] for one in examples])
+    data = task.dataset(
+        examples, arguments.batch_size, training=True, seed=seed, sample_weight=weights
+    )
     compile_task(arguments, task, fine_tuning.num_batches(data) * arguments.num_epochs)
-    folder.mkdir(parents=True, exist_ok=True)
-    pathlib.Path(arguments.output_dir).mkdir(parents=True, exist_ok=True)
-    flags.write_flagfile(arguments, pathlib.Path(arguments.output_dir) / "finetune.flags")
+    fine_tuning.check_held_out(task, held_out, arguments.metric)
+    begin(KIND, arguments, pathlib.Path(arguments.output_dir))
     history = fine_tuning.fine_tune(
         task,
         data,
@@ -125,24 +178,32 @@ def one_run(
     if not held_out:
         return {"loss": history["loss"][-1]}
     report.draw_scores(history, folder / "scores.png")
-    names = [name.removeprefix("val_") for name in history if name.startswith("val_")]
-    best = fine_tuning.best_epoch(history, arguments.metric or names[0])
-    return {name: history[f"val_{name}"][best] for name in names}
+    best = fine_tuning.best_epoch(history, arguments.metric or task.score_names[0])
+    return {name: history[f"val_{name}"][best] for name in task.score_names}
+
+
+def make(arguments: Arguments, examples: Sequence[Row]) -> kb.Task:
+    """The task with the weights that it starts from, which are told."""
+    checkpoint = starting_point(arguments)
+    task = tasks.make(arguments, checkpoint, examples)
+    print(tasks.take_head(task, checkpoint) if arguments.checkpoint else "All weights are new.")
+    fine_tuning.freeze(task.encoder, arguments.frozen_layers)
+    return task
 
 
 def starting_point(arguments: Arguments) -> kb.Checkpoint:
     """The checkpoint to start from, or one with new weights."""
     if arguments.checkpoint:
         return kb.load(arguments.checkpoint, arguments.dropout)
-    if not (arguments.preset and arguments.vocabulary):
-        raise ValueError("Give --checkpoint, or --preset and --vocabulary for new weights.")
     tokenizer = kb.Tokenizer(kb.read_vocabulary(arguments.vocabulary), arguments.lowercase)
-    config = kb.BertConfig.preset(arguments.preset)
     changes = {"vocabulary_size": tokenizer.vocabulary_size}
     if arguments.dropout is not None:
         changes |= {"dropout": arguments.dropout, "attention_dropout": arguments.dropout}
-    config = dataclasses.replace(config, **changes)
-    return kb.Checkpoint(config, tokenizer, kb.BertEncoder(config), None)
+    config = dataclasses.replace(kb.BertConfig.preset(arguments.preset), **changes)
+    encoder = kb.BertEncoder(config)
+    # Blanks are filled by the head of pretraining; every other task brings its own.
+    model = kb.BertPretrainer(encoder, None) if arguments.task == "fill_mask" else None
+    return kb.Checkpoint(config, tokenizer, encoder, model)
 
 
 def compile_task(arguments: Arguments, task: kb.Task, num_steps: int) -> None:
@@ -160,54 +221,86 @@ def compile_task(arguments: Arguments, task: kb.Task, num_steps: int) -> None:
     )
 
 
-def write_report(arguments: Arguments, runs: list, examples: list, held_out: list) -> None:
+def write_report(
+    arguments: Arguments, output_dir: pathlib.Path, runs: list, examples: list, held_out: list
+) -> None:
     """Keeps the best run's checkpoint, answers the held-out examples with it, and says all."""
-    output_dir = pathlib.Path(arguments.output_dir)
     metric = arguments.metric or next(iter(runs[0][0]))
-    scores, folder = max(runs, key=lambda one: one[0][metric])
+    best = metrics.best(metric, [scores[metric] for scores, _ in runs])
+    scores, folder = runs[best]
+    task = tasks.task_of(kb.load(folder), str(folder))
     if folder != output_dir:
-        for path in folder.iterdir():
-            if path.is_file() and path.name != "metrics.jsonl":
-                shutil.copy(path, output_dir)
-    task = kb.load(output_dir).model
+        kb.save(task, output_dir)
+        for picture in folder.glob("*.png"):
+            shutil.copy(picture, output_dir)
     if held_out:
-        answers = task(held_out)
-        if isinstance(task, kb.QuestionAnswerer) and task.no_answer_threshold is not None:
-            task.no_answer_threshold = task.scores(held_out, answers)["best_f1_thresh"]
-            kb.save(task, output_dir)
-            answers = task(held_out)
-        report.write_predictions(output_dir / "predictions.jsonl", held_out, answers)
-        if getattr(task, "problem", "") == "single_label_classification":
-            report.draw_confusion(task, held_out, answers, output_dir / "confusion.png")
-    summary = report.mean_and_spread([one for one, _ in runs])
-    shown = summary if len(runs) > 1 else scores
-    sources = (arguments.train_files or arguments.dataset, arguments.eval_files or "a share of it")
-    data = {
-        "learned from": f"{sources[0]} ({len(examples):,} examples)",
-        "scored on": f"{sources[1]} ({len(held_out):,} examples)",
-    }
-    command = f"python -m train.finetune --flagfile={output_dir / 'finetune.flags'}"
-    card = report.model_card(task, str(output_dir), data, shown, command)
-    (output_dir / "README.md").write_text(card, encoding="utf-8")
-    figures = {"scores": scores, "runs": [one for one, _ in runs]}
-    if getattr(task, "problem", "") == "single_label_classification" and held_out:
-        [(label, count)] = collections.Counter(e["label"] for e in held_out).most_common(1)
-        figures["the most frequent label"] = {"label": label, "accuracy": count / len(held_out)}
-    if len(runs) > 1:
-        figures["mean and standard deviation"] = summary
-    report.write_metrics(output_dir / "metrics.json", figures)
+        answer_held_out(task, held_out, output_dir)
+    figures = figures_of(arguments, task, scores, [one for one, _ in runs], held_out)
+    write_card(arguments, task, output_dir, figures, len(examples), len(held_out))
+    report.write_metrics(output_dir / METRICS_FILE, figures)
     print(json.dumps(figures, indent=2))
+    if len(runs) > 1 and not held_out:
+        print(f"Nothing was held out: kept is {folder.name}, whose training loss is the lowest.")
+    left = sorted(path.name for path in output_dir.iterdir() if not path.name.startswith("."))
     print(
-        f"In {output_dir}: the best checkpoint, README.md, metrics.json, predictions.jsonl, "
-        "pictures, tensorboard/ and the flags of this run.\n"
+        f"In {output_dir}: {', '.join(left)}.\n"
         f"Next: python -m train.predict --checkpoint={output_dir} {example_flags(arguments)}"
     )
+
+
+def answer_held_out(task: kb.Task, held_out: Sequence[Row], output_dir: pathlib.Path) -> None:
+    """Leaves the answers to held-out examples; where questions have none, finds the threshold."""
+    answers = task(held_out)
+    if isinstance(task, kb.QuestionAnswerer) and task.no_answer_threshold is not None:
+        task.no_answer_threshold = task.scores(held_out, answers)["best_f1_thresh"]
+        kb.save(task, output_dir)
+        answers = task(held_out)
+    report.write_predictions(output_dir / "predictions.jsonl", held_out, answers)
+    if getattr(task, "problem", "") == tasks.SINGLE_LABEL:
+        report.draw_confusion(task, held_out, answers, output_dir / "confusion.png")
+
+
+def figures_of(
+    arguments: Arguments, task: kb.Task, scores: dict, runs: list, held_out: Sequence[Row]
+) -> dict[str, Any]:
+    """What `metrics.json` says: scores of held-out examples, or the loss of training alone."""
+    if not held_out:
+        return {"training": scores, "runs": runs}
+    figures = {"scores": scores, "runs": runs}
+    if getattr(task, "problem", "") == tasks.SINGLE_LABEL:
+        names = [label_name(example[task.label_key]) for example in held_out]
+        [(label, count)] = collections.Counter(names).most_common(1)
+        figures["the most frequent label"] = {"label": label, "accuracy": count / len(held_out)}
+    if len(runs) > 1:
+        figures["mean and standard deviation"] = report.mean_and_spread(runs)
+    return figures
+
+
+def write_card(
+    arguments: Arguments,
+    task: kb.Task,
+    output_dir: pathlib.Path,
+    figures: dict[str, Any],
+    num_examples: int,
+    num_held_out: int,
+) -> None:
+    """Writes the model card, README.md."""
+    learned_from = arguments.train_files or arguments.dataset
+    scored_on = arguments.eval_files or arguments.dataset or f"{arguments.eval_share} of them"
+    data = {"learned from": f"{learned_from} ({num_examples:,} examples)"}
+    if num_held_out:
+        data["scored on"] = f"{scored_on} ({num_held_out:,} examples)"
+    scores = figures.get("mean and standard deviation", figures.get("scores", {}))
+    command = f"python -m train.finetune --flagfile={output_dir / FLAGFILES[KIND]}"
+    card = report.model_card(task, str(output_dir), data, scores, command)
+    with files.whole_file(output_dir / "README.md") as staging:
+        staging.write_text(card, encoding="utf-8")
 
 
 def example_flags(arguments: Arguments) -> str:
     """How `train.predict` is given one example of the task."""
     parts = ["--text='...'"]
-    is_pair = arguments.task == "text_classification" and "," in arguments.text_keys
+    is_pair = arguments.task == "text_classification" and "," in (arguments.text_keys or "")
     if is_pair or arguments.task == "question_answering":
         parts.append("--second='...'")
     if arguments.task == "multiple_choice":

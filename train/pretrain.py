@@ -10,6 +10,11 @@ from typing import Literal
 import keras_bert as kb
 from keras_bert import flags
 from keras_bert.training import run
+from keras_bert.training.directory import begin, has_begun, run_directory
+
+KIND = "pretraining"
+# Updates until the peak where no flag says it: so many, or a tenth of a short run.
+WARMUP_STEPS = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,18 +23,28 @@ class Arguments:
         "text files: globs with commas between them; or a directory that write_token_corpus wrote"
     )
     output_dir: str = flags.required("directory of this run and its checkpoint")
-    vocabulary: str = flags.required("vocabulary file, as learn_vocabulary writes it")
+    vocabulary: str | None = flags.flag(
+        None, "vocabulary file, as learn_vocabulary writes it; else the initial checkpoint's"
+    )
     eval_pattern: str | None = flags.flag(None, "held-out text files")
     documents: Literal["files", "blank_lines"] = flags.flag(
         "files", "what is one document: a file, or what stands between blank lines"
     )
-    lowercase: bool = flags.flag(True, "lower-case the text and strip accents")
-    preset: Literal["tiny", "mini", "small", "medium", "base", "large"] = flags.flag(
-        "base", "size of the model"
+    lowercase: bool | None = flags.flag(
+        None, "lower-case the text and strip accents; else as the initial checkpoint, or yes"
     )
-    positions: Literal["learned", "sinusoidal"] = flags.flag("learned", "position embeddings")
-    norm_first: bool = flags.flag(False, "pre-norm blocks; BERT's are post-norm")
-    initial_checkpoint: str | None = flags.flag(None, "checkpoint directory to take weights from")
+    preset: Literal["tiny", "mini", "small", "medium", "base", "large"] | None = flags.flag(
+        None, "size of the model; else the initial checkpoint's, or base"
+    )
+    positions: Literal["learned", "sinusoidal"] | None = flags.flag(
+        None, "position embeddings; else the initial checkpoint's, or learned"
+    )
+    norm_first: bool | None = flags.flag(
+        None, "pre-norm blocks; else as the initial checkpoint, or post-norm as BERT's"
+    )
+    initial_checkpoint: str | None = flags.flag(
+        None, "checkpoint directory to go on from: its weights, size and vocabulary"
+    )
     word_vectors: str | None = flags.flag(None, "GloVe or word2vec text file to take vectors from")
     sequence_length: int = flags.flag(128, "length of a packed row")
     mask_unit: Literal["token", "word", "span"] = flags.flag("word", "what is masked as one")
@@ -43,7 +58,9 @@ class Arguments:
     num_steps: int = flags.flag(100_000, "updates in all")
     steps_per_epoch: int = flags.flag(1000, "updates between two checkpoints and evaluations")
     learning_rate: float = flags.flag(1e-4, "peak of the schedule")
-    warmup_steps: int = flags.flag(1000, "updates until the peak")
+    warmup_steps: int | None = flags.flag(
+        None, "updates until the peak; else 1000, or a tenth of num_steps if that is less"
+    )
     beta_2: float = flags.flag(0.999, "decay of the mean square of gradients")
     clip_norm: float = flags.flag(1.0, "largest global norm of the gradients; 0: no clipping")
     bias_correction: bool = flags.flag(False, "correct Adam's bias, as RoBERTa does and BERT not")
@@ -52,31 +69,31 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> None:
-    output_dir = pathlib.Path(arguments.output_dir)
-    flagfile = output_dir / "pretrain.flags"
-    flags.check_same_run(arguments, flagfile)
-    run.prepare(arguments.seed, arguments.precision)
-    tokenizer = kb.Tokenizer(kb.read_vocabulary(arguments.vocabulary), arguments.lowercase)
-    model = build_model(arguments, tokenizer)
-    train_data, eval_data = datasets(arguments, tokenizer, model.sentence_objective)
-    output_dir.mkdir(parents=True, exist_ok=True)
-    flags.write_flagfile(arguments, flagfile)
-    keep_vocabulary(tokenizer.vocabulary, output_dir / "vocab.txt")
-    rows, length = arguments.batch_size, arguments.sequence_length
-    history = run.train(
-        model,
-        train_data,
-        output_dir,
-        arguments.num_steps,
-        arguments.steps_per_epoch,
-        eval_data,
-        tokens_per_step=rows * length,
-        flops_per_step=rows
-        * kb.num_training_flops(model.encoder.config, length, arguments.max_predictions),
-    )
-    kb.save(model, output_dir, tokenizer)
+    with run_directory(KIND, arguments) as output_dir:
+        run.prepare(arguments.seed, arguments.precision)
+        checkpoint = starting_point(arguments)
+        model = build_model(arguments, checkpoint)
+        train_data, eval_data = datasets(arguments, checkpoint.tokenizer, model.sentence_objective)
+        vocabulary_file = output_dir / "vocab.txt"
+        if has_begun(output_dir):
+            check_vocabulary(checkpoint.tokenizer.vocabulary, vocabulary_file)
+        begin(KIND, arguments, output_dir)
+        kb.write_vocabulary(vocabulary_file, checkpoint.tokenizer.vocabulary)
+        rows, length = arguments.batch_size, arguments.sequence_length
+        history = run.train(
+            model,
+            train_data,
+            output_dir,
+            arguments.num_steps,
+            arguments.steps_per_epoch,
+            eval_data,
+            tokens_per_step=rows * length,
+            flops_per_step=rows
+            * kb.num_training_flops(model.encoder.config, length, arguments.max_predictions),
+        )
+        kb.save(model, output_dir, checkpoint.tokenizer)
     if eval_data is not None:
-        print_results(history, kb.most_frequent_answers(eval_data), tokenizer)
+        print_results(history, kb.most_frequent_answers(eval_data), checkpoint.tokenizer)
     print(
         f"{arguments.num_steps:,} steps are done. In {output_dir}: the checkpoint, the curve "
         "loss.png, metrics.jsonl, tensorboard/, and the flags of this run in pretrain.flags.\n"
@@ -84,45 +101,62 @@ def main(arguments: Arguments) -> None:
     )
 
 
-def keep_vocabulary(vocabulary: tuple[str, ...], path: pathlib.Path) -> None:
-    """Keeps the run's vocabulary, whose file may change while the run rests."""
+def check_vocabulary(vocabulary: tuple[str, ...], path: pathlib.Path) -> None:
+    """Compares with the run's own vocabulary, as the file that it began with may have changed."""
     if path.exists() and kb.read_vocabulary(path) != vocabulary:
         raise ValueError(
             f"A run goes on with the vocabulary it began with, {path}, but --vocabulary now holds "
             "another one: give that file, or choose another output directory."
         )
-    kb.write_vocabulary(path, vocabulary)
 
 
-def build_model(arguments: Arguments, tokenizer: kb.Tokenizer) -> kb.BertPretrainer:
-    """The compiled model, with new weights or those it is told to take."""
-    objective = None if arguments.sentence_objective == "none" else arguments.sentence_objective
-    config = dataclasses.replace(
-        kb.BertConfig.preset(arguments.preset),
-        vocabulary_size=tokenizer.vocabulary_size,
-        positions=arguments.positions,
-        norm_first=arguments.norm_first,
-    )
-    if arguments.sequence_length > config.max_sequence_length:
-        raise ValueError(
-            f"sequence_length must be at most the model's {config.max_sequence_length} positions, "
-            f"not {arguments.sequence_length}: choose shorter rows."
-        )
-    model = kb.BertPretrainer(kb.BertEncoder(config), objective)
+def starting_point(arguments: Arguments) -> kb.Checkpoint:
+    """The checkpoint to go on from, or one with new weights."""
     if arguments.initial_checkpoint:
-        take_weights(model, kb.load(arguments.initial_checkpoint), tokenizer)
+        checkpoint = kb.load(arguments.initial_checkpoint)
+        _check_same(arguments, checkpoint)
+    elif not arguments.vocabulary:
+        raise ValueError(
+            "Give --vocabulary, as train.learn_vocabulary writes it, or --initial_checkpoint to go "
+            "on from a model with its own."
+        )
+    else:
+        checkpoint = new_checkpoint(arguments)
+    most = checkpoint.config.max_sequence_length
+    if arguments.sequence_length > most:
+        raise ValueError(
+            f"sequence_length must be at most the model's {most} positions, not "
+            f"{arguments.sequence_length}: choose shorter rows."
+        )
+    return checkpoint
+
+
+def new_checkpoint(arguments: Arguments) -> kb.Checkpoint:
+    """An encoder with fresh weights, of the size and vocabulary of the flags."""
+    vocabulary = kb.read_vocabulary(arguments.vocabulary)
+    tokenizer = kb.Tokenizer(vocabulary, lowercase=arguments.lowercase is not False)
+    config = dataclasses.replace(
+        kb.BertConfig.preset(arguments.preset or "base"),
+        vocabulary_size=tokenizer.vocabulary_size,
+        positions=arguments.positions or "learned",
+        norm_first=bool(arguments.norm_first),
+    )
+    return kb.Checkpoint(config, tokenizer, kb.BertEncoder(config), None)
+
+
+def build_model(arguments: Arguments, checkpoint: kb.Checkpoint) -> kb.BertPretrainer:
+    """The compiled model over a checkpoint's encoder, with those of its heads that it wants."""
+    objective = None if arguments.sentence_objective == "none" else arguments.sentence_objective
+    model = kb.BertPretrainer(checkpoint.encoder, objective)
+    if arguments.initial_checkpoint:
+        print(take_heads(model, checkpoint))
     if arguments.word_vectors:
-        ids, vectors = kb.read_word_vectors(arguments.word_vectors, tokenizer.vocabulary)
-        model.encoder.embeddings.set_rows(
-            ids, kb.fit_word_vectors(vectors, config.hidden_dim, config.initializer_range)
-        )
-        print(
-            f"{len(ids):,} of {tokenizer.vocabulary_size:,} pieces start from their vector in "
-            f"{arguments.word_vectors}, the others are drawn."
-        )
-    schedule = kb.Schedule(arguments.learning_rate, arguments.num_steps, arguments.warmup_steps)
+        take_word_vectors(model.encoder, checkpoint.tokenizer, arguments.word_vectors)
+    warmup_steps = arguments.warmup_steps
+    if warmup_steps is None:
+        warmup_steps = min(WARMUP_STEPS, arguments.num_steps // 10)
     optimizer = kb.AdamW(
-        schedule,
+        kb.Schedule(arguments.learning_rate, arguments.num_steps, warmup_steps),
         beta_2=arguments.beta_2,
         clip_norm=arguments.clip_norm or None,
         bias_correction=arguments.bias_correction,
@@ -135,23 +169,59 @@ def build_model(arguments: Arguments, tokenizer: kb.Tokenizer) -> kb.BertPretrai
     return model
 
 
-def take_weights(
-    model: kb.BertPretrainer, checkpoint: kb.Checkpoint, tokenizer: kb.Tokenizer
-) -> None:
-    """Starts a model from another run's weights, encoder and heads."""
-    if checkpoint.config != model.encoder.config or (
-        checkpoint.tokenizer.vocabulary != tokenizer.vocabulary
+def take_heads(model: kb.BertPretrainer, checkpoint: kb.Checkpoint) -> str:
+    """Takes over the weights of the heads that a checkpoint has too, and says which are new."""
+    shared = {id(weight) for weight in checkpoint.encoder.weights}
+    before = {weight.path: weight for weight in getattr(checkpoint.model, "weights", ())}
+    new = []
+    for weight in (weight for weight in model.trainable_weights if id(weight) not in shared):
+        if weight.path in before:
+            weight.assign(before[weight.path])
+        else:
+            new.append(weight.path.split("/")[0])
+    if not new:
+        return "All weights are the checkpoint's."
+    heads = " and ".join(dict.fromkeys(new))
+    return f"New weights: {heads}; all others are the checkpoint's."
+
+
+def take_word_vectors(encoder: kb.BertEncoder, tokenizer: kb.Tokenizer, path: str) -> None:
+    """Lets the embeddings of known words start from vectors of a file."""
+    ids, vectors = kb.read_word_vectors(path, tokenizer.vocabulary)
+    config = encoder.config
+    encoder.embeddings.set_rows(
+        ids, kb.fit_word_vectors(vectors, config.hidden_dim, config.initializer_range)
+    )
+    print(
+        f"{len(ids):,} of {tokenizer.vocabulary_size:,} pieces start from their vector in {path}, "
+        "the others are drawn."
+    )
+
+
+def _check_same(arguments: Arguments, checkpoint: kb.Checkpoint) -> None:
+    """Refuses flags that say something else than the checkpoint that the run goes on from."""
+    config = dataclasses.asdict(checkpoint.config)
+    wanted = {"positions": arguments.positions, "norm_first": arguments.norm_first}
+    if arguments.preset:
+        size = dataclasses.asdict(kb.BertConfig.preset(arguments.preset))
+        sizes = ("num_layers", "num_heads", "hidden_dim", "intermediate_dim")
+        wanted |= {name: size[name] for name in sizes}
+    found = {**config, "lowercase": checkpoint.tokenizer.lowercase}
+    wanted |= {"lowercase": arguments.lowercase}
+    different = [
+        f"{name} is {found[name]!r} there and {value!r} here"
+        for name, value in wanted.items()
+        if value is not None and value != found[name]
+    ]
+    if arguments.vocabulary and (
+        kb.read_vocabulary(arguments.vocabulary) != checkpoint.tokenizer.vocabulary
     ):
+        different.append(f"its vocabulary is not that of {arguments.vocabulary}")
+    if different:
         raise ValueError(
-            "initial_checkpoint must be of the same preset and vocabulary as this run, but its "
-            f"config is {checkpoint.config}: give its --preset and --vocabulary."
+            f"A run goes on from {arguments.initial_checkpoint} as it is, but "
+            f"{'; '.join(different)}: leave these flags out."
         )
-    same = getattr(checkpoint.model, "sentence_objective", None) == model.sentence_objective
-    if checkpoint.model is not None and same:
-        model.set_weights(checkpoint.model.get_weights())
-    else:
-        model.encoder.set_weights(checkpoint.encoder.get_weights())
-        print("The heads are new: the initial checkpoint has none for this sentence objective.")
 
 
 def datasets(arguments: Arguments, tokenizer: kb.Tokenizer, sentence_objective: str | None):

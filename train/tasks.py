@@ -1,121 +1,288 @@
-"""What the binaries know of tasks by name: how one reads its examples, and how it is made."""
+"""What the binaries know of tasks by name: which flags one has, and how it is made."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from keras_bert.data.rows import Row
+from keras_bert.tasks.labels import label_name
 
 import keras_bert as kb
-from keras_bert.data.readers import read_examples
-from keras_bert.data.tables import read_json_lists, read_labeled_lines
-from keras_bert.data.tagging import in_iob2
+from train import examples as reading
+from train.examples import TaskName
 
-TaskName = Literal[
-    "text_classification",
-    "token_classification",
-    "question_answering",
-    "multiple_choice",
-    "sentence_embedding",
-    "fill_mask",
-]
-Example = dict[str, Any]
+# The flags of `train.finetune` that some tasks have and others do not.
+FLAGS = {
+    "text_classification": {
+        *("labels", "problem", "stride", "label_smoothing", "balance_labels"),
+    },
+    "token_classification": {
+        *("labels", "label_smoothing", "word_column", "label_column", "tag_names", "repair"),
+    },
+    "question_answering": {"stride"},
+    "multiple_choice": set(),
+    "sentence_embedding": set(),
+    "fill_mask": set(),
+}
+CLASSES = {
+    "text_classification": kb.TextClassifier,
+    "token_classification": kb.TokenClassifier,
+    "question_answering": kb.QuestionAnswerer,
+    "multiple_choice": kb.MultipleChoice,
+    "sentence_embedding": kb.SentenceEmbedder,
+    "fill_mask": kb.FillMask,
+}
+SINGLE_LABEL, SEVERAL_LABELS, REGRESSION = (
+    *("single_label_classification", "multi_label_classification", "regression"),
+)
+# Pieces of a row where neither a flag nor the checkpoint says.
+SEQUENCE_LENGTH = 128
 
 
-def read(task: TaskName, arguments: Any, files: str) -> list[Example]:
-    """The examples of files, or of TensorFlow Datasets, as a task takes them.
+def check_flags(task: TaskName, arguments: Any) -> None:
+    """Refuses flags that the task would have to ignore.
+
+    Raises:
+        ValueError: a flag that only other tasks have is not as it is by default.
+    """
+    given = {
+        field.name
+        for field in dataclasses.fields(arguments)
+        if field.default is not dataclasses.MISSING
+        and getattr(arguments, field.name) != field.default
+    }
+    for name in sorted(given & set().union(*FLAGS.values()) - FLAGS[task]):
+        having = [other for other, names in FLAGS.items() if name in names]
+        raise ValueError(
+            f"The task {task} has no --{name}, which is for {' and '.join(having)}: leave it out."
+        )
+
+
+def make(arguments: Any, checkpoint: kb.Checkpoint, examples: Sequence[Row]) -> kb.Task:
+    """The task of the arguments on a checkpoint's encoder, with labels as they or the data say.
+
+    Raises:
+        ValueError: the labels, rows or model do not fit the task.
+    """
+    packer = kb.Packer(checkpoint.tokenizer, sequence_length(arguments, checkpoint.config))
+    return MAKERS[arguments.task](arguments, checkpoint, packer, examples)
+
+
+def sequence_length(arguments: Any, config: kb.BertConfig) -> int:
+    """The most pieces of a row: as the flag says, or 128 where the model has as many positions."""
+    wanted, most = arguments.sequence_length, config.max_sequence_length
+    if wanted is not None and wanted > most:
+        raise ValueError(
+            f"sequence_length must be at most the model's {most} positions, not {wanted}: choose "
+            "shorter rows, or a --stride where the task has one."
+        )
+    return wanted or min(SEQUENCE_LENGTH, most)
+
+
+def name_of(task: kb.Task) -> TaskName:
+    """The name that the binaries have for a task."""
+    [name] = [name for name, kind in CLASSES.items() if isinstance(task, kind)]
+    return name
+
+
+def task_of(checkpoint: kb.Checkpoint, directory: str, top_k: int | None = None) -> kb.Task:
+    """The task that a checkpoint was trained for; a pretrained model fills blanks.
+
+    Raises:
+        ValueError: it holds no head.
+    """
+    if isinstance(checkpoint.model, kb.BertPretrainer):
+        packer = kb.Packer(checkpoint.tokenizer, checkpoint.config.max_sequence_length)
+        return kb.FillMask(checkpoint.model, packer, *(() if top_k is None else (top_k,)))
+    if top_k is not None:
+        raise ValueError(
+            f"--top_k is for models that fill blanks, but {directory} holds another one: leave it "
+            "out."
+        )
+    if not isinstance(checkpoint.model, kb.Task):
+        raise ValueError(
+            f"{directory} must hold a model with a head, but holds a bare encoder: name a "
+            "pretrained or a fine-tuned checkpoint, or fine-tune this one with train.finetune."
+        )
+    return checkpoint.model
+
+
+def load(directory: str, arguments: reading.Files, top_k: int | None = None) -> kb.Task:
+    """The task in a directory; --text_keys are the columns that a classifier reads."""
+    checkpoint = kb.load(directory, text_keys=reading.split(arguments.text_keys))
+    return task_of(checkpoint, directory, top_k)
+
+
+def read_for(
+    task: kb.Task, arguments: reading.Files, files: str, labelled: bool = True
+) -> list[Row]:
+    """The examples of files for a task that is made already.
 
     Args:
-        task: name of the task.
-        arguments: with `form`, `columns`, `label_key`, `encoding` and `repair`.
-        files: globs with commas between them; "tfds:name@split"; "label=path,label=path" for files
-            with a text on every line; or "path.json@part" for lists of rows in a JSON object.
+        task: Task.
+        arguments: the flags of files.
+        files: as for `reading.read`.
+        labelled: whether answers are to be compared with labels.
+
+    Raises:
+        ValueError: what reading raises.
     """
-    columns = arguments.columns.split(",") if arguments.columns else None
-    if "=" in files:
-        paths = dict(part.split("=", 1) for part in files.split(","))
-        examples = read_labeled_lines(paths, encoding=arguments.encoding)
-    elif ".json@" in files:
-        path, part = files.rsplit("@", 1)
-        examples = read_json_lists(path, part, columns or ("sentence", "label"))
-    else:
-        examples = read_examples(files, arguments.form, columns)
-    if task == "token_classification":
-        return in_iob2(examples, arguments.repair)
-    if task in ("text_classification", "sentence_embedding"):
-        return [_with_label(example, arguments.label_key) for example in examples]
-    return examples
+    name = name_of(task)
+    if name != "text_classification":
+        return reading.read(name, arguments, files, labelled=labelled)
+    label_key = arguments.label_key or task.label_key
+    rows = reading.read(
+        name, arguments, files, text_keys=task.text_keys, label_key=label_key, labelled=labelled
+    )
+    if not labelled or task.problem == REGRESSION:
+        return rows
+    if label_key != task.label_key:
+        rows = [row.with_columns({**row, task.label_key: row[label_key]}) for row in rows]
+    return labelled_rows(rows, task.label_key, task.problem, task.labels)
 
 
-def make(arguments: Any, checkpoint: kb.Checkpoint, examples: Sequence[Example]) -> kb.Task:
-    """The task of the arguments on a checkpoint's encoder, with labels as they or the data say."""
-    length = min(arguments.sequence_length, checkpoint.config.max_sequence_length)
-    packer = kb.Packer(checkpoint.tokenizer, length)
-    encoder = checkpoint.encoder
-    if arguments.task == "text_classification":
-        keys = arguments.text_keys.split(",")
-        labels = ("value",) if arguments.problem == "regression" else labels_of(arguments, examples)
-        task = kb.TextClassifier(encoder, packer, labels, keys, arguments.problem, arguments.stride)
-    elif arguments.task == "token_classification":
-        task = kb.TokenClassifier(encoder, packer, labels_of(arguments, examples))
-    elif arguments.task == "question_answering":
-        impossible = any(example["impossible"] for example in examples)
-        threshold = 0.0 if impossible else None
-        task = kb.QuestionAnswerer(encoder, packer, arguments.stride, no_answer_threshold=threshold)
-    elif arguments.task == "multiple_choice":
-        task = kb.MultipleChoice(encoder, packer)
-    elif arguments.task == "sentence_embedding":
-        values = [float(example["label"]) for example in examples if "label" in example]
-        problem = "cosine_regression" if values else "in_batch_negatives"
-        label_range = (min(values), max(values)) if values else (0.0, 1.0)
-        task = kb.SentenceEmbedder(encoder, packer, problem=problem, label_range=label_range)
-    else:
-        task = kb.FillMask(checkpoint.model, packer)
-    print(_heads(task, checkpoint.model))
-    return task
+def labelled_rows(
+    rows: Sequence[Row], label_key: str, problem: str, labels: Sequence[str] | None
+) -> list[Row]:
+    """Rows of text classification whose labels are as the task takes them; others are counted.
+
+    Args:
+        rows: the rows of a file.
+        label_key: the column with the label, or several.
+        problem: what the task says.
+        labels: all labels, where they are known.
+    """
+    if problem == REGRESSION:
+        return [*rows]
+    if problem == SEVERAL_LABELS:
+        return reading.several_labels(rows, label_key, labels or ())
+    kept, left_out = reading.with_gold_label(rows, label_key, labels)
+    if left_out:
+        print(
+            f"Left out {len(left_out):,} of {len(rows):,} examples, which have no label "
+            f"({label_key} is {left_out[0][label_key]!r} at {left_out[0].source})."
+        )
+    return kept
 
 
-def name_of(task: kb.Task) -> str:
-    """The name that the binaries have for a task."""
-    kinds = {
-        kb.TextClassifier: "text_classification",
-        kb.TokenClassifier: "token_classification",
-        kb.QuestionAnswerer: "question_answering",
-        kb.MultipleChoice: "multiple_choice",
-        kb.SentenceEmbedder: "sentence_embedding",
-        kb.FillMask: "fill_mask",
-    }
-    return kinds[type(task)]
+def take_head(task: kb.Task, checkpoint: kb.Checkpoint) -> str:
+    """Takes over the weights of a head of the same kind and labels, and says what is new."""
+    before = {weight.path: weight for weight in (checkpoint.model or checkpoint.encoder).weights}
+    shared = {id(weight) for weight in (*before.values(), *checkpoint.encoder.weights)}
+    heads = [weight for weight in task.trainable_weights if id(weight) not in shared]
+    same = type(checkpoint.model) is type(task) and all(
+        getattr(checkpoint.model, name, None) == getattr(task, name, None)
+        for name in ("labels", "problem")
+    )
+    if heads and not same:
+        names = ", ".join(weight.path for weight in heads)
+        return f"New weights: {names}; all others are the checkpoint's."
+    for weight in heads:
+        weight.assign(before[weight.path])
+    return f"All weights are the checkpoint's{', those of the head too' if heads else ''}."
 
 
-def labels_of(arguments: Any, examples: Sequence[Example]) -> tuple[str, ...]:
+def labels_of(arguments: Any, examples: Sequence[Row], key: str) -> tuple[str, ...]:
     """The labels that are named, or else those of the examples, in order ("O" first)."""
     if arguments.labels:
-        return tuple(arguments.labels.split(","))
-    found = set()
-    for example in examples:
-        value = example.get("labels", example.get("label"))
-        several = getattr(arguments, "problem", "") == "multi_label_classification"
-        names = value.split(",") if several and isinstance(value, str) else value
-        found.update([names] if isinstance(names, str | int) else names or ())
-    return tuple(sorted(map(str, found - {"", None}), key=lambda name: (name != "O", name)))
+        return reading.split(arguments.labels)
+    values = [example[key] for example in examples]
+    names = {
+        label_name(name)
+        for value in values
+        for name in (value if isinstance(value, list) else [value])
+    }
+    return tuple(sorted(names - {None}, key=lambda name: (name != "O", name)))
 
 
-def _with_label(example: Example, label_key: str) -> Example:
-    """An example whose label stands under `label`, whatever its column is called."""
-    if label_key == "label" or label_key not in example:
-        return example
-    return {**{k: v for k, v in example.items() if k != label_key}, "label": example[label_key]}
+def _text_classifier(arguments, checkpoint, packer, examples) -> kb.Task:
+    keys, label_key = text_columns(arguments)
+    labels = ("value",)
+    if arguments.problem == SEVERAL_LABELS and "," in label_key and not arguments.labels:
+        labels = reading.split(label_key)
+    elif arguments.problem != REGRESSION:
+        labels = labels_of(arguments, examples, label_key)
+    return kb.TextClassifier(
+        checkpoint.encoder,
+        packer,
+        labels,
+        keys,
+        arguments.problem,
+        arguments.stride,
+        label_key=label_key,
+    )
 
 
-def _heads(task: kb.Task, model: Any) -> str:
-    """Takes over the weights of a head of the same kind and labels, and says what is new."""
-    heads = {w.path: w for w in task.weights if w.path.startswith(("classifier/", "span/"))}
-    same = type(model) is type(task) and getattr(model, "labels", ()) == getattr(task, "labels", ())
-    if not heads:
-        return "All weights are the checkpoint's."
-    if not same:
-        return f"New weights: {', '.join(heads)}; all others are the checkpoint's."
-    for weight in model.weights:
-        if weight.path in heads:
-            heads[weight.path].assign(weight)
-    return "All weights are the checkpoint's, those of the head too."
+def _token_classifier(arguments, checkpoint, packer, examples) -> kb.Task:
+    return kb.TokenClassifier(
+        checkpoint.encoder, packer, labels_of(arguments, examples, reading.LABEL[arguments.task])
+    )
+
+
+def _question_answerer(arguments, checkpoint, packer, examples) -> kb.Task:
+    impossible = any(example["impossible"] for example in examples)
+    return kb.QuestionAnswerer(
+        checkpoint.encoder,
+        packer,
+        arguments.stride,
+        no_answer_threshold=0.0 if impossible else None,
+    )
+
+
+def _multiple_choice(arguments, checkpoint, packer, examples) -> kb.Task:
+    return kb.MultipleChoice(checkpoint.encoder, packer)
+
+
+def _sentence_embedder(arguments, checkpoint, packer, examples) -> kb.Task:
+    if not any("label" in example for example in examples):
+        return kb.SentenceEmbedder(checkpoint.encoder, packer, problem="in_batch_negatives")
+    values = [_number(example, "label") for example in examples]
+    return kb.SentenceEmbedder(
+        checkpoint.encoder,
+        packer,
+        problem="cosine_regression",
+        label_range=(min(values), max(values)),
+    )
+
+
+def _fill_mask(arguments, checkpoint, packer, examples) -> kb.Task:
+    if not isinstance(checkpoint.model, kb.BertPretrainer):
+        raise ValueError(
+            "fill_mask needs a masked-language-model head, but the checkpoint has none: name a "
+            "pretrained one, or go on with its pretraining: train.pretrain --initial_checkpoint."
+        )
+    return kb.FillMask(checkpoint.model, packer)
+
+
+MAKERS: dict[str, Callable[..., kb.Task]] = {
+    "text_classification": _text_classifier,
+    "token_classification": _token_classifier,
+    "question_answering": _question_answerer,
+    "multiple_choice": _multiple_choice,
+    "sentence_embedding": _sentence_embedder,
+    "fill_mask": _fill_mask,
+}
+
+
+def text_columns(arguments: Any) -> tuple[tuple[str, ...], str]:
+    """The columns of text classification: those with the texts, and that with the label."""
+    keys = reading.split(arguments.text_keys) or ("sentence",)
+    label_key = arguments.label_key or "label"
+    if "," in label_key and arguments.problem != SEVERAL_LABELS:
+        raise ValueError(
+            f"--label_key names one column, but is {label_key!r}: several are for "
+            f"--problem={SEVERAL_LABELS}."
+        )
+    return keys, label_key
+
+
+def _number(example: Row, key: str) -> float:
+    try:
+        return float(example[key])
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(
+            f"{example.source}: {key} must be a number, as in other rows, but is "
+            f"{example.get(key)!r}: correct it, or leave the row out."
+        ) from None

@@ -22,9 +22,9 @@ def attempt(directory: pathlib.Path, kind: str = "fine-tuning", **more) -> None:
 
 
 def test_a_command_that_is_refused_leaves_nothing(tmp_path):
-    with pytest.raises(ValueError, match="no column"):
-        with run_directory("fine-tuning", Arguments(str(tmp_path / "run"))):
-            raise ValueError("no column")
+    arguments = Arguments(str(tmp_path / "run"))
+    with pytest.raises(ValueError, match="no column"), run_directory("fine-tuning", arguments):
+        raise ValueError("no column")
     assert not (tmp_path / "run").exists()
 
 
