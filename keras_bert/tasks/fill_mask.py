@@ -149,6 +149,10 @@ class FillMask(Task):
         blanks = zip(answer["pieces"], answer["probabilities"], strict=True)
         return [list(zip(*blank, strict=True)) for blank in blanks][: answer["num_blanks"]]
 
+    @property
+    def score_names(self) -> tuple[str, ...]:
+        return ("accuracy", f"accuracy_at_{self.top_k}")
+
     def scores(self, examples, answers) -> dict[str, float]:
         """How often the likeliest piece, and one of the `top_k`, is the answer."""
         hits = [

@@ -13,6 +13,7 @@ from absl import logging
 
 from keras_bert.config import BertConfig
 from keras_bert.models.encoder import BertEncoder
+from keras_bert.tasks.labels import label_name
 from keras_bert.tasks.task import Example, Task
 from keras_bert.training import run
 
@@ -127,20 +128,34 @@ class KeepBest(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def balanced(examples: Sequence[Example]) -> list[Example]:
-    """Examples with weights by which every label counts as much as any other.
+def balanced_weights(labels: Sequence[str]) -> list[float]:
+    """Weights of examples by which every label counts as much as any other.
 
     A label of n among N examples and C labels weighs N / (C n), as in scikit-learn's "balanced".
 
+    Args:
+        labels: sequence of str, the label of each example.
+
+    Returns:
+        list of float, the `sample_weight` of `Task.dataset`.
+
+    Raises:
+        ValueError: an example has no label.
+
     Example:
 
-    >>> from keras_bert.tasks.fine_tuning import balanced
-    >>> [one["weight"] for one in balanced([{"label": "a"}, {"label": "a"}, {"label": "b"}])]
+    >>> from keras_bert.tasks.fine_tuning import balanced_weights
+    >>> balanced_weights(["a", "a", "b"])
     [0.75, 0.75, 1.5]
     """
-    counts = collections.Counter(str(example["label"]) for example in examples)
-    share = len(examples) / len(counts)
-    return [{**example, "weight": share / counts[str(example["label"])]} for example in examples]
+    names = [label_name(label) for label in labels]
+    if None in names:
+        raise ValueError(
+            f"Every example must have a label to weigh, but that of example {names.index(None)} is "
+            f"{labels[names.index(None)]!r}: leave it out."
+        )
+    counts = collections.Counter(names)
+    return [len(names) / (len(counts) * counts[name]) for name in names]
 
 
 def layer_rates(config: BertConfig, decay: float) -> dict[str, float]:

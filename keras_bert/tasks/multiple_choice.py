@@ -142,6 +142,10 @@ class MultipleChoice(Task):
         num_choices = answer.pop("num_choices")
         return {**answer, "probabilities": answer["probabilities"][:num_choices]}
 
+    @property
+    def score_names(self) -> tuple[str, ...]:
+        return ("accuracy",)
+
     def scores(self, examples, answers) -> dict[str, float]:
         """How good answers are: `accuracy`."""
         wanted = np.array([_label(example) for example in examples])

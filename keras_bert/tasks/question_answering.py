@@ -22,6 +22,7 @@ from keras_bert.tasks.task import (
     outputs_in_parts,
     packer_of,
     source_of,
+    taken,
 )
 from keras_bert.text.packing import Packer
 from keras_bert.text.windows import Windows, windows
@@ -185,28 +186,34 @@ class QuestionAnswerer(Task):
         return tf.add_n(lengths) + 3
 
     def dataset(
-        self, examples: Sequence[Example], batch_size: int, training: bool = False, seed: int = 0
+        self,
+        examples: Sequence[Example],
+        batch_size: int,
+        training: bool = False,
+        seed: int = 0,
+        sample_weight: Sequence[float] | None = None,
     ) -> tf.data.Dataset:
         """Batches for `fit` and `evaluate`, of rows: of a long context there are several.
 
-        A row that does not hold the whole answer learns that there is none. An example may have a
-        `weight`, float, by which the losses of its rows count; 1 where it says nothing.
+        A row that does not hold the whole answer learns that there is none.
 
         Args:
             examples: sequence of dicts.
             batch_size: int, rows of a batch; the last one may have fewer.
             training: bool, whether to shuffle the rows, anew for every epoch.
             seed: int, of the order, together with `tf.random.set_seed`.
+            sample_weight: sequence of float, one for each example, by which the losses of its rows
+                count; None counts all alike.
 
         Returns:
             One epoch of (features, labels, weights).
 
         Raises:
-            ValueError: there is no example, or one lacks a column or has a wrong answer.
+            ValueError: as of `Task.dataset`.
         """
-        columns = self.training_columns(examples, batch_size)
-        self._report_cut_questions(columns["question"])
-        rows, *targets = self._rows(columns)
+        inputs, columns = self.training_columns(examples, batch_size, sample_weight)
+        self._report_cut_questions(inputs["question"])
+        rows, *targets = self._rows(inputs, columns)
 
         def batch(indices: tf.Tensor):
             shape = [None, self.packer.sequence_length]
@@ -325,13 +332,18 @@ class QuestionAnswerer(Task):
         best = [dict(zip(_BEST, one, strict=True)) for one in zip(*columns, strict=True)]
         return {**answer, "best_answers": [one for one in best if one["answer"]]}
 
+    @property
+    def score_names(self) -> tuple[str, ...]:
+        return ("f1", "exact")
+
     def scores(self, examples, answers) -> dict[str, float]:
         """How good answers are, by the field's scripts, from 0 to 100.
 
         Returns:
-            `f1`, `exact` and more: SQuAD 1.1's or 2.0's, with the best threshold of no answer where
-            the task has one; or CMRC 2018's where every question has an answer, and half of them
-            or more one with a Chinese character, since Chinese has no spaces between its words.
+            `f1`, `exact` and what the script says besides: SQuAD 1.1's or 2.0's, with the best
+            threshold of no answer where the task has one; or CMRC 2018's where every question has
+            an answer, and half of them or more one with a Chinese character, since Chinese has no
+            spaces between its words.
         """
         golds = [[] if e.get("impossible") else _answers_of(e) for e in examples]
         said = [answer["answer"] for answer in answers]
@@ -406,7 +418,9 @@ class QuestionAnswerer(Task):
         ]
         return scores, *spans
 
-    def _rows(self, columns: Mapping[str, tf.Tensor]) -> tuple[dict, dict, dict]:
+    def _rows(
+        self, inputs: Mapping[str, tf.Tensor], columns: Mapping[str, tf.Tensor]
+    ) -> tuple[dict, dict, dict]:
         """All rows of all examples, without padding, and their labels and weights.
 
         Returns:
@@ -414,13 +428,12 @@ class QuestionAnswerer(Task):
         """
 
         def make(indices: tf.Tensor):
-            some = {name: tf.gather(values, indices) for name, values in columns.items()}
-            features = self.features(some)
+            features = self.features(taken(inputs, indices))
             there = features["padding_mask"] > 0
             flat = {n: tf.boolean_mask(features[n], there) for n in ("token_ids", "segment_ids")}
             lengths = tf.reduce_sum(features["padding_mask"], axis=1)
             rows_of = tf.gather(indices, features["rows_of"])
-            return flat, lengths, rows_of, *self.targets(some, features)
+            return flat, lengths, rows_of, *self.targets(taken(columns, indices), features)
 
         num_examples = len(columns["weight"])
         parts = batches(make, num_examples, _MAKE_BATCH, training=False, seed=0)

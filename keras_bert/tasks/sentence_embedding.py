@@ -207,6 +207,12 @@ class SentenceEmbedder(Task):
             return {"token_embeddings": answer["token_embeddings"][: answer["num_tokens"]]}
         return answer
 
+    @property
+    def score_names(self) -> tuple[str, ...]:
+        if self.problem == "cosine_regression":
+            return ("spearman", "pearson")
+        return ("accuracy@1", "recall@10", "mrr")
+
     def scores(self, examples, answers) -> dict[str, float]:
         """How good answers are; the texts that go with those answered are embedded here.
 

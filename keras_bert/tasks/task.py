@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from absl import logging
 
 from keras_bert.layers.rows import FlattenRows
 from keras_bert.models.encoder import INPUTS, BertEncoder
+from keras_bert.tasks import labels
 from keras_bert.text.packing import Packer
 from keras_bert.text.tokenizer import Tokenizer
 from keras_bert.training.trainable import Trainable
@@ -27,9 +29,9 @@ LENGTH_MULTIPLE = 8
 class Task(Trainable):
     """A model with all that belongs to one task: what it reads, learns from, and says.
 
-    An example is a dict with the columns that `example_spec` names, what is to be learned, and, if
-    it comes from a file, its `source`, which errors name. Each step is TensorFlow operations on a
-    batch and is the same in training, evaluation, and the exported SavedModel:
+    An example is a dict with the columns that `example_spec` names and what is to be learned; if it
+    comes from a file it has an attribute `source`, which errors name. Each step is TensorFlow
+    operations on a batch and is the same in training, evaluation, and the exported SavedModel:
 
         examples -> features -> the model -> outputs -> answers
 
@@ -100,7 +102,7 @@ class Task(Trainable):
         """Labels and their weights for every output that has a loss.
 
         Args:
-            columns: a batch of examples with their `target_columns` and float32 [B] `weight`.
+            columns: a batch of the `target_columns`, with float32 [B] `weight`.
             features: what `features` made of it.
         """
         raise NotImplementedError
@@ -123,8 +125,16 @@ class Task(Trainable):
         """
         return answer
 
+    @property
+    def score_names(self) -> tuple[str, ...]:
+        """The names that `scores` has, whatever the data; models are chosen by the first one.
+
+        `metrics.is_better` knows of which of them less is better.
+        """
+        raise NotImplementedError
+
     def scores(self, examples: Sequence[Example], answers: Sequence[Any]) -> dict[str, float]:
-        """How good answers are; the first score is the one that models are chosen by."""
+        """How good answers are, by `score_names`."""
         raise NotImplementedError
 
     def settings(self) -> dict[str, Any]:
@@ -190,25 +200,33 @@ class Task(Trainable):
         return tuple(tensor.name for tensor in keras.tree.flatten(self.inputs))
 
     def dataset(
-        self, examples: Sequence[Example], batch_size: int, training: bool = False, seed: int = 0
+        self,
+        examples: Sequence[Example],
+        batch_size: int,
+        training: bool = False,
+        seed: int = 0,
+        sample_weight: Sequence[float] | None = None,
     ) -> tf.data.Dataset:
         """Batches for `fit` and `evaluate`.
-
-        An example may have a `weight`, float, by which its loss counts; 1 where it says nothing.
 
         Args:
             examples: sequence of dicts.
             batch_size: int, examples of a batch; the last one may have fewer.
             training: bool, whether to shuffle, anew for every epoch.
             seed: int, of the order, together with `tf.random.set_seed`.
+            sample_weight: sequence of float, one for each example, by which its loss counts; None
+                counts all alike.
 
         Returns:
             One epoch of (features, labels, weights).
 
         Raises:
-            ValueError: there is no example, or one lacks a column or has a wrong label.
+            ValueError: there is no example, one lacks a column or has a wrong label, or weights are
+                not as many, or negative.
         """
-        columns = self.training_columns(examples, batch_size)
+        inputs, targets = self.training_columns(examples, batch_size, sample_weight)
+        # What is learned may be read as well; a column that the user named so is what is read.
+        columns = {**targets, **inputs}
         lengths = []
         for first in range(0, len(examples), 1024):
             some = {name: values[first : first + 1024] for name, values in columns.items()}
@@ -216,23 +234,30 @@ class Task(Trainable):
         self._report_truncation(np.concatenate(lengths))
 
         def batch(indices: tf.Tensor):
-            some = {name: tf.gather(values, indices) for name, values in columns.items()}
-            features = self.features(some)
-            return (self.model_inputs(features), *self.targets(some, features))
+            features = self.features(taken(columns, indices))
+            labels = self.targets(taken(targets, indices), features)
+            return (self.model_inputs(features), *labels)
 
         return batches(batch, len(examples), batch_size, training, seed)
 
     def training_columns(
-        self, examples: Sequence[Example], batch_size: int
-    ) -> dict[str, tf.Tensor | tf.RaggedTensor]:
-        """All that `dataset` needs of examples, as columns; raises what it raises."""
+        self,
+        examples: Sequence[Example],
+        batch_size: int,
+        sample_weight: Sequence[float] | None = None,
+    ) -> tuple[dict[str, tf.Tensor | tf.RaggedTensor], dict[str, tf.Tensor | tf.RaggedTensor]]:
+        """All that `dataset` needs of examples, as columns; raises what it raises.
+
+        Returns:
+            The `input_columns`; and the `target_columns` with float32 [N] `weight`.
+        """
         if not examples:
             raise ValueError("There must be at least one example, but there is none: check files.")
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}.")
-        columns = {**self.input_columns(examples), **self.target_columns(examples)}
-        weights = tf.constant([float(example.get("weight", 1.0)) for example in examples])
-        return {**columns, "weight": weights}
+        inputs = self.input_columns(examples)
+        weight = _weights(sample_weight, examples)
+        return inputs, {**self.target_columns(examples), "weight": weight}
 
     def input_columns(self, examples: Sequence[Example]) -> dict[str, tf.Tensor | tf.RaggedTensor]:
         """The columns of `example_spec` as tensors.
@@ -417,25 +442,64 @@ def packer_of(encoder: BertEncoder, tokenizer: Tokenizer, own: Mapping[str, Any]
 
 
 def source_of(example: Example) -> str:
-    """Where an example came from, for an error that is about it."""
-    return str(example.get("source") or f"the example {dict(example)!r:.200}")
+    """Where an example came from, for an error that is about it: its `source`, if it has one."""
+    return str(getattr(example, "source", None) or f"the example {dict(example)!r:.200}")
+
+
+def missing_column(example: Example, name: str) -> str:
+    """What is said of an example that lacks a column: those that it has, the nearest name first."""
+    there = [str(column) for column in example]
+    nearest = difflib.get_close_matches(name, there, n=3, cutoff=0.5)
+    there = [*nearest, *(column for column in there if column not in nearest)]
+    return (
+        f"{source_of(example)}: there must be a column {name!r}, but there "
+        f"{'is' if len(there) == 1 else 'are'} {', '.join(map(repr, there[:20])) or 'none'}: give "
+        "the column, or name another one when the task is made."
+    )
 
 
 def label_index(names: Sequence[str]) -> Callable[[Any, Example], int]:
-    """A function of a label's name and its example that gives its index, or says what is wrong."""
-    indices = {name: i for i, name in enumerate(names)}
+    """A function of a label and its example that gives its index, or says what is wrong."""
+    indices = labels.index_of(names)
 
-    def index(name: Any, example: Example) -> int:
-        if str(name) not in indices:
-            some = ", ".join(repr(one) for one in names[:10])
-            raise ValueError(
-                f"{source_of(example)}: a label must be one of {some}"
-                f"{' ...' if len(names) > 10 else ''}, but is {name!r}: correct it, or name all "
-                "labels when the task is made."
-            )
-        return indices[str(name)]
+    def index(label: Any, example: Example) -> int:
+        found = indices.get(labels.key(label))
+        if found is not None:
+            return found
+        some = ", ".join(repr(one) for one in names[:10])
+        advice = "correct it, or name all labels when the task is made"
+        if not labels.has_label(label, names):
+            advice = "it has no label, so leave it out, or correct it"
+        raise ValueError(
+            f"{source_of(example)}: a label must be one of {some}"
+            f"{' ...' if len(names) > 10 else ''}, but is {label!r:.100}: {advice}."
+        )
 
     return index
+
+
+def taken(columns: Mapping[str, tf.Tensor], indices: tf.Tensor) -> dict[str, tf.Tensor]:
+    """The rows of columns that indices name."""
+    return {name: tf.gather(values, indices) for name, values in columns.items()}
+
+
+def _weights(sample_weight: Sequence[float] | None, examples: Sequence[Example]) -> tf.Tensor:
+    if sample_weight is None:
+        return tf.ones(len(examples))
+    weights = np.asarray(sample_weight, "float32")
+    if weights.shape != (len(examples),):
+        raise ValueError(
+            f"sample_weight must have a number for each of the {len(examples)} examples, but has "
+            f"the shape {weights.shape}: give as many."
+        )
+    is_right = np.isfinite(weights) & (weights >= 0)
+    if not is_right.all():
+        wrong = int(np.argmin(is_right))
+        raise ValueError(
+            f"{source_of(examples[wrong])}: a weight must be finite and at least 0, but "
+            f"sample_weight[{wrong}] is {weights[wrong]}: correct it; 0 leaves an example out."
+        )
+    return tf.constant(weights)
 
 
 def _check_fit(encoder: BertEncoder, packer: Packer) -> None:
@@ -467,14 +531,16 @@ def _buckets(examples: Sequence[Example]) -> Iterator[list[int]]:
 
 
 def _value(example: Example, name: str, rank: int) -> Any:
-    value = example.get(name)
+    if name not in example:
+        raise ValueError(missing_column(example, name))
+    value = example[name]
     wanted = "a text" if rank == 1 else "a list of texts"
     is_list = isinstance(value, Sequence) and not isinstance(value, str | bytes)
     texts = value if rank == 2 and is_list else [value]
     if is_list != (rank == 2) or not all(isinstance(text, str | bytes) for text in texts):
         raise ValueError(
-            f"{source_of(example)}: {name} must be {wanted}, but is {value!r:.100}: give the "
-            "column, or name another one when the task is made."
+            f"{source_of(example)}: {name} must be {wanted}, but is {value!r:.100}: correct "
+            "it, or leave the example out."
         )
     return value
 

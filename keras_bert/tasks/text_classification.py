@@ -13,6 +13,7 @@ from keras_bert import metrics
 from keras_bert.layers.dropout import Dropout
 from keras_bert.layers.rows import GatherRows, MeanOfRows
 from keras_bert.models.encoder import BertEncoder, encoder_inputs
+from keras_bert.tasks.labels import NO_LABEL, checked_labels, key, label_number, names_of
 from keras_bert.tasks.task import (
     Example,
     Task,
@@ -21,6 +22,7 @@ from keras_bert.tasks.task import (
     head_initializer,
     label_index,
     labels_of,
+    missing_column,
     packer_of,
     row_inputs,
     source_of,
@@ -39,9 +41,9 @@ PROBLEMS = (
 class TextClassifier(Task):
     """A linear layer on the pooled output (Devlin et al. 2018, section 4.1).
 
-    An example has its texts under `text_keys`, one or two of them, and its `label`: a name; a list
-    of names, or one string of them with commas between (several labels); a number, or a list of
-    them (regression).
+    An example has its texts under `text_keys`, one or two of them, and under `label_key` its label:
+    a name or a number; a list of names, one string of them with commas between, or a 0 or 1 for
+    each label (several labels); a number, or a list of them (regression).
 
     Args:
         encoder: BertEncoder.
@@ -53,6 +55,7 @@ class TextClassifier(Task):
             for single texts. None cuts.
         dropout: float, before the head; None takes the encoder's.
         initializer: initializer of the head; None is a normal one, as in transformers.
+        label_key: str, the column with the label.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -87,8 +90,11 @@ class TextClassifier(Task):
         dropout: float | None = None,
         initializer=None,
         name: str = "text_classifier",
+        *,
+        label_key: str = "label",
     ):
-        _check_arguments(labels, text_keys, problem, stride)
+        _check_arguments(text_keys, label_key, problem, stride)
+        labels = checked_labels(labels, 2 if problem == "single_label_classification" else 1)
         initializer = head_initializer(encoder, initializer)
         inputs = encoder_inputs() if stride is None else row_inputs()
         pooled = encoder.pooled(inputs if stride is None else flat_rows(inputs))
@@ -101,8 +107,9 @@ class TextClassifier(Task):
             logits = MeanOfRows()(logits, inputs["padding_mask"])
         super().__init__(encoder, packer, inputs, {"logits": logits}, name=name)
         encoder.pooler.trainable = self.USES_POOLER
-        self.labels = tuple(labels)
+        self.labels = labels
         self.text_keys = tuple(text_keys)
+        self.label_key = label_key
         self.problem = problem
         self.stride = stride
         self.dropout = dropout
@@ -141,7 +148,7 @@ class TextClassifier(Task):
 
     def target_columns(self, examples: Sequence[Example]) -> dict[str, Any]:
         if self.problem == "regression":
-            targets = [_numbers(example, len(self.labels)) for example in examples]
+            targets = [self._numbers(example) for example in examples]
         else:
             targets = np.zeros([len(examples), len(self.labels)], "float32")
             index = label_index(self.labels)
@@ -206,6 +213,14 @@ class TextClassifier(Task):
             "probabilities": probabilities,
         }
 
+    @property
+    def score_names(self) -> tuple[str, ...]:
+        return {
+            "single_label_classification": ("accuracy", "f1", "matthews"),
+            "multi_label_classification": ("f1_micro", "f1_macro", "accuracy"),
+            "regression": ("pearson", "spearman", "mean_squared_error"),
+        }[self.problem]
+
     def scores(self, examples, answers) -> dict[str, float]:
         """How good answers are.
 
@@ -215,7 +230,7 @@ class TextClassifier(Task):
             regression `pearson`, `spearman` and `mean_squared_error` of the first number.
         """
         if self.problem == "regression":
-            wanted = np.array([_numbers(example, len(self.labels))[0] for example in examples])
+            wanted = np.array([self._numbers(example)[0] for example in examples])
             values = np.array([answer["values"][0] for answer in answers])
             return {
                 "pearson": metrics.pearson_correlation(wanted, values),
@@ -231,7 +246,8 @@ class TextClassifier(Task):
                 "accuracy": float((gold == chosen).all(axis=1).mean()),
             }
         wanted = gold.argmax(axis=1)
-        said = np.array([self.labels.index(answer["label"]) for answer in answers])
+        index = label_index(self.labels)
+        said = np.array([index(a["label"], e) for e, a in zip(examples, answers, strict=True)])
         binary = len(self.labels) == 2
         return {
             "accuracy": metrics.accuracy(wanted, said),
@@ -247,6 +263,7 @@ class TextClassifier(Task):
             "classifier_dropout": self.dropout,
             "keras_bert": {
                 "text_keys": list(self.text_keys),
+                "label_key": self.label_key,
                 "sequence_length": self.packer.sequence_length,
                 "stride": self.stride,
             },
@@ -266,43 +283,53 @@ class TextClassifier(Task):
             own.get("stride"),
             settings.get("classifier_dropout"),
             initializer,
+            label_key=own.get("label_key", "label"),
         )
 
-    def _names(self, example: Example) -> Sequence[str]:
-        """The names of an example's labels."""
-        value = example.get("label")
+    def _names(self, example: Example) -> Sequence[Any]:
+        """The labels of an example, by name."""
+        value = self._label(example)
         if self.problem == "single_label_classification":
             return [value]
-        names = value.split(",") if isinstance(value, str) else value
-        return [name for name in names or () if name != ""]
+        if key(value) in (None, NO_LABEL) and key(value) not in self.labels:
+            raise ValueError(
+                f"{source_of(example)}: {self.label_key} must have the labels of the example, but "
+                f"is {value!r}: leave the example out, or write [] or an empty text for none of "
+                "them."
+            )
+        try:
+            return names_of(value, self.labels)
+        except ValueError as error:
+            raise ValueError(f"{source_of(example)}: {error}") from None
+
+    def _numbers(self, example: Example) -> list[float]:
+        """The numbers of an example, as many as there are `labels`."""
+        value, count = self._label(example), len(self.labels)
+        values = value.split(",") if isinstance(value, str) else np.ravel(value).tolist()
+        numbers = list(map(label_number, values))
+        if len(numbers) != count or None in numbers:
+            raise ValueError(
+                f"{source_of(example)}: a label must be "
+                f"{'a finite number' if count == 1 else f'{count} finite numbers'}, but is "
+                f"{value!r:.100}: correct it, or leave the example out."
+            )
+        return numbers
+
+    def _label(self, example: Example) -> Any:
+        if self.label_key not in example:
+            raise ValueError(missing_column(example, self.label_key))
+        return example[self.label_key]
 
 
-def _numbers(example: Example, count: int) -> list[float]:
-    value = example.get("label")
-    values = value.split(",") if isinstance(value, str) else np.ravel(value).tolist()
-    try:
-        numbers = [float(one) for one in values]
-    except (TypeError, ValueError):
-        numbers = []
-    if len(numbers) != count or not np.isfinite(numbers).all():
-        raise ValueError(
-            f"{source_of(example)}: a label must be {count} finite numbers, but is {value!r}: "
-            "correct it, or leave the example out."
-        )
-    return numbers
-
-
-def _check_arguments(labels, text_keys, problem: str, stride: int | None) -> None:
+def _check_arguments(text_keys, label_key: str, problem: str, stride: int | None) -> None:
     if problem not in PROBLEMS:
         raise ValueError(f"problem must be one of {PROBLEMS}, not {problem!r}.")
-    if isinstance(labels, str) or not labels or len(set(labels)) < len(labels):
-        raise ValueError(f"labels must be names, each once, not {labels!r}.")
-    if problem == "single_label_classification" and len(labels) < 2:
-        raise ValueError(
-            f"There must be at least two classes to tell apart, not only {labels!r}: name all "
-            "labels, or add examples of another one."
-        )
     if isinstance(text_keys, str) or not 1 <= len(text_keys) <= 2:
         raise ValueError(f"text_keys must be a sequence of one or two columns, not {text_keys!r}.")
+    if len({*text_keys, label_key}) <= len(text_keys):
+        raise ValueError(
+            f"text_keys and label_key must be different columns, but are {tuple(text_keys)} and "
+            f"{label_key!r}: name each once."
+        )
     if stride is not None and len(text_keys) > 1:
         raise ValueError("A stride is for single texts: leave it out for pairs, which are cut.")

@@ -166,26 +166,31 @@ class TokenClassifier(Task):
         return pieces.row_lengths() + 2
 
     def dataset(
-        self, examples: Sequence[Example], batch_size: int, training: bool = False, seed: int = 0
+        self,
+        examples: Sequence[Example],
+        batch_size: int,
+        training: bool = False,
+        seed: int = 0,
+        sample_weight: Sequence[float] | None = None,
     ) -> tf.data.Dataset:
         """Batches for `fit` and `evaluate`, of rows: a long example has several.
 
-        An example may have a `weight`, float, by which the losses of its words count; 1 where it
-        says nothing. Every word counts once.
+        Every word counts once, by the weight of its example.
 
         Args:
             examples: sequence of dicts.
             batch_size: int, rows of a batch; the last one may have fewer.
             training: bool, whether to shuffle the examples, anew for every epoch.
             seed: int, of the order, together with `tf.random.set_seed`.
+            sample_weight: sequence of float, one for each example; None counts all alike.
 
         Returns:
             One epoch of (features, labels, weights).
 
         Raises:
-            ValueError: there is no example, or one lacks a column or has a wrong label.
+            ValueError: as of `Task.dataset`.
         """
-        batches = super().dataset(examples, batch_size, training, seed)
+        batches = super().dataset(examples, batch_size, training, seed, sample_weight)
         num_rows = self._num_rows(examples)
         if num_rows == len(examples):
             return batches
@@ -286,6 +291,12 @@ class TokenClassifier(Task):
             {field: answer[name][i] for field, name in _ENTITY_FIELDS.items()}
             for i in range(answer["num_entities"])
         ]
+
+    @property
+    def score_names(self) -> tuple[str, ...]:
+        if self._scheme.is_of_entities:
+            return ("f1", "precision", "recall", "accuracy")
+        return ("accuracy", "f1_macro")
 
     def scores(self, examples, answers) -> dict[str, float]:
         """How good answers to examples with `words` are.

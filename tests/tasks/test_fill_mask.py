@@ -71,12 +71,18 @@ def test_scores_look_at_all_candidates(task):
     assert scores["accuracy_at_4"] == pytest.approx(2 / 3)
 
 
+class Row(dict):
+    """An example of a file."""
+
+    source = "blanks.jsonl:7"
+
+
 @pytest.mark.parametrize(
     ("answers", "message"),
     [(["fox"], "for each of the 2"), (["fox", "unheard"], "'unheard' is none"), (None, "None")],
 )
 def test_an_answer_that_cannot_be_learned_is_an_error(task, answers, message):
-    example = {"text": "[MASK] [MASK]", "answers": answers, "source": "blanks.jsonl:7"}
+    example = Row(text="[MASK] [MASK]", answers=answers)
     with pytest.raises(ValueError, match=rf"blanks.jsonl:7: .*{message}"):
         task.dataset([example], 1)
 

@@ -76,11 +76,13 @@ def test_num_batches_counts_what_is_not_known():
 
 
 def test_balanced_labels_weigh_the_same_in_all():
-    examples = [{"label": label} for label in "aabbbc"]
-    sums = dict.fromkeys("abc", 0.0)
-    for example in fine_tuning.balanced(examples):
-        sums[example["label"]] += example["weight"]
-    assert list(sums.values()) == pytest.approx([2.0, 2.0, 2.0])
+    labels = [*"aabbb", 1, "1.0"]
+    sums = dict.fromkeys("ab1", 0.0)
+    for label, weight in zip("aabbb11", fine_tuning.balanced_weights(labels), strict=True):
+        sums[label] += weight
+    assert list(sums.values()) == pytest.approx([7 / 3] * 3)
+    with pytest.raises(ValueError, match="that of example 1 is '-'"):
+        fine_tuning.balanced_weights(["a", "-"])
 
 
 def test_every_weight_has_its_layers_rate(task):

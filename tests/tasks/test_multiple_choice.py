@@ -55,11 +55,17 @@ def test_a_choice_that_is_not_there_has_no_part_in_loss_and_answers(task):
     np.testing.assert_allclose(answers["probabilities"][:1, :2], tf.nn.softmax(alone), rtol=1e-5)
 
 
+class Row(dict):
+    """An example of a file."""
+
+    source = "swag.csv:7"
+
+
 @pytest.mark.parametrize("label", [3, -1, "0", None])
 def test_a_label_is_the_index_of_a_choice(task, label):
     example = {"context": "", "question": "", "choices": ["a", "b", "c"], "label": label}
     with pytest.raises(ValueError, match=r"swag\.csv:7: the label must be the index of one of"):
-        task.target_columns([{**example, "source": "swag.csv:7"}])
+        task.target_columns([Row(example)])
 
 
 def test_choices_must_be_a_list(task):

@@ -39,6 +39,12 @@ def task_with_none(tokenizer, config):
     return make_task(tokenizer, config, max_answer_tokens=6, num_best=7, no_answer_threshold=0.0)
 
 
+class Row(dict):
+    """An example of a file."""
+
+    source = "f.json:7"
+
+
 def example_of(context, answer, question="Who jump?", nth=0, **more):
     start = [m.start() for m in re.finditer(re.escape(answer), context)][nth]
     example = {"question": question, "context": context, "answers": [answer]}
@@ -49,8 +55,8 @@ def features_of(task, examples):
     return task.features(task.input_columns(examples))
 
 
-def targets_of(task, examples):
-    weights = tf.constant([example.get("weight", 1.0) for example in examples])
+def targets_of(task, examples, weights=None):
+    weights = tf.ones(len(examples)) if weights is None else tf.constant(weights)
     columns = {**task.target_columns(examples), "weight": weights}
     features = features_of(task, examples)
     return features, *task.targets(columns, features)
@@ -141,10 +147,10 @@ def test_a_question_is_cut(tokenizer, config, most, stride, expected, caplog):
 
 def test_targets_are_the_places_of_the_answer(task):
     examples = [
-        example_of("the quick brown fox", "quick brown", question="Who?", weight=0.25),
+        example_of("the quick brown fox", "quick brown", question="Who?"),
         example_of("an unaffordable film", "affordable", question="Who?"),
     ]
-    features, labels, weights = targets_of(task, examples)
+    features, labels, weights = targets_of(task, examples, [0.25, 1.0])
     assert features["rows_of"].numpy().tolist() == [0, 1]
     # [CLS] w ##h ##o ? [SEP] the quick brown fox; a ##n un ##a ##f ##f ##ord ##able film
     assert labels["start_logits"].numpy().tolist() == [7, 9]
@@ -366,8 +372,7 @@ def test_examples_learned_by_heart_are_answered(tokenizer, config):
 def test_the_loss_is_the_mean_of_start_and_end(tokenizer, config):
     task = make_task(tokenizer, config, no_answer_threshold=0.0)
     task.compile("sgd", **task.objective())
-    examples = [{**example, "weight": i + 0.5} for i, example in enumerate(EXAMPLES)]
-    features, y, w = targets_of(task, examples)
+    features, y, w = targets_of(task, EXAMPLES, [0.5, 1.5, 2.5, 3.5])
     x = {name: value[:, :21] for name, value in task.model_inputs(features).items()}
     logits = task(x)
     total = 0.0
@@ -483,7 +488,7 @@ def test_what_is_cut_or_lost_is_said(tokenizer, config, caplog):
     ],
 )
 def test_wrong_examples_are_named(task, change, message):
-    example = {**example_of("the fox", "fox"), "source": "f.json:7", **change}
+    example = Row({**example_of("the fox", "fox"), **change})
     with pytest.raises(ValueError, match=message):
         task.dataset([example_of("a dog", "dog"), example], 2)
 

@@ -145,8 +145,8 @@ def test_rows_of_an_example_are_its_texts(task, encoder, packer):
             np.testing.assert_array_equal(features[name][:, row], rows[:, :8])
     assert labels["embeddings"].numpy().tolist() == [0.0, 0.0]
     assert weights["embeddings"].numpy().tolist() == [1.0, 1.0]
-    examples = [{**example, "weight": 0.5} for example in PAIRS]
-    [(features, labels, weights)] = regression(encoder, packer).dataset(examples, batch_size=4)
+    data = regression(encoder, packer).dataset(PAIRS, batch_size=4, sample_weight=[0.5] * 4)
+    [(features, labels, weights)] = data
     assert features["token_ids"].shape == (4, 2, 8)
     assert labels["embeddings"].numpy().tolist() == [1.0, 0.0, 0.5, np.float32(0.8)]
     assert weights["embeddings"].numpy().tolist() == [0.5] * 4
@@ -231,7 +231,7 @@ def test_labels_are_learned_by_heart(config, packer):
     assert scores["spearman"] == pytest.approx(1.0) and scores["pearson"] > 0.99
 
 
-def gradients_of(task, examples, num_micro_batches):
+def gradients_of(task, examples, num_micro_batches, weights=None):
     """What a step of plain gradient descent adds to the weights, and its logs."""
     before = task.get_weights()
     task.compile(
@@ -240,7 +240,8 @@ def gradients_of(task, examples, num_micro_batches):
         num_micro_batches=num_micro_batches,
         run_eagerly=True,
     )
-    logs = task.fit(task.dataset(examples, batch_size=4), verbose=0).history
+    data = task.dataset(examples, batch_size=4, sample_weight=weights)
+    logs = task.fit(data, verbose=0).history
     steps = [new - old for new, old in zip(task.get_weights(), before, strict=True)]
     task.set_weights(before)
     return steps, logs["loss"][0]
@@ -249,9 +250,8 @@ def gradients_of(task, examples, num_micro_batches):
 def test_micro_batches_do_not_change_cosine_regression(encoder, packer):
     task = regression(encoder, packer)
     weights = (1.0, 0.0, 3.0, 0.5)
-    examples = [{**e, "weight": w} for e, w in zip(PAIRS, weights, strict=True)]
-    whole, loss = gradients_of(task, examples, 1)
-    parts, same_loss = gradients_of(task, examples, 2)
+    whole, loss = gradients_of(task, PAIRS, 1, weights)
+    parts, same_loss = gradients_of(task, PAIRS, 2, weights)
     assert same_loss == pytest.approx(loss, rel=1e-5)
     assert max(np.abs(step).max() for step in whole) > 1e-3
     for some, other in zip(whole, parts, strict=True):
@@ -290,6 +290,12 @@ def test_correlations_are_those_of_cosines_and_labels(encoder, packer, monkeypat
     assert task.scores(examples, answers) == pytest.approx({"spearman": 1.0, "pearson": expected})
 
 
+class Row(dict):
+    """An example of a file."""
+
+    source = "a.tsv:3"
+
+
 @pytest.mark.parametrize(
     ("problem", "change", "message"),
     [
@@ -305,7 +311,7 @@ def test_correlations_are_those_of_cosines_and_labels(encoder, packer, monkeypat
 def test_bad_examples_are_errors(encoder, packer, problem, change, message):
     task = SentenceEmbedder(encoder, packer, problem=problem, label_range=(0, 5))
     with pytest.raises(ValueError, match=message):
-        task.dataset([PAIRS[0], {**PAIRS[1], **change, "source": "a.tsv:3"}], 2)
+        task.dataset([PAIRS[0], Row({**PAIRS[1], **change})], 2)
 
 
 @pytest.mark.parametrize(

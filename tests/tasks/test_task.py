@@ -110,8 +110,10 @@ def test_examples_are_learned_by_heart_and_answers_are_the_same_everywhere(
     task.compile(kb.AdamW(2e-3, bias_correction=True), **task.objective())
     task.fit(task.dataset(examples, batch_size=3, training=True).repeat(400), verbose=0)
     answers = task(examples)
-    score = next(iter(task.scores(examples, answers).values()))
-    assert score > 0.99  # of 1, or of 100
+    scores = task.scores(examples, answers)
+    assert scores[task.score_names[0]] > 0.99  # of 1, or of 100
+    assert tuple(scores)[: len(task.score_names)] == task.score_names
+    assert name == "answers" or len(scores) == len(task.score_names)
 
     # Answers do not depend on what else is in the batch, or on the order.
     close(task(examples[::-1])[::-1], answers)
@@ -182,10 +184,38 @@ def test_every_epoch_has_an_order_of_its_own(classifier):
     assert batches_of(resumed) == once[4:]
 
 
+class Row(dict):
+    """An example of a file."""
+
+    source = "a.tsv:7"
+
+
 def test_weights_of_examples(classifier):
-    examples = [{"sentence": "a", "label": "no", "weight": 0.25}, {"sentence": "b", "label": "yes"}]
-    [(_, _, weights)] = classifier.dataset(examples, 7)
+    examples = [{"sentence": "a", "label": "no", "weight": 9.0}, {"sentence": "b", "label": "yes"}]
+    [(_, _, weights)] = classifier.dataset(examples, 7, sample_weight=[0.25, 1.0])
     assert weights["logits"].numpy().tolist() == [0.25, 1.0]
+    [(_, _, weights)] = classifier.dataset(examples, 7)  # a column may have any name
+    assert weights["logits"].numpy().tolist() == [1.0, 1.0]
+    with pytest.raises(ValueError, match="for each of the 2 examples"):
+        classifier.dataset(examples, 7, sample_weight=[1.0])
+    with pytest.raises(ValueError, match=r"a\.tsv:7: a weight .* sample_weight\[1\] is -1"):
+        classifier.dataset([examples[0], Row(examples[1])], 7, sample_weight=[1.0, -1.0])
+
+
+def test_names_of_columns_are_the_users(tokenizer, config):
+    keys = {"text_keys": ("label", "weight"), "label_key": "source"}
+    encoder, packer = kb.BertEncoder(config), kb.Packer(tokenizer, 9)
+    task = kb.TextClassifier(encoder, packer, ("no", "yes"), **keys)
+    usual = kb.TextClassifier(encoder, packer, ("no", "yes"), ("a", "b"))
+    example = {"label": "fox", "weight": "film", "source": "yes", "answer": "no"}
+    [batch] = task.dataset([example], 1).as_numpy_iterator()
+    [same] = usual.dataset([{"a": "fox", "b": "film", "label": "yes"}], 1).as_numpy_iterator()
+    keras.tree.map_structure(np.testing.assert_array_equal, batch, same)
+    assert task.settings()["keras_bert"]["label_key"] == "source"
+    again = kb.TextClassifier.from_settings(encoder, tokenizer, task.settings())
+    assert (again.text_keys, again.label_key) == (task.text_keys, "source")
+    with pytest.raises(ValueError, match="must be different columns"):
+        kb.TextClassifier(encoder, packer, ("no", "yes"), ("a",), label_key="a")
 
 
 def test_rows_are_as_long_as_the_longest_of_the_batch(classifier):
@@ -211,9 +241,13 @@ def test_no_texts_no_answers(classifier):
     [
         ([], "at least one example"),
         ([{"sentence": 3, "label": "no"}], "sentence must be a text, but is 3"),
-        ([{"text": "a", "label": "no", "source": "a.tsv:7"}], "a.tsv:7: sentence must be a text"),
-        ([{"sentence": "a", "label": "Yes", "source": "a.tsv:7"}], "a.tsv:7: a label .* 'Yes'"),
-        ([{"sentence": "a"}], "a label must be one of 'no', 'yes', but is None"),
+        ([Row(label="no", sent="a")], "a.tsv:7: .* 'sentence', but there are 'sent', 'label'"),
+        ([Row(sentence=None, label="no")], "a.tsv:7: sentence must be a text, but is None"),
+        ([Row(sentence="a", label="Yes")], "a.tsv:7: a label .* 'Yes': correct it"),
+        ([Row(sentence="a", label=None)], "a.tsv:7: a label .* but is None: .* leave it out"),
+        ([Row(sentence="a", label="-")], "but is '-': .* leave it out"),
+        ([Row(sentence="a", label=-1)], "but is -1: .* leave it out"),
+        ([Row(sentence="a", labl="no")], "a.tsv:7: .* a column 'label', but .* 'labl', 'sentence'"),
     ],
 )
 def test_bad_examples(classifier, examples, message):
@@ -248,5 +282,6 @@ def test_labels_of_transformers_settings():
 
 
 def test_labels_are_looked_up_by_name():
-    index = label_index(("0", "1"))
-    assert index(1, {}) == index("1", {}) == 1
+    index = label_index(("0", "1.0"))
+    assert [index(label, {}) for label in (1, "1", 1.0, "1.0", np.int64(1), b" 1")] == [1] * 6
+    assert label_index(("-", "-1"))("-", {}) == 0  # labels that are named are labels

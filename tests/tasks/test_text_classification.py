@@ -91,8 +91,53 @@ def test_arguments_are_checked(tokenizer, config, arguments, message):
         task_of(tokenizer, config, **arguments)
 
 
-@pytest.mark.parametrize("label", ["one", None, "1,2", float("nan")])
-def test_numbers_must_be_numbers(tokenizer, config, label):
-    task = task_of(tokenizer, config, ("score",), problem="regression")
-    with pytest.raises(ValueError, match=r"a\.tsv:3: a label must be 1 finite numbers"):
-        task.target_columns([{"sentence": "a", "label": label, "source": "a.tsv:3"}])
+class Row(dict):
+    """An example of a file."""
+
+    source = "a.tsv:3"
+
+
+@pytest.fixture(scope="module")
+def regression(tokenizer, config):
+    return task_of(tokenizer, config, ("score",), problem="regression")
+
+
+@pytest.mark.parametrize("label", ["one", None, "1,2", float("nan"), "", [1, 2], "inf"])
+def test_numbers_must_be_numbers(regression, label):
+    with pytest.raises(ValueError, match=r"a\.tsv:3: a label must be a finite number, but"):
+        regression.target_columns([Row(sentence="a", label=label)])
+
+
+def test_numbers_are_read_as_files_write_them(regression):
+    examples = [{"label": label} for label in ("3", 3, " 3.0 ", np.float32(3), [3], b"3")]
+    assert np.ravel(regression.target_columns(examples)["label"]).tolist() == [3.0] * 6
+
+
+@pytest.fixture(scope="module")
+def several(tokenizer, config):
+    return task_of(tokenizer, config, ("x", "y", "z"), problem="multi_label_classification")
+
+
+@pytest.mark.parametrize(
+    "label", ["x, z", "z,x", ["x", "z"], [1, 0, 1], ["1", "0", "1.0"], "x;z", "['x', 'z']"]
+)
+def test_several_labels_are_read_as_files_write_them(several, label):
+    assert np.asarray(several.target_columns([{"label": label}])["label"]).tolist() == [[1, 0, 1]]
+
+
+def test_no_label_of_several_is_not_the_same_as_no_column(several):
+    assert np.sum(several.target_columns([{"label": ""}, {"label": []}])["label"]) == 0
+    with pytest.raises(ValueError, match=r"a\.tsv:3: there must be a column 'label'"):
+        several.target_columns([Row(sentence="a", labels="x")])
+    for label in (None, float("nan"), "-"):
+        with pytest.raises(ValueError, match=r"a\.tsv:3: label must have .* write \[\]"):
+            several.target_columns([Row(label=label)])
+    with pytest.raises(ValueError, match=r"a\.tsv:3: a label must be one of .* but is 'w'"):
+        several.target_columns([Row(label="x, w")])
+
+
+def test_labels_may_be_numbers(tokenizer, config):
+    task = task_of(tokenizer, config, (0, 1))
+    assert task.labels == ("0", "1")
+    columns = task.target_columns([{"label": label} for label in (1, "1", 1.0, "1.0")])
+    assert np.argmax(columns["label"], axis=1).tolist() == [1] * 4

@@ -123,12 +123,18 @@ def test_words_of_a_text_are_those_of_bert(task):
     assert [len(places) for places in features["word_places"].to_list()] == [10, 0, 1]
 
 
+class Row(dict):
+    """An example of a file."""
+
+    source = "x.conll:7"
+
+
 def test_labels_and_weights_stand_where_words_begin(task):
     examples = [
         {"words": ["Unaffable", "\u200b", "Dog"], "labels": ["B-PER", "I-PER", "I-LOC"]},
-        {"words": ["fox"], "labels": ["B-LOC"], "weight": 0.25},
+        {"words": ["fox"], "labels": ["B-LOC"]},
     ]
-    [(rows, labels, weights)] = task.dataset(examples, 7)
+    [(rows, labels, weights)] = task.dataset(examples, 7, sample_weight=[1.0, 0.25])
     assert set(rows) == {"token_ids", "segment_ids", "padding_mask"}
     expected = np.zeros([2, 8], "float32")
     expected[0, [1, 6]] = 1.0
@@ -299,9 +305,8 @@ def test_an_exported_graph_says_the_same(learned, tmp_path):
 
 
 def test_every_word_counts_once(task, caplog):
-    examples = [{**example, "weight": w} for example, w in zip(EXAMPLES, (1, 2, 0.5), strict=True)]
     with caplog.at_level(logging.INFO, logger="absl"):
-        data = task.dataset(examples, batch_size=3)
+        data = task.dataset(EXAMPLES, batch_size=3, sample_weight=(1, 2, 0.5))
     assert "1 of 3 examples are longer than 11 pieces" in caplog.text
     assert "there are 4 rows in all" in caplog.text
     assert len(data) == 2
@@ -401,7 +406,7 @@ def test_labels_must_be_names(task, labels):
 )
 def test_bad_examples(task, example, message):
     with pytest.raises(ValueError, match=message):
-        task.dataset([{**example, "source": "x.conll:7"}], 2)
+        task.dataset([Row(example)], 2)
 
 
 def test_words_and_texts_are_not_answered_together(task):
