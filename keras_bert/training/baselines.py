@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import math
 
 import tensorflow as tf
 
@@ -15,7 +16,8 @@ def most_frequent_answers(dataset: tf.data.Dataset) -> dict[str, tuple[int, floa
             of int labels and float weights of the same shapes.
 
     Returns:
-        dict from each key of y to the most frequent label and its share of the weight.
+        dict from each key of y to the most frequent label and its share of the weight, which is
+        nan where no label has any.
 
     Example:
 
@@ -34,8 +36,10 @@ def most_frequent_answers(dataset: tf.data.Dataset) -> dict[str, tuple[int, floa
             weights = sample_weight[name].ravel().tolist()
             for label, weight in zip(labels.ravel().tolist(), weights, strict=True):
                 counter[label] += weight
-    best = {name: counter.most_common(1)[0] for name, counter in weights_of.items()}
-    return {
-        name: (label, weight / sum(weights_of[name].values()))
-        for name, (label, weight) in best.items()
-    }
+    return {name: _most_frequent(counter) for name, counter in weights_of.items()}
+
+
+def _most_frequent(weights: collections.Counter) -> tuple[int, float]:
+    [(label, weight)] = weights.most_common(1)
+    total = sum(weights.values())
+    return label, weight / total if total else math.nan

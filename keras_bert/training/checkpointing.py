@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import json
 import os
 import pathlib
 import re
-import shutil
 import signal
+from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
 from absl import logging
 
+from keras_bert import files
+
 # What reading a damaged checkpoint raises: TensorFlow's reader has no error of its own for it.
 DAMAGE = (tf.errors.OpError, OSError, IndexError, RuntimeError, ValueError)
+NOTE = "run/note"
 
 
 class TrainingCheckpoint:
     """All state of a model in training, in files that survive a kill and show damage.
 
     A checkpoint holds the weights, the states of random generators, the optimizer's slots and
-    step counter, and the sums of metrics, each by the path of its variable, in TensorFlow's
-    checkpoint format, which has a checksum for every tensor. It is written under a temporary name,
-    flushed to the disk and renamed, so that it is there whole or not at all. The newest one is
-    found by its name, and not by TensorFlow's state file, whose loss would start a run over.
+    step counter, and the sums of metrics, each by the path of its variable, and a note, in
+    TensorFlow's checkpoint format, which has a checksum for every tensor. It is written under a
+    temporary name, flushed to the disk and renamed, so that it is there whole or not at all, and
+    its note with it. The newest one is found by its name, and not by TensorFlow's state file,
+    whose loss would start a run over.
+
+    Attributes:
+        note: dict, what was noted in the checkpoint that `restore` found; empty before, and where
+            there was none.
 
     Args:
         directory: path of a folder for checkpoints alone; it is made if it is not there.
@@ -61,6 +72,7 @@ class TrainingCheckpoint:
         self.directory = pathlib.Path(directory)
         self.model = model
         self.keep = keep
+        self.note: dict = {}
         self._damaged: set[pathlib.Path] = set()
 
     @property
@@ -68,24 +80,29 @@ class TrainingCheckpoint:
         """The number of updates that the model's optimizer has done."""
         return int(self.model.optimizer.iterations.numpy())
 
-    def save(self) -> pathlib.Path:
+    def save(self, note: dict | None = None) -> pathlib.Path:
         """Write a checkpoint named after the optimizer's step, and delete old ones.
+
+        What processes that were killed while they saved left behind is deleted first.
+
+        Args:
+            note: dict that JSON can hold, kept with the state.
 
         Returns:
             Its path, a folder.
 
         Raises:
+            FloatingPointError: a weight, or a state of the optimizer, is not finite.
             ValueError: there is a checkpoint of a later step, which was not found damaged.
+            OSError: the disk is full, or the folder cannot be written to.
         """
         step = self.step
         self._check_not_behind(step)
-        temporary = self.directory / f".writing-{os.getpid()}"
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        _write(temporary, {**self._state(), **self._metrics()})
+        self._check_finite()
+        self._clear()
         target = self._free_path(step)
-        temporary.rename(target)
-        _flush(self.directory)
+        with files.whole_folder(target) as staging, system_errors(target):
+            _write(staging / "state", {**self._state(), **self._metrics()}, json.dumps(note or {}))
         self._delete_old(target)
         return target
 
@@ -97,6 +114,7 @@ class TrainingCheckpoint:
 
         Raises:
             ValueError: every checkpoint is damaged, or the newest whole one is of another model.
+            PermissionError: the newest one may not be read.
         """
         path = self._newest_whole()
         if path is None:
@@ -106,6 +124,7 @@ class TrainingCheckpoint:
         _check_same(reader, state, path)
         for key, variable in state.items():
             variable.assign(reader.get_tensor(key))
+        self.note = json.loads(reader.get_tensor(NOTE)) if reader.has_tensor(NOTE) else {}
         return self.step
 
     def restore_metrics(self) -> None:
@@ -132,6 +151,8 @@ class TrainingCheckpoint:
             try:
                 _verify(path)
                 return path
+            except PermissionError:  # It may well be whole, and what is damaged is deleted.
+                raise
             except DAMAGE as error:
                 self._damaged.add(path)
                 logging.warning(
@@ -165,6 +186,23 @@ class TrainingCheckpoint:
                     f"{step}, and there is {path}. Call restore() first, or use another folder."
                 )
 
+    def _check_finite(self) -> None:
+        """Raise before a state is saved from which no run could go on."""
+        for variable in (*self.model.trainable_variables, *self.model.optimizer.variables):
+            value = tf.convert_to_tensor(variable.value)
+            if value.dtype.is_floating and not tf.reduce_all(tf.math.is_finite(value)):
+                raise FloatingPointError(
+                    f"All weights must be finite; {variable.path} is not after step {self.step}. "
+                    "Lower the learning rate, warm up for longer, or look for broken examples; "
+                    "the last checkpoint is from before."
+                )
+
+    def _clear(self) -> None:
+        """Remove what was being written by processes that are no more."""
+        for left in self.directory.glob(f"{files.WRITING}*"):
+            with files.lock(left / files.LOCK, f"writing {left}"):
+                files.remove(left)
+
     def _free_path(self, step: int) -> pathlib.Path:
         """A name that is not taken: a second checkpoint of a step never overwrites the first."""
         name, number = f"step-{step:08d}", 1
@@ -179,7 +217,7 @@ class TrainingCheckpoint:
         kept = [path for path in self.paths() if path not in useless][: self.keep]
         for path in self.paths():
             if path not in kept:
-                shutil.rmtree(path)
+                files.remove(path)
         self._damaged.clear()
 
 
@@ -251,22 +289,53 @@ class SaveCheckpoints(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None) -> None:
         last = self.params.get("steps") is not None and batch + 1 >= self.params["steps"]
-        if not last:
-            self._stop_if_asked()
+        if self._asked() and not (last or self.model.stop_training):
+            self.obey(self.checkpoint.save())
 
     def on_epoch_end(self, epoch, logs=None) -> None:
-        if self.stop is None or self.stop.name is None:
-            self.checkpoint.save()
-        self._stop_if_asked()
+        self.obey(self.save_epoch(epoch, logs or {}))
 
-    def _stop_if_asked(self) -> None:
-        if self.stop is None or self.stop.name is None:
-            return
-        path = self.checkpoint.save()
-        raise RunInterrupted(
-            f"Stopped by {self.stop.name} after step {self.checkpoint.step}; all state is in "
-            f"{path}. Run the same command again to go on from there."
-        )
+    def save_epoch(self, epoch: int, logs: dict) -> pathlib.Path:
+        """Save at the end of an epoch; returns the path of the checkpoint."""
+        return self.checkpoint.save()
+
+    def obey(self, path: pathlib.Path) -> None:
+        """Raise RunInterrupted if a signal came; the state must be in the checkpoint `path`."""
+        if self._asked():
+            raise RunInterrupted(
+                f"Stopped by {self.stop.name} after step {self.checkpoint.step}; all state is in "
+                f"{path}. Run the same command again to go on from there."
+            )
+
+    def _asked(self) -> bool:
+        return self.stop is not None and self.stop.name is not None
+
+
+@contextlib.contextmanager
+def system_errors(path: str | os.PathLike) -> Iterator[None]:
+    """A context in which what TensorFlow says of a full or forbidden disk becomes an OSError.
+
+    Args:
+        path: what is being written, for the error.
+
+    Example:
+
+    >>> import tensorflow as tf
+    >>> from keras_bert.training.checkpointing import system_errors
+    >>> with system_errors("runs/mine"):
+    ...     raise tf.errors.ResourceExhaustedError(None, None, "state; No space left on device")
+    Traceback (most recent call last):
+    ...
+    OSError: [Errno 28] No space left on device: 'runs/mine'
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        codes = (code for code in errno.errorcode if os.strerror(code) in error.message)
+        code = next(codes, None)
+        if code is None:
+            raise
+        raise OSError(code, os.strerror(code), os.fspath(path)) from error
 
 
 def _keyed(group: str, variables, owner: str) -> dict[str, keras.Variable]:
@@ -287,28 +356,21 @@ def _keyed(group: str, variables, owner: str) -> dict[str, keras.Variable]:
     return keyed
 
 
-def _write(folder: pathlib.Path, variables: dict[str, keras.Variable]) -> None:
-    """Write variables in TensorFlow's checkpoint format, and onto the disk."""
+def _write(prefix: pathlib.Path, variables: dict[str, keras.Variable], note: str) -> None:
+    """Write variables and a note in TensorFlow's checkpoint format."""
+    tensors = [tf.convert_to_tensor(variable.value) for variable in variables.values()]
     tf.raw_ops.SaveV2(
-        prefix=str(folder / "state"),
-        tensor_names=list(variables),
-        shape_and_slices=[""] * len(variables),
-        tensors=[tf.convert_to_tensor(variable.value) for variable in variables.values()],
+        prefix=str(prefix),
+        tensor_names=[*variables, NOTE],
+        shape_and_slices=[""] * (len(variables) + 1),
+        tensors=[*tensors, tf.constant(note)],
     )
-    for path in (*folder.iterdir(), folder):
-        _flush(path)
-
-
-def _flush(path: pathlib.Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _verify(path: pathlib.Path) -> None:
     """Read everything, one tensor at a time: TensorFlow compares checksums as it reads."""
+    for part in path.iterdir():  # The reader would call a file damaged that may not be read.
+        part.open("rb").close()
     reader = tf.train.load_checkpoint(str(path / "state"))
     for key in reader.get_variable_to_shape_map():
         reader.get_tensor(key)

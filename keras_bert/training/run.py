@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
-import json
 import math
 import os
 import pathlib
@@ -13,10 +11,12 @@ import time
 from collections.abc import Callable, Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
 from keras_bert.training.checkpointing import SaveCheckpoints, StopSignal, TrainingCheckpoint
+from keras_bert.training.record import MetricsLog, Scalars, draw_losses
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 
@@ -68,11 +68,12 @@ def train(
     the last checkpoint; one that got SIGTERM or SIGINT saves first, and goes on from that very
     step. The weights are then bit for bit those of a run that was not stopped, on the same machine,
     if the data depends on the step alone and all randomness in the model comes from seed
-    generators of its own, as in Keras' layers.
+    generators of its own, as in Keras' layers. One that a callback ended stays as it is.
 
     Args:
         model: built and compiled; how far it got is what its optimizer has counted.
-        dataset_fn: gives the batches from a step on, int; at least as many as are left.
+        dataset_fn: gives the batches from a step on, int; at least as many as are left. It is
+            asked anew where an epoch is shorter than the one before.
         output_dir: path of the run's folder: `checkpoints/ tensorboard/ metrics.jsonl loss.png`.
         num_steps: int, the updates of the whole run.
         steps_per_epoch: int, the updates between two validations and checkpoints.
@@ -80,7 +81,8 @@ def train(
         tokens_per_step: number, adds `tokens_per_second` to the logs.
         flops_per_step: number, adds `gflops_per_second` to the logs.
         callbacks: further ones. What they add to the logs of an epoch is on record, and one that
-            sets `stop_training` at its end ends the run.
+            sets `stop_training` ends the run, for good. What they know is not in the checkpoints:
+            Keras' `EarlyStopping` counts anew in a run that was killed.
         verbose: as in `keras.Model.fit`; None shows a bar to a person, and lines to a file.
 
     Returns:
@@ -90,9 +92,10 @@ def train(
 
     Raises:
         RunInterrupted: a signal came; the state is saved.
-        FloatingPointError: the loss is not finite; the error names the step.
-        ValueError: the checkpoints are all damaged or of another model, the data ended too early,
-            or a number is wrong.
+        FloatingPointError: the loss or a weight is not finite; the error names the step.
+        ValueError: the checkpoints are gone, all damaged or of another model, the data ends too
+            early, or a number is wrong.
+        OSError: the disk is full, or `output_dir` cannot be written to.
 
     Example:
 
@@ -108,102 +111,23 @@ def train(
     for name, value in (("num_steps", num_steps), ("steps_per_epoch", steps_per_epoch)):
         if not isinstance(value, int) or value < 1:
             raise ValueError(f"{name} must be an int of at least 1, not {value!r}. Correct it.")
-    output_dir = pathlib.Path(output_dir)
+    output_dir, plan = pathlib.Path(output_dir), Epochs(num_steps, steps_per_epoch)
+    checkpoint, stop = TrainingCheckpoint(output_dir / "checkpoints", model), StopSignal()
+    record = Record(checkpoint, stop, output_dir)
+    first_step = record.resume()
+    if first_step >= num_steps or record.stopped:
+        _tell_it_is_done(output_dir, first_step, num_steps)
+        return record.log.history()
+    checkpoint.directory.mkdir(parents=True, exist_ok=True)  # What forbids it shows now.
     validation_data = _of_known_length(validation_data)
-    checkpoint = TrainingCheckpoint(output_dir / "checkpoints", model)
-    record = MetricsLog(output_dir / "metrics.jsonl")
-    first_step = _resume(checkpoint, record)
-    if first_step >= num_steps:
-        logging.info("The run in %s is done, with %d steps.", output_dir, first_step)
-        return record.history()
-    if verbose is None:
-        verbose = 1 if sys.stdout.isatty() else 2
-    with StopSignal() as stop:
-        own = [
-            Throughput(tokens_per_step, flops_per_step),
-            StopOnNaN(),
-            *callbacks,
-            Record(record, output_dir, Epochs(num_steps, steps_per_epoch)),
-            SaveCheckpoints(checkpoint, stop),
-        ]
-        for epochs in Epochs(num_steps, steps_per_epoch).alike(first_step):
-            dataset = dataset_fn(epochs.start)
-            extra = [StopAfter(epochs.last_epoch)]
-            if epochs.start == first_step and first_step % steps_per_epoch:
-                _build_metrics(model, dataset)
-                extra.append(RestoreMetrics(checkpoint))
-            model.fit(
-                dataset,
-                initial_epoch=epochs.first_epoch,
-                epochs=math.ceil(num_steps / steps_per_epoch),
-                steps_per_epoch=epochs.length,
-                validation_data=validation_data,
-                callbacks=[*extra, *own],
-                shuffle=False,
-                verbose=verbose,
-            )
-            if checkpoint.step < Epochs(num_steps, steps_per_epoch).end(epochs.last_epoch):
-                break  # a callback ended the run
-    return record.history()
-
-
-class MetricsLog:
-    """A JSON-lines file with the figures of every epoch.
-
-    Args:
-        path: path of the file, which need not be there yet.
-
-    Example:
-
-    >>> import os, tempfile
-    >>> from keras_bert.training.run import MetricsLog
-    >>> log = MetricsLog(os.path.join(tempfile.mkdtemp(), "metrics.jsonl"))
-    >>> for step, loss in ((5, 0.9), (10, 0.7), (15, 0.6)):
-    ...     log.append({"step": step, "loss": loss})
-    >>> log.truncate(step=10)
-    >>> log.history()
-    {'step': [5, 10], 'loss': [0.9, 0.7]}
-    """
-
-    def __init__(self, path: str | os.PathLike):
-        self.path = pathlib.Path(path)
-
-    def lines(self) -> list[dict]:
-        """The lines that were written whole; a kill may have torn the last one."""
-        if not self.path.exists():
-            return []
-        whole, lines = self.path.read_text(encoding="utf-8").split("\n")[:-1], []
-        for number, line in enumerate(whole, start=1):
-            try:
-                lines.append(json.loads(line))
-            except json.JSONDecodeError as error:
-                raise ValueError(
-                    f"{self.path}:{number} must be a JSON object: {error}. Delete the line."
-                ) from error
-        return lines
-
-    def append(self, line: dict) -> None:
-        """Add one line, on the disk when this returns."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-
-    def truncate(self, step: int) -> None:
-        """Drop what came after `step`, and a torn line."""
-        if not self.path.exists():
-            return
-        kept = [line for line in self.lines() if line["step"] <= step]
-        temporary = self.path.with_name(self.path.name + ".writing")
-        temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-        os.replace(temporary, self.path)
-
-    def history(self) -> dict[str, list]:
-        """For each figure its value in every line, NaN where a line does not have it."""
-        lines = self.lines()
-        names = dict.fromkeys(name for line in lines for name in line)
-        return {name: [line.get(name, math.nan) for line in lines] for name in names}
+    rates = Throughput(tokens_per_step, flops_per_step)
+    own = [rates, StopOnNaN(), DataLasts(plan), *callbacks, record]
+    if record.within_epoch and first_step % steps_per_epoch:
+        own.insert(0, RestoreMetrics(checkpoint, plan.epoch(first_step)))
+    with stop:
+        _fit(model, dataset_fn, plan, first_step, validation_data, own, verbose)
+        record.obey(checkpoint.paths()[0])  # A signal may have come after the last save.
+    return record.log.history()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -235,11 +159,15 @@ class Epochs:
         """The step at which an epoch, counted from 0, ends."""
         return min((epoch + 1) * self.steps_per_epoch, self.num_steps)
 
+    def epoch(self, step: int) -> int:
+        """The epoch, counted from 0, to which the update after `step` belongs."""
+        return step // self.steps_per_epoch
+
     def alike(self, start: int) -> list[Alike]:
         """The rest of a run: of an epoch that was broken off, whole epochs, a shorter last one."""
         runs: list[Alike] = []
         while start < self.num_steps:
-            epoch = start // self.steps_per_epoch
+            epoch = self.epoch(start)
             length = self.end(epoch) - start
             if runs and runs[-1].length == length:
                 runs[-1] = dataclasses.replace(runs[-1], last_epoch=epoch)
@@ -304,118 +232,205 @@ class StopOnNaN(keras.callbacks.Callback):
             )
 
 
-class StopAfter(keras.callbacks.Callback):
-    """Ends a fit after an epoch that is not its last, counted from 0."""
-
-    def __init__(self, epoch: int):
-        super().__init__()
-        self.epoch = epoch
-
-    def on_epoch_end(self, epoch, logs=None) -> None:
-        self.model.stop_training = epoch >= self.epoch
-
-
-class RestoreMetrics(keras.callbacks.Callback):
-    """Lets the first epoch of a fit go on with the sums of metrics in the checkpoint."""
-
-    def __init__(self, checkpoint: TrainingCheckpoint):
-        super().__init__()
-        self.checkpoint = checkpoint
-
-    def on_epoch_begin(self, epoch, logs=None) -> None:
-        self.checkpoint.restore_metrics()
-
-
-class Record(keras.callbacks.Callback):
-    """Writes the figures of an epoch to `metrics.jsonl`, TensorBoard and `loss.png`.
+class DataLasts(keras.callbacks.Callback):
+    """Raises ValueError at the end of an epoch that the data was too short for.
 
     Args:
-        log: the `MetricsLog`.
-        output_dir: path of the folder for `tensorboard/` and `loss.png`.
-        epochs: the run's `Epochs`, to see that the data lasted.
+        epochs: the run's `Epochs`.
     """
 
-    def __init__(self, log: MetricsLog, output_dir: pathlib.Path, epochs: Epochs):
+    def __init__(self, epochs: Epochs):
         super().__init__()
-        self.log = log
-        self.output_dir = output_dir
         self.epochs = epochs
 
     def on_epoch_end(self, epoch, logs=None) -> None:
-        step = int(self.model.optimizer.iterations.numpy())
-        if step != self.epochs.end(epoch):
+        step, end = int(self.model.optimizer.iterations.numpy()), self.epochs.end(epoch)
+        if step != end and not self.model.stop_training:
             raise ValueError(
-                f"Epoch {epoch + 1} must end at step {self.epochs.end(epoch)}; the data ended at "
-                f"step {step}. Let the dataset repeat, or lower num_steps."
+                f"Epoch {epoch + 1} must end at step {end}; the data ended at step {step}. Let the "
+                "dataset repeat, or lower num_steps."
             )
-        figures = {**(logs or {}), "learning_rate": float(self.model.optimizer.learning_rate)}
-        self.log.append({"epoch": epoch + 1, "step": step, **figures})
-        write_scalars(self.output_dir / "tensorboard", step, figures)
-        draw_losses(self.log.history(), self.output_dir / "loss.png")
 
 
-def write_scalars(folder: pathlib.Path, step: int, figures: dict[str, float]) -> None:
-    """Write figures for TensorBoard, those that begin with `val_` as the run `validation`."""
-    if importlib.util.find_spec("tensorboard") is None:
-        logging.log_first_n(logging.WARNING, "tensorboard is not installed: no scalars.", 1)
-        return
-    groups: dict[str, dict[str, float]] = {"train": {}, "validation": {}}
-    for name, value in figures.items():
-        group = "validation" if name.startswith("val_") else "train"
-        groups[group][name.removeprefix("val_")] = value
-    for group, values in groups.items():
-        if not values:
-            continue
-        writer = tf.summary.create_file_writer(str(folder / group))
-        with writer.as_default(step=step):
-            for name, value in values.items():
-                tf.summary.scalar(name, value)
-        writer.close()
+class RestoreMetrics(keras.callbacks.Callback):
+    """Lets an epoch that was broken off go on with the sums of metrics in the checkpoint.
+
+    Args:
+        checkpoint: the `TrainingCheckpoint` that was saved within the epoch.
+        epoch: int, the epoch, counted from 0.
+    """
+
+    def __init__(self, checkpoint: TrainingCheckpoint, epoch: int):
+        super().__init__()
+        self.checkpoint = checkpoint
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch, logs=None) -> None:
+        if epoch == self.epoch:
+            self.checkpoint.restore_metrics()
 
 
-def draw_losses(history: dict[str, list[float]], path: pathlib.Path) -> None:
-    """Draw the training and the validation loss over steps as a picture."""
-    try:
-        from matplotlib.figure import Figure  # without pyplot: no window system, no global state
-    except ImportError:
-        logging.log_first_n(logging.WARNING, "matplotlib is not installed: no loss.png.", 1)
-        return
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    axes = figure.subplots()
-    for name, label in (("loss", "training"), ("val_loss", "validation")):
-        if name in history:
-            axes.plot(history["step"], history[name], marker=".", label=label)
-    axes.set_xlabel("step")
-    axes.set_ylabel("loss")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    temporary = path.with_name(f".writing-{path.name}")
-    figure.savefig(temporary, format="png", dpi=120)
-    os.replace(temporary, path)
+class Record(SaveCheckpoints):
+    """Puts every epoch on record: in its checkpoint, `metrics.jsonl`, TensorBoard and `loss.png`.
+
+    The line of an epoch, and whether a callback ended the run with it, are a note in the
+    checkpoint, and so there as soon as the epoch counts. A kill before the line is in
+    `metrics.jsonl` loses nothing, and a line there whose checkpoint is not is a sign that
+    checkpoints were lost.
+
+    Args:
+        checkpoint: the `TrainingCheckpoint` of the model that is fitted.
+        stop: a `StopSignal` that is entered.
+        output_dir: path of the run's folder.
+    """
+
+    def __init__(self, checkpoint: TrainingCheckpoint, stop: StopSignal, output_dir: pathlib.Path):
+        super().__init__(checkpoint, stop)
+        self.log = MetricsLog(output_dir / "metrics.jsonl")
+        self.scalars = Scalars(output_dir / "tensorboard")
+        self.picture = output_dir / "loss.png"
+        # Whether the checkpoint that `resume` found is of an epoch that was broken off. Only then
+        # are the sums of metrics in it those of its training.
+        self.within_epoch = False
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a callback had ended the run that `resume` found."""
+        return self.checkpoint.note.get("stopped", False)
+
+    def resume(self) -> int:
+        """Restore the last checkpoint, and bring the log to its step; returns the step."""
+        step, lines = self.checkpoint.restore(), self.log.lines()
+        if step is None and lines:
+            raise ValueError(
+                f"A run that is on record must have a checkpoint; {self.log.path} has an epoch "
+                f"that ended at step {lines[-1]['step']}, and {self.checkpoint.directory} has no "
+                "checkpoint. Put the checkpoints back, or start anew in another folder."
+            )
+        if step is not None:
+            logging.info("Going on after step %d from %s.", step, self.checkpoint.directory)
+        self.log.truncate(self.checkpoint.step)
+        line = self.checkpoint.note.get("line")
+        self.within_epoch = step is not None and line is None
+        if line is not None and all(one["step"] != line["step"] for one in lines):
+            self._write(line)
+        return self.checkpoint.step
+
+    def save_epoch(self, epoch: int, logs: dict) -> pathlib.Path:
+        rate = float(self.model.optimizer.learning_rate)
+        figures = {**_numbers(logs), "learning_rate": rate}
+        line = {"epoch": epoch + 1, "step": self.checkpoint.step, **figures}
+        path = self.checkpoint.save({"line": line, "stopped": bool(self.model.stop_training)})
+        self._write(line)
+        return path
+
+    def _write(self, line: dict) -> None:
+        self.log.append(line)
+        figures = {name: line[name] for name in line if name not in ("epoch", "step")}
+        self.scalars.write(line["step"], figures)
+        draw_losses(self.log.history(), self.picture)
 
 
-def _resume(checkpoint: TrainingCheckpoint, record: MetricsLog) -> int:
-    """Restore the last checkpoint, and bring the record to its step; returns the step."""
-    step = checkpoint.restore()
-    if step is None and len(record.lines()) > 1:
-        raise ValueError(
-            f"A run that is on record must have a checkpoint; {record.path} has "
-            f"{len(record.lines())} epochs, and {checkpoint.directory} has none. Put the "
-            "checkpoints back, or start anew in another folder."
+class OneTraining(keras.callbacks.CallbackList):
+    """Callbacks to which the calls of `fit` that a run takes are one training.
+
+    One that starts from nothing when a training begins, or sets the best weights when it ends,
+    does so once.
+    """
+
+    def __init__(self, callbacks: Sequence[keras.callbacks.Callback], model: keras.Model, verbose):
+        super().__init__(list(callbacks), add_history=True, add_progbar=verbose != 0, model=model)
+        self._begun, self._logs = False, None
+
+    def on_train_begin(self, logs=None) -> None:
+        if not self._begun:
+            super().on_train_begin(logs)
+        self._begun = True
+
+    def on_train_end(self, logs=None) -> None:
+        self._logs = logs
+
+    def end(self) -> None:
+        """Tell the callbacks that the training ended."""
+        super().on_train_end(self._logs)
+
+
+def _fit(model, dataset_fn, plan: Epochs, first_step: int, validation_data, own, verbose) -> None:
+    """Train from a step to the end, in one call of `fit` for all epochs of one length in a row."""
+    if verbose is None:
+        verbose = 1 if sys.stdout.isatty() else 2
+    callbacks = OneTraining(own, model, verbose)
+    for epochs in plan.alike(first_step):
+        dataset = dataset_fn(epochs.start)
+        _check_lasts(dataset, plan.num_steps - epochs.start)
+        if epochs.start % plan.steps_per_epoch:
+            _build_metrics(model, dataset)
+        num_epochs = plan.epoch(plan.num_steps - 1) + 1
+        callbacks.set_params({"verbose": verbose, "epochs": num_epochs, "steps": epochs.length})
+        model.fit(
+            dataset,
+            initial_epoch=epochs.first_epoch,
+            epochs=epochs.last_epoch + 1,
+            steps_per_epoch=epochs.length,
+            validation_data=validation_data,
+            callbacks=callbacks,
+            shuffle=False,
+            verbose=verbose,
         )
-    if step is not None:
-        logging.info("Going on after step %d from %s.", step, checkpoint.directory)
-    step = checkpoint.step if step is None else step
-    record.truncate(step)
-    return step
+        if model.stop_training:
+            break
+    callbacks.end()
+
+
+def _tell_it_is_done(output_dir: pathlib.Path, step: int, num_steps: int) -> None:
+    if step >= num_steps:
+        logging.info("The run in %s is done, with %d steps.", output_dir, step)
+        return
+    logging.warning(
+        "The run in %s was ended by a callback after step %d of %d, and stays so. To train on, "
+        "start from its weights in another folder.",
+        output_dir,
+        step,
+        num_steps,
+    )
+
+
+def _check_lasts(dataset: tf.data.Dataset, num_steps: int) -> None:
+    """Raise before the first step if the dataset knows that it has too few batches."""
+    known = int(dataset.cardinality())
+    if 0 <= known < num_steps:
+        raise ValueError(
+            f"The data must have a batch for each of the {num_steps} steps to come; it has "
+            f"{known}. Let the dataset repeat, or lower num_steps."
+        )
+
+
+def _numbers(logs: dict) -> dict[str, float]:
+    """The figures of an epoch as JSON can hold them, also where a callback added its own."""
+    for name, value in logs.items():
+        if isinstance(value, str) or np.ndim(value) or not hasattr(value, "__float__"):
+            raise ValueError(
+                f"What is added to the logs of an epoch must be a number; {name} is {value!r}. "
+                "Correct the callback that adds it."
+            )
+    return {name: float(value) for name, value in logs.items()}
 
 
 def _of_known_length(dataset: tf.data.Dataset | None) -> tf.data.Dataset | None:
     """The dataset with its length, at whose end Keras else warns that it ran out of data."""
-    if dataset is None or dataset.cardinality() != tf.data.UNKNOWN_CARDINALITY:
-        return dataset
-    length = dataset.reduce(tf.constant(0, tf.int64), lambda count, *_: count + 1)
-    return dataset.apply(tf.data.experimental.assert_cardinality(length))
+    if dataset is None:
+        return None
+    length = int(dataset.cardinality())
+    if length == tf.data.UNKNOWN_CARDINALITY:
+        length = int(dataset.reduce(tf.constant(0, tf.int64), lambda count, *_: count + 1))
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(length))
+    if length < 1:
+        raise ValueError(
+            "validation_data must be finite and have a batch, but it "
+            f"{'has none' if length == 0 else 'never ends'}. Give one pass over the held-out "
+            "examples, or None."
+        )
+    return dataset
 
 
 def _build_metrics(model: keras.Model, dataset: tf.data.Dataset) -> None:

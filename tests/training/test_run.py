@@ -1,7 +1,6 @@
 """train(): a run that was stopped, killed or finished, run again; and what it leaves on record."""
 
 import glob
-import importlib.util
 import json
 import math
 import os
@@ -234,14 +233,6 @@ def test_the_progress_bar_shows_the_rates(tmp_path, capsys):
     assert "gflops_per_second" in output
 
 
-def test_pictures_are_optional(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    run.draw_losses({"step": [1], "loss": [2.0]}, tmp_path / "loss.png")
-    run.write_scalars(tmp_path / "tensorboard", 1, {"loss": 2.0})
-    assert not list(tmp_path.iterdir())
-
-
 @pytest.mark.parametrize("wrong", [{"num_steps": 0}, {"steps_per_epoch": 2.5}])
 def test_nonsense_is_refused(tmp_path, wrong):
     numbers = {"num_steps": 3, "steps_per_epoch": 3, **wrong}
@@ -266,13 +257,6 @@ def test_prepare():
     assert (first[2], second[2]) == ("bfloat16", "float32")
     with pytest.raises(ValueError, match="precision"):
         run.prepare(5, "float16")
-
-
-def test_a_broken_line_on_record_is_named(tmp_path):
-    log = run.MetricsLog(tmp_path / "metrics.jsonl")
-    log.path.write_text('{"step": 1}\n{"step": \n{"step": 3}\n')
-    with pytest.raises(ValueError, match=r"metrics.jsonl:2 must be a JSON object"):
-        log.lines()
 
 
 if __name__ == "__main__":

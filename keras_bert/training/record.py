@@ -1,0 +1,140 @@
+"""The record of a run: a line of figures for every epoch, TensorBoard's files, the curve."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import pathlib
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+from keras_bert import files
+from keras_bert.training.checkpointing import system_errors
+
+
+class MetricsLog:
+    """A JSON-lines file with the figures of every epoch.
+
+    Args:
+        path: path of the file, which need not be there yet.
+
+    Example:
+
+    >>> import os, tempfile
+    >>> from keras_bert.training.record import MetricsLog
+    >>> log = MetricsLog(os.path.join(tempfile.mkdtemp(), "metrics.jsonl"))
+    >>> for step, loss in ((5, 0.9), (10, 0.7), (15, 0.6)):
+    ...     log.append({"step": step, "loss": loss})
+    >>> log.truncate(step=10)
+    >>> log.history()
+    {'step': [5, 10], 'loss': [0.9, 0.7]}
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = pathlib.Path(path)
+
+    def lines(self) -> list[dict]:
+        """The lines that were written whole; a kill may have torn the last one.
+
+        Raises:
+            ValueError: a line is no JSON object with a step; the error names it.
+        """
+        if not self.path.exists():
+            return []
+        whole = self.path.read_bytes().split(b"\n")[:-1]
+        return [self._parsed(line, number) for number, line in enumerate(whole, start=1)]
+
+    def append(self, line: dict) -> None:
+        """Add one line, on the disk when this returns."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(_text(line))
+        files.flush(self.path, self.path.parent)
+
+    def truncate(self, step: int) -> None:
+        """Drop what came after `step`, and a torn line."""
+        kept = "".join(_text(line) for line in self.lines() if line["step"] <= step).encode()
+        if not self.path.exists() or self.path.read_bytes() == kept:
+            return
+        with files.whole_file(self.path) as staging:
+            staging.write_bytes(kept)
+
+    def history(self) -> dict[str, list]:
+        """For each figure its value in every line, NaN where a line does not have it."""
+        lines = self.lines()
+        names = dict.fromkeys(name for line in lines for name in line)
+        return {name: [line.get(name, math.nan) for line in lines] for name in names}
+
+    def _parsed(self, line: bytes, number: int) -> dict:
+        try:
+            parsed = json.loads(line)
+            int(parsed["step"])
+            return parsed
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(
+                f"{self.path}:{number} must be a JSON object with a step: {error!r}. Delete the "
+                "line."
+            ) from error
+
+
+class Scalars:
+    """TensorBoard's files of a run: one for the training and one for the validation.
+
+    Args:
+        folder: path of the folder for both; they are made when there is something to write.
+    """
+
+    def __init__(self, folder: str | os.PathLike):
+        self.folder = pathlib.Path(folder)
+        self._writers: dict[str, tf.summary.SummaryWriter] = {}
+
+    def write(self, step: int, figures: Mapping[str, float]) -> None:
+        """Write figures, those that begin with `val_` as the run `validation`.
+
+        Args:
+            step: int, the step they are of.
+            figures: floats by name.
+
+        Raises:
+            OSError: the disk is full, or the folder cannot be written to.
+        """
+        with system_errors(self.folder):
+            for name, value in figures.items():
+                group = "validation" if name.startswith("val_") else "train"
+                with self._writer(group).as_default(step=step):
+                    tf.summary.scalar(name.removeprefix("val_"), value)
+            for writer in self._writers.values():
+                writer.flush()
+
+    def _writer(self, group: str) -> tf.summary.SummaryWriter:
+        if group not in self._writers:
+            self._writers[group] = tf.summary.create_file_writer(str(self.folder / group))
+        return self._writers[group]
+
+
+def draw_losses(history: Mapping[str, list], path: str | os.PathLike) -> None:
+    """Draw the training and the validation loss over steps as a picture.
+
+    Args:
+        history: for each figure its value in every epoch, as `MetricsLog.history` gives it.
+        path: path of the PNG file.
+    """
+    from matplotlib.figure import Figure  # without pyplot: no window system, no global state
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for name, label in (("loss", "training"), ("val_loss", "validation")):
+        if name in history:
+            axes.plot(history["step"], history[name], marker=".", label=label)
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    with files.whole_file(path) as staging:
+        figure.savefig(staging, format="png", dpi=120)
+
+
+def _text(line: dict) -> str:
+    return json.dumps(line) + "\n"
