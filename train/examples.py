@@ -9,15 +9,15 @@ import itertools
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from keras_bert.data.rows import Row
-from keras_bert.tasks.labels import label_name
 
 from keras_bert import flags
 from keras_bert.data.questions import questions
 from keras_bert.data.readers import FORMS, read_examples
 from keras_bert.data.tagging import tagged
+from keras_bert.tasks.labels import NO_LABEL, NO_LABEL_ID, has_label, key, label_name
 
 TaskName = Literal[
     "text_classification",
@@ -50,10 +50,6 @@ BESIDES = {
 }
 # The pairs without a score that sentence embeddings learn from.
 PAIRS = ("text", "positive", "negative")
-# What stands for "no gold label" in SNLI and MNLI, and in the Hub's data sets.
-NO_LABEL = ("-", "-1")
-# What may stand between the names of several labels.
-SEPARATORS = (",", ";", "|")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -132,54 +128,34 @@ def split(names: str | None) -> tuple[str, ...] | None:
     return tuple(name.strip() for name in names.split(",")) if names else None
 
 
-def several_labels(rows: Sequence[Row], label_key: str, names: Collection[str]) -> list[Row]:
-    """Rows whose label is a list of names, however the file writes several labels.
+def with_marked_labels(rows: Sequence[Row], label_key: str) -> list[Row]:
+    """Rows whose label is a list of names, from columns that hold a 0 or 1 for one label each.
 
     Args:
         rows: the rows of a file.
-        label_key: the column with names and commas, semicolons or bars between them, a list of
-            names, or a list of a 0 or 1 for each label; or columns of 0 and 1, with commas.
-        names: all labels, where they are known; else those of lists of 0 and 1 are numbers.
+        label_key: the names of these columns, with commas between; it becomes that of the list.
 
     Raises:
-        ValueError: a column of 0 and 1 holds something else, or a list has another length.
+        ValueError: one of them holds something else.
     """
-    if "," in label_key:
-        chosen = [_marked(row, split(label_key)) for row in rows]
-    else:
-        values = [row[label_key] for row in rows]
-        if _are_marks(values):
-            chosen = [_names_at(row, label_key, names) for row in rows]
-        else:
-            separator = _separator(values, _file_of(rows[0]))
-            chosen = [_parted(value, separator) for value in values]
-    return [
-        row.with_columns({**row, label_key: one}) for row, one in zip(rows, chosen, strict=True)
-    ]
+    return [row.with_columns({**row, label_key: _marked(row, split(label_key))}) for row in rows]
 
 
-def with_gold_label(
-    rows: Sequence[Row], label_key: str, labels: Collection[str] | None
-) -> tuple[list[Row], list[Row]]:
-    """The rows that have a label, and those whose label says that there is none, as "-" or -1.
+def without_label(rows: Sequence[Row], label_key: str, labels: Sequence[str]) -> list[Row]:
+    """The rows whose label says that there is none: "-" in SNLI and MNLI, -1 on the Hub.
+
+    What is empty or misspelt is not among them: it is wrong, or known by whoever wrote the file.
 
     Args:
         rows: the rows of a file.
         label_key: the column with the label.
-        labels: all labels, if they are known; what is one of these is a label.
-
-    Raises:
-        ValueError: it is not certain whether -1 is a label, or no row has one.
+        labels: all labels; what is one of these is a label.
     """
-    found = {label_name(row[label_key]) for row in rows} - {None}
-    none = _no_label(found, rows[0], label_key) if labels is None else set(NO_LABEL) - {*labels}
-    kept = [row for row in rows if label_name(row[label_key]) not in none]
-    if not kept:
-        raise ValueError(
-            f"{rows[0].source}: no row has a label; {label_key} is "
-            f"{', '.join(map(repr, sorted(none & found)))} in all of them: give files with labels."
-        )
-    return kept, [row for row in rows if label_name(row[label_key]) in none]
+    return [
+        row
+        for row in rows
+        if key(row[label_key]) in (NO_LABEL, NO_LABEL_ID) and not has_label(row[label_key], labels)
+    ]
 
 
 def _tagged(
@@ -188,8 +164,7 @@ def _tagged(
     keys = split(arguments.text_keys)
     if keys and len(keys) > 1:
         raise ValueError(f"Words stand in one column, but --text_keys are {', '.join(keys)}.")
-    for key in (*(keys or ()), *(split(arguments.label_key) or ())):
-        _check_columns(rows, [key], keys or ())
+    _check_columns(rows, [*(keys or ()), *(split(arguments.label_key) or ())], keys or ())
     return tagged(
         rows,
         keys[0] if keys else None,
@@ -260,22 +235,6 @@ def _file_of(row: Row) -> str:
     return re.sub(r":\d+$", "", row.source)
 
 
-def _no_label(found: Collection[str], row: Row, label_key: str) -> set[str]:
-    """Those of the labels that were found that stand for none."""
-    none = set() if "+" in found else {"-"}
-    others = {*found} - {*NO_LABEL}
-    if "-1" not in found or not others:
-        return none | {"-1"}
-    if others == {"0", "1"}:
-        raise ValueError(
-            f"{_file_of(row)}: {label_key} is -1, 0 and 1, and -1 can be a class or say that there "
-            "is no label: say --labels=-1,0,1 or --labels=0,1."
-        )
-    counted = others == {str(i) for i in range(len(others))} and len(others) > 2
-    named = any(re.fullmatch(r"-?\d+", name) is None for name in others)
-    return none | {"-1"} if counted or named else none
-
-
 def _marked(row: Row, columns: Sequence[str]) -> list[str]:
     """The names of those columns that hold a 1."""
     marks = {name: label_name(row[name]) for name in columns}
@@ -286,42 +245,6 @@ def _marked(row: Row, columns: Sequence[str]) -> list[str]:
                 f"{row[name]!r}: correct it, or name one column with --label_key."
             )
     return [name for name, mark in marks.items() if mark == "1"]
-
-
-def _are_marks(values: Sequence[Any]) -> bool:
-    """Whether labels are lists of a 0 or 1 for each of them."""
-    return all(
-        isinstance(value, list) and len(value) == len(values[0]) > 1 and {*value} <= {0, 1}
-        for value in values
-    )
-
-
-def _names_at(row: Row, label_key: str, names: Collection[str]) -> list[str]:
-    marks = row[label_key]
-    names = tuple(names) or tuple(map(str, range(len(marks))))
-    if len(marks) != len(names):
-        raise ValueError(
-            f"{row.source}: {label_key} must have a 0 or 1 for each of the labels "
-            f"{', '.join(names)}, but has {len(marks)}: correct it, or --labels."
-        )
-    return [name for name, mark in zip(names, marks, strict=True) if mark]
-
-
-def _separator(values: Sequence[Any], place: str) -> str:
-    """What stands between names in one string."""
-    there = [one for one in SEPARATORS if any(one in v for v in values if isinstance(v, str))]
-    if len(there) > 1:
-        raise ValueError(
-            f"{place}: several labels must have one separator, but {' and '.join(there)} are both "
-            "in the file: use one of them, or lists of names in JSON lines."
-        )
-    return there[0] if there else SEPARATORS[0]
-
-
-def _parted(value: Any, separator: str) -> Any:
-    if not isinstance(value, str):
-        return value
-    return [name.strip() for name in value.split(separator) if name.strip()]
 
 
 def hold_out(examples: Sequence[Row], share: float) -> tuple[list[Row], list[Row]]:

@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 import keras
 from keras_bert.data.rows import Row
-from keras_bert.tasks.labels import label_name
 
 import keras_bert as kb
 from keras_bert import files, flags, metrics
 from keras_bert.tasks import fine_tuning, report
+from keras_bert.tasks.labels import label_name
 from keras_bert.training import run
 from keras_bert.training.directory import FLAGFILES, begin, run_directory
 from train import examples as reading
@@ -143,9 +143,9 @@ def read_some(arguments: Arguments, files: str, like: Sequence[Row] = ()) -> lis
         return reading.read(arguments.task, arguments, files, like=like)
     keys, label_key = tasks.text_columns(arguments)
     rows = reading.read(arguments.task, arguments, files, text_keys=keys, label_key=label_key)
-    labels = reading.split(arguments.labels)
-    if like and arguments.problem == tasks.SINGLE_LABEL:
-        labels = tasks.labels_of(arguments, like, label_key)
+    labels = ()
+    if arguments.problem == tasks.SINGLE_LABEL:
+        labels = tasks.labels_of(arguments, like or rows, label_key)
     return tasks.labelled_rows(rows, label_key, arguments.problem, labels)
 
 

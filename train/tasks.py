@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from keras_bert.data.rows import Row
-from keras_bert.tasks.labels import label_name
 
 import keras_bert as kb
+from keras_bert.tasks.labels import label_number, names_among, several_among
 from train import examples as reading
 from train.examples import TaskName
 
@@ -144,27 +144,32 @@ def read_for(
 
 
 def labelled_rows(
-    rows: Sequence[Row], label_key: str, problem: str, labels: Sequence[str] | None
+    rows: Sequence[Row], label_key: str, problem: str, labels: Sequence[str]
 ) -> list[Row]:
-    """Rows of text classification whose labels are as the task takes them; others are counted.
+    """Rows of text classification with the labels that the task takes; what has none is counted.
 
     Args:
         rows: the rows of a file.
         label_key: the column with the label, or several.
         problem: what the task says.
-        labels: all labels, where they are known.
+        labels: all labels.
+
+    Raises:
+        ValueError: no row has a label.
     """
-    if problem == REGRESSION:
+    if problem == SEVERAL_LABELS and "," in label_key:
+        return reading.with_marked_labels(rows, label_key)
+    if problem != SINGLE_LABEL:
         return [*rows]
-    if problem == SEVERAL_LABELS:
-        return reading.several_labels(rows, label_key, labels or ())
-    kept, left_out = reading.with_gold_label(rows, label_key, labels)
-    if left_out:
-        print(
-            f"Left out {len(left_out):,} of {len(rows):,} examples, which have no label "
-            f"({label_key} is {left_out[0][label_key]!r} at {left_out[0].source})."
-        )
-    return kept
+    left_out = reading.without_label(rows, label_key, labels)
+    if not left_out:
+        return [*rows]
+    told = f"{label_key} is {left_out[0][label_key]!r} at {left_out[0].source}"
+    if len(left_out) == len(rows):
+        raise ValueError(f"No example has a label ({told}): give files with labels.")
+    print(f"Left out {len(left_out):,} of {len(rows):,} examples, which have no label ({told}).")
+    is_out = {id(row) for row in left_out}
+    return [row for row in rows if id(row) not in is_out]
 
 
 def take_head(task: kb.Task, checkpoint: kb.Checkpoint) -> str:
@@ -184,25 +189,32 @@ def take_head(task: kb.Task, checkpoint: kb.Checkpoint) -> str:
     return f"All weights are the checkpoint's{', those of the head too' if heads else ''}."
 
 
-def labels_of(arguments: Any, examples: Sequence[Row], key: str) -> tuple[str, ...]:
-    """The labels that are named, or else those of the examples, in order ("O" first)."""
+def labels_of(arguments: Any, rows: Sequence[Row], label_key: str) -> tuple[str, ...]:
+    """The labels that are named, or else those of the rows, in order ("O" first).
+
+    Raises:
+        ValueError: it is not certain what is a label.
+    """
     if arguments.labels:
         return reading.split(arguments.labels)
-    values = [example[key] for example in examples]
-    names = {
-        label_name(name)
-        for value in values
-        for name in (value if isinstance(value, list) else [value])
-    }
-    return tuple(sorted(names - {None}, key=lambda name: (name != "O", name)))
+    several = getattr(arguments, "problem", SINGLE_LABEL) == SEVERAL_LABELS
+    if several and "," in label_key:
+        return reading.split(label_key)
+    values = [row[label_key] for row in rows]
+    if arguments.task == "token_classification":
+        values = [name for names in values for name in names]
+    try:
+        return (several_among if several else names_among)(values)
+    except ValueError as error:
+        raise ValueError(
+            f"{rows[0].source} and others: {label_key}: {error} Say --labels=..., with commas."
+        ) from error
 
 
 def _text_classifier(arguments, checkpoint, packer, examples) -> kb.Task:
     keys, label_key = text_columns(arguments)
     labels = ("value",)
-    if arguments.problem == SEVERAL_LABELS and "," in label_key and not arguments.labels:
-        labels = reading.split(label_key)
-    elif arguments.problem != REGRESSION:
+    if arguments.problem != REGRESSION:
         labels = labels_of(arguments, examples, label_key)
     return kb.TextClassifier(
         checkpoint.encoder,
@@ -279,10 +291,10 @@ def text_columns(arguments: Any) -> tuple[tuple[str, ...], str]:
 
 
 def _number(example: Row, key: str) -> float:
-    try:
-        return float(example[key])
-    except (KeyError, TypeError, ValueError):
+    number = label_number(example.get(key))
+    if number is None:
         raise ValueError(
             f"{example.source}: {key} must be a number, as in other rows, but is "
             f"{example.get(key)!r}: correct it, or leave the row out."
-        ) from None
+        )
+    return number

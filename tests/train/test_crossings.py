@@ -1,0 +1,299 @@
+"""The table of crossings: each task with each way to train, stop, resume, save, combine and export.
+
+A new task is a row of `TASKS`; a new way is a test here, which every task then goes through.
+"""
+
+import dataclasses
+import itertools
+import json
+import pathlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import ml_dtypes
+import numpy as np
+import pytest
+import safetensors.numpy
+import tensorflow as tf
+
+import keras_bert as kb
+from keras_bert.checkpoints import weights
+from keras_bert.tasks import ensembles
+from keras_bert.training.checkpointing import SaveCheckpoints
+from train import predict, tasks
+
+NOUNS = ("cat", "dog", "fox", "film", "the", "lazy", "quick", "brown", "jump", "over", "fine")
+
+
+def of_texts(i: int) -> dict[str, Any]:
+    return {"review": f"the {NOUNS[i]} is {'fine' if i % 2 else 'lazy'}", "mood": f"mood {i % 2}"}
+
+
+def of_words(i: int) -> dict[str, Any]:
+    # The second is longer than a row, so that batches are not those of examples.
+    words = [NOUNS[i], "sees", NOUNS[-i], "."] * (9 if i == 1 else 1)
+    return {
+        "tokens": words,
+        "ner_tags": ["B-A", "O", "I-B" if i % 3 else "B-B", "O"] * (len(words) // 4),
+    }
+
+
+def of_questions(i: int) -> dict[str, Any]:
+    context = f"a {NOUNS[i]} and the {NOUNS[-i]}"
+    answers = (
+        {"text": [NOUNS[i]], "answer_start": [2]} if i % 3 else {"text": [], "answer_start": []}
+    )
+    return {"id": str(i), "question": "what", "context": context, "answers": answers}
+
+
+def of_choices(i: int) -> dict[str, Any]:
+    return {"context": f"a {NOUNS[i]}", "question": "so", "choices": [NOUNS[i], "no"], "label": 0}
+
+
+def of_pairs(i: int) -> dict[str, Any]:
+    return {"left": f"a {NOUNS[i]}", "right": f"a {NOUNS[-i]}", "score": i % 4}
+
+
+def of_blanks(i: int) -> dict[str, Any]:
+    return {"text": f"a [MASK] {NOUNS[i]}", "answers": [NOUNS[-i]]}
+
+
+class Row(NamedTuple):
+    """What is special about a task: its examples, the flags that read them, and one to ask."""
+
+    example: Callable[[int], dict[str, Any]]
+    flags: tuple[str, ...]
+    asked: tuple[str, ...]
+    served: dict[str, str]
+
+
+TASKS = {
+    "text_classification": Row(
+        of_texts,
+        ("--text_keys=review", "--label_key=mood"),
+        ("--text=the fine fox",),
+        {"review": "the fine fox"},
+    ),
+    "token_classification": Row(
+        of_words,
+        ("--text_keys=tokens", "--label_key=ner_tags", "--repair"),
+        ("--text=the fox sees",),
+        {"text": "the fox sees"},
+    ),
+    "question_answering": Row(
+        of_questions,
+        (),
+        ("--text=what", "--second=the fine fox"),
+        {"question": "what", "context": "the fine fox"},
+    ),
+    "multiple_choice": Row(
+        of_choices, (), ("--text=a fox", "--second=so", "--choice=fox", "--choice=no"), {}
+    ),
+    "sentence_embedding": Row(
+        of_pairs,
+        ("--text_keys=left,right", "--label_key=score"),
+        ("--text=a fox",),
+        {"text": "a fox"},
+    ),
+    "fill_mask": Row(of_blanks, (), ("--text=a [MASK] fox",), {"text": "a [MASK] fox"}),
+}
+
+
+class Files(NamedTuple):
+    folder: pathlib.Path
+    flags: tuple[str, ...]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory, tokenizer, config):
+    """A pretrained checkpoint, and a copy in half precision."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    small = dataclasses.replace(config, num_layers=1)
+    kb.save(kb.BertPretrainer(kb.BertEncoder(small)), folder / "whole", tokenizer)
+    kb.save(kb.BertPretrainer(kb.BertEncoder(small)), folder / "half", tokenizer)
+    path = folder / "half" / "model.safetensors"
+    tensors = safetensors.numpy.load_file(path)
+    halved = {name: value.astype(ml_dtypes.bfloat16) for name, value in tensors.items()}
+    safetensors.numpy.save_file(halved, path, metadata={"format": "pt"})
+    (folder / "half" / "checksums.json").unlink()
+    return folder
+
+
+@pytest.fixture(scope="module", params=TASKS)
+def task(request) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, checkpoint, task) -> Files:
+    """A task's files, and the flags of a run on them but for its output."""
+    folder = tmp_path_factory.mktemp(task)
+    for name, numbers in (("train", range(1, 10)), ("eval", range(5, 9))):
+        lines = (json.dumps(TASKS[task].example(i)) for i in numbers)
+        (folder / f"{name}.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    return Files(
+        folder,
+        (
+            *(f"--task={task}", f"--train_files={folder}/train.jsonl", *TASKS[task].flags),
+            *("--sequence_length=23", "--batch_size=4", "--learning_rate=1e-3", "--num_epochs=2"),
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def with_two_seeds(files, checkpoint, call):
+    """A run of two seeds, each of two epochs with a last batch that is not full."""
+    call(
+        "finetune",
+        *files.flags,
+        f"--checkpoint={checkpoint}/whole",
+        f"--eval_files={files.folder}/eval.jsonl",
+        *("--num_seeds=2", f"--output_dir={files.folder}/seeds"),
+    )
+    return files.folder / "seeds"
+
+
+def record_of(folder: pathlib.Path) -> list[dict[str, float]]:
+    """The figures of a run's epochs, but for those of time."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").open()]
+    return [{name: value for name, value in line.items() if "second" not in name} for line in lines]
+
+
+def asked(directory: pathlib.Path, task: str, parsed) -> tuple[kb.Task, list[dict[str, Any]]]:
+    """The task in a directory, and the example that `predict` is asked."""
+    arguments = parsed("predict", f"--checkpoint={directory}", *TASKS[task].asked)
+    loaded = tasks.load(str(directory), arguments)
+    return loaded, predict.examples_of(arguments, loaded)
+
+
+def numbers_of(answer: Any) -> list[float]:
+    """All numbers in an answer, in its order."""
+    if isinstance(answer, dict):
+        answer = list(answer.values())
+    if isinstance(answer, list | tuple):
+        return list(itertools.chain.from_iterable(map(numbers_of, answer)))
+    return [float(answer)] if isinstance(answer, int | float) else []
+
+
+def test_the_best_of_two_seeds_is_kept_and_scores_as_it_says(with_two_seeds, task, files, call):
+    figures = json.loads((with_two_seeds / "metrics.json").read_text())
+    first = next(iter(figures["scores"]))
+    assert figures["scores"][first] == max(run[first] for run in figures["runs"])
+    assert (with_two_seeds / "predictions.jsonl").read_text().count("\n") == 4
+    said = call(
+        "evaluate",
+        f"--checkpoint={with_two_seeds}",
+        f"--eval_files={files.folder}/eval.jsonl",
+        *TASKS[task].flags,
+    )
+    scored = json.loads(said)
+    assert scored["examples"] == 4
+    if task != "question_answering":  # where the threshold is chosen afterwards
+        for name, value in figures["scores"].items():
+            assert scored[name] == pytest.approx(value, abs=1e-6), name
+
+
+def test_a_finished_run_is_told_and_answers(with_two_seeds, task, files, checkpoint, call):
+    again = call("finetune", f"--flagfile={with_two_seeds}/finetune.flags")
+    assert "is done" in again
+    said = call("predict", f"--checkpoint={with_two_seeds}", *TASKS[task].asked)
+    assert len(said.splitlines()) > 1
+
+
+def test_an_ensemble_does_not_depend_on_what_was_asked_before(with_two_seeds, task, parsed):
+    seeds = [with_two_seeds / f"seed-{i}" for i in range(2)]
+    fresh, used = ([asked(seed, task, parsed)[0] for seed in seeds] for _ in range(2))
+    _, examples = asked(seeds[0], task, parsed)
+    alone = [numbers_of(member(examples)) for member in used]
+    together = numbers_of(ensembles.ensemble(used)(examples))
+    assert together == numbers_of(ensembles.ensemble(fresh)(examples))
+    assert [numbers_of(member(examples)) for member in used] == alone
+    if task in ("text_classification", "fill_mask", "sentence_embedding", "multiple_choice"):
+        assert together != alone[0] and together != alone[1]
+
+
+def test_the_exported_model_answers_as_the_checkpoint(with_two_seeds, task, files, call, parsed):
+    if not TASKS[task].served:
+        pytest.skip("shown in tests/serving/test_export.py: its inputs are lists")
+    call("export", f"--checkpoint={with_two_seeds}", f"--output_dir={files.folder}/served")
+    served = tf.saved_model.load(str(files.folder / "served" / "1")).signatures["serving_default"]
+    outputs = served(**{name: tf.constant([text]) for name, text in TASKS[task].served.items()})
+    model, examples = asked(with_two_seeds, task, parsed)
+    [(_, wanted)] = model.answer_batches(examples)
+    for name, value in wanted.items():
+        if np.issubdtype(value.dtype, np.floating):
+            np.testing.assert_allclose(outputs[name].numpy(), value, atol=1e-5)
+
+
+def test_without_held_out_examples_in_half_precision_nothing_is_called_a_score(
+    files, task, checkpoint, call, monkeypatch
+):
+    monkeypatch.setattr(weights, "BLOCK_BYTES", 1 << 10)  # as a large table is read
+    folder = files.folder / "alone"
+    said = call(
+        "finetune",
+        *files.flags,
+        f"--checkpoint={checkpoint}/half",
+        *("--precision=mixed_bfloat16", "--num_epochs=1", f"--output_dir={folder}"),
+    )
+    assert "predictions.jsonl" not in said
+    figures = json.loads((folder / "metrics.json").read_text())
+    assert "scores" not in figures and figures["training"]["loss"] > 0
+    assert "cores on held-out" not in (folder / "README.md").read_text()
+    assert len(call("predict", f"--checkpoint={folder}", *TASKS[task].asked).splitlines()) > 1
+
+
+class Killed(BaseException):
+    """What no handler takes for an error."""
+
+
+def test_a_run_killed_within_an_epoch_ends_as_if_it_had_not_been(
+    with_two_seeds, files, task, checkpoint, call, monkeypatch
+):
+    folder = files.folder / "killed"
+    flags = (
+        *files.flags,
+        f"--checkpoint={checkpoint}/whole",
+        *(f"--eval_files={files.folder}/eval.jsonl", f"--output_dir={folder}"),
+    )
+
+    def die(self, batch, logs=None):
+        if self.checkpoint.step == self.params["steps"] + 1:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SaveCheckpoints, "on_train_batch_end", die)
+        with pytest.raises(Killed):
+            call("finetune", *flags)
+    assert len(record_of(folder)) == 1
+    call("finetune", *flags)
+    assert record_of(folder) == record_of(with_two_seeds / "seed-0")
+    for one, other in zip(
+        kb.load(folder).encoder.weights,
+        kb.load(with_two_seeds / "seed-0").encoder.weights,
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other, one.path)
+
+
+def test_a_run_that_stopped_early_stays_stopped(files, task, checkpoint, call):
+    folder = files.folder / "stopped"
+    flags = (
+        *files.flags,
+        f"--checkpoint={checkpoint}/whole",
+        f"--eval_files={files.folder}/eval.jsonl",
+        # Without a rate no epoch is better than the first.
+        *("--learning_rate=0", "--num_epochs=5", "--patience=1", f"--output_dir={folder}"),
+    )
+    call("finetune", *flags)
+    assert len(record_of(folder)) == 2
+    before = kb.load(folder).encoder.weights
+    (folder / "metrics.json").unlink()  # as if it had been killed before its report
+    call("finetune", *flags)
+    assert len(record_of(folder)) == 2
+    for one, other in zip(kb.load(folder).encoder.weights, before, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_every_task_of_the_binary_has_its_row():
+    assert list(TASKS) == list(tasks.CLASSES) == list(tasks.FLAGS) == list(tasks.MAKERS)
