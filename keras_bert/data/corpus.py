@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import glob
 import gzip
 import hashlib
 import json
@@ -20,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from keras_bert.data.paths import matching_files
 from keras_bert.text.tokenizer import Tokenizer
 
 DOCUMENTS = ("files", "blank_lines")
@@ -128,7 +128,7 @@ class TextCorpus:
                 "every file is one document, 'blank_lines' where blank lines separate documents."
             )
         self.documents = documents
-        scanned = [_scan(path, documents) for path in matching(pattern)]
+        scanned = [_scan(path, documents) for path in matching_files(pattern)]
         self._files = tuple(file for file in scanned if file.num_documents)
         self.empty_files = tuple(file.path for file in scanned if not file.num_documents)
         if not self._files:
@@ -322,25 +322,6 @@ def _shuffled(
 
     blocks = files.interleave(file_blocks, cycle_length=FILES_AT_ONCE)
     return blocks.batch(SHUFFLED_BLOCKS).enumerate().map(permute).unbatch()
-
-
-def matching(pattern: str | Sequence[str]) -> list[str]:
-    patterns = pattern.split(",") if isinstance(pattern, str) else [str(one) for one in pattern]
-    patterns = [one.strip() for one in patterns if one.strip()]
-    found = set()
-    for one in patterns:
-        files = [path for path in glob.glob(one, recursive=True) if os.path.isfile(path)]
-        if not files:
-            raise ValueError(
-                f"Every pattern must match a file, but {one!r} matches none (in {os.getcwd()}). "
-                "Check the path, and quote the pattern so that the shell does not expand it."
-            )
-        found.update(files)
-    if not found:
-        raise ValueError(
-            f"pattern must name text files, but is {pattern!r}. Give a glob such as 'text/*.txt'."
-        )
-    return sorted(found)
 
 
 def _scan(path: str, documents: str) -> _File:

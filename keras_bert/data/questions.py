@@ -1,73 +1,45 @@
-"""Questions about a context: with answers that are spans of it, or with choices.
-
-Questions with choices become examples of one form: `context` and `question`, str; `choices`, list
-of str; `label`, int, the index of the right one; and `source`. A choice is read as the pair of
-texts `context` and `question + " " + choice`. Where the data has no context, the question is the
-context and `question` is empty.
-"""
+"""Questions whose answers are spans of their context: SQuAD's nested files, and flat rows."""
 
 from __future__ import annotations
 
-import os
+import ast
+import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from absl import logging
 
-from keras_bert.data.tables import (
-    SOURCE,
-    Example,
-    Path,
-    check_names,
-    matching_files,
-    read_json,
-    read_jsonl,
-    row_example,
-    table_rows,
-)
+from keras_bert.data.rows import Path, Row, field
+from keras_bert.data.text_files import read_json
 
 # An answer that is not at its offset is looked for so many characters around it first.
 NEARBY = 32
-# What the files of COPA call "cause" and "effect", as its authors ask it.
-COPA_QUESTIONS = {
-    "cause": "What was the cause of this?",
-    "effect": "What happened as a result?",
-}
 
-_SWAG_COLUMNS = ("sent1", "sent2", "ending0", "ending1", "label")
-_KEYS = ("ABCDEFGHI", "123456789")
-_KINDS = {
-    str: "a text",
-    int: "an integer",
-    bool: "true or false",
-    list: "a list",
-    dict: "an object",
-}
+# What flat rows call their one answer, and where it begins.
+_ANSWERS = ("answers", "answer", "answer_text")
+_STARTS = ("answer_start", "answer_starts", "start")
+_IMPOSSIBLE = ("is_impossible", "impossible")
+_BOOLEANS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 
 
-def read_squad(path: Path, strict: bool = False) -> list[Example]:
+def read_squad(path: Path, strict: bool = False, encoding: str | None = None) -> list[Row]:
     """Reads questions whose answers are spans of their context, in the form of SQuAD 1.1 and 2.0.
 
     ([Rajpurkar et al., 2016](https://arxiv.org/abs/1606.05250),
-    [2018](https://arxiv.org/abs/1806.03822).) XQuAD, DRCD, PolicyQA and CMRC have it, too. An
-    answer that is not at its offset is moved to where it is, if that is one place within `NEARBY`
-    characters, or one in all the context. Other such answers are left out, and so are questions
-    that keep no answer. All three are counted, and reported, and so are empty questions.
+    [2018](https://arxiv.org/abs/1806.03822).) XQuAD, DRCD, PolicyQA and CMRC have it, too.
+    `plausible_answers` are none.
 
     Args:
-        path: path of the file, in UTF-8, plain or gzip.
-        strict: bool, whether an answer that is not at its offset is an error.
+        path: path of the file, plain or compressed.
+        strict: bool, as in `questions`.
+        encoding: str, that of the file; None is UTF-8, or what a byte order mark says.
 
     Returns:
-        list of dict: `id`, `question` and `context`, str; `title`, str, where there is one;
-        `answers`, list of str, and `answer_starts`, list of int, their offsets in characters, both
-        empty where the question is `impossible`, bool; and `source`, "path:id".
+        list of Row, as `questions` gives them; `source` is "path:id".
 
     Raises:
-        ValueError: a key is missing; a context or an answer is empty; an id is there twice; a
-            question has no answer but is not said to be impossible, or both. The message has the
-            question's id.
+        ValueError: as `questions`.
 
     Example:
 
@@ -79,337 +51,259 @@ def read_squad(path: Path, strict: bool = False) -> list[Example]:
     >>> paragraphs = [{"context": "a fine film", "qas": qas}]
     >>> with open(path, "w") as file:
     ...     json.dump({"data": [{"paragraphs": paragraphs}]}, file)
-    >>> [example] = read_squad(path)
-    >>> example["answers"], example["answer_starts"], example["impossible"]
+    >>> [row] = read_squad(path)
+    >>> row["answers"], row["answer_starts"], row["impossible"]
     (['fine'], [2], False)
     """
-    examples: list[Example] = []
-    moved, lost, left_out, ids = [], [], [], set()
-    for place, article, paragraph, question in _squad_questions(path):
-        example = _squad_example(path, place, article, paragraph, question)
-        source = example[SOURCE]
-        if example["id"] in ids:
+    return questions(list(squad_rows(path, read_json(path, encoding))), strict)
+
+
+def questions(rows: Sequence[Row], strict: bool = False) -> list[Row]:
+    """Rows with a question and its context, however they say its answers, in one form.
+
+    Answers are what the Hub's data sets have, `answers: {text: [...], answer_start: [...]}`; a list
+    of `{text, answer_start}`; or one text under `answer`, with or without an `answer_start`. A row
+    without any of these, nor `is_impossible`, is one to be answered.
+
+    An answer that is not at its offset is moved to where it is, if that is one place within
+    `NEARBY` characters, or one in all the context. Other such answers are left out, and so are
+    questions that keep no answer. One that has no offset is where it first occurs. All are counted,
+    and reported, and so are empty questions.
+
+    Args:
+        rows: sequence of Row.
+        strict: bool, whether an answer that is not at its offset is an error.
+
+    Returns:
+        list of Row: `id`, `question` and `context`, str; `title`, str, where there is one;
+        `answers`, list of str, and `answer_starts`, list of int, their offsets in characters, both
+        empty where the question is `impossible`, bool.
+
+    Raises:
+        ValueError: a key is missing; a context or an answer is empty; an id is there twice; a
+            question has no answer but is not said to be impossible, or both. The message has the
+            row's source.
+
+    Example:
+
+    >>> from keras_bert.data.questions import questions
+    >>> from keras_bert.data.rows import Row
+    >>> columns = {"question": "How is the film?", "context": "a fine film", "answer": "fine"}
+    >>> [row] = questions([Row(columns, "dev.csv:2")])
+    >>> row["answers"], row["answer_starts"], row["impossible"]
+    (['fine'], [2], False)
+    """
+    kept, found = [], _Found()
+    ids: set[str] = set()
+    for row in rows:
+        columns = _columns_of(row)
+        if columns["id"] in ids:
             raise ValueError(
-                f"{source}: a question must have an id of its own, but another one has it, too "
-                f"({example['question']!r:.100} is the second): give it another id."
+                f"{row.source}: a question must have an id of its own, but another one has it, too "
+                f"({columns['question']!r:.100} is the second): give it another id."
             )
-        ids.add(example["id"])
-        num_moved, num_lost = _put_in_place(example)
-        if strict and num_moved + num_lost:
-            raise ValueError(
-                f"{source}: an answer must be in the context at its answer_start, but "
-                f"{num_moved + num_lost} are not: correct them, or read with strict=False."
-            )
-        moved += [source] * num_moved
-        lost += [source] * num_lost
-        (examples if example["impossible"] or example["answers"] else left_out).append(example)
-    _report(path, "%d questions are empty", [e for e in examples if not e["question"].strip()])
-    _report(path, "moved %d answers to where they are in the context", moved)
-    _report(path, "left out %d answers that are not at their offset, nor at one place", lost)
-    _report(path, "left out %d questions whose answers are not in place", left_out)
-    return examples
+        ids.add(columns["id"])
+        if "answers" in columns:
+            _put_in_place(columns, row.source, found, strict)
+        if columns.get("answers") or columns.get("impossible", True):
+            kept.append(row.with_columns(columns))
+        else:
+            found.left_out.append(row.source)
+        if not columns["question"].strip():
+            found.empty.append(row.source)
+    found.report()
+    return kept
 
 
-def read_swag(path: Path) -> list[Example]:
-    """Reads the CSV files of [SWAG](https://arxiv.org/abs/1808.05326): the ending of a sentence.
+def squad_rows(path: Path, content: Any) -> Iterator[Row]:
+    """A row a question of SQuAD's nested form, for `questions`.
 
     Args:
-        path: path of a CSV file, in UTF-8, plain or gzip, with the columns sent1 (the context),
-            sent2 (the question: how the next sentence begins), ending0, ending1 and so on (the
-            choices), and label. There may be others, the first one without a name.
-
-    Returns:
-        list of dict as the module says; `source` is "path:line".
+        path: path of the file, for the rows' source.
+        content: what is in it.
 
     Raises:
-        ValueError: a column or a choice is missing, or a label is none of the choices.
-
-    Example:
-
-    >>> import os, tempfile
-    >>> from keras_bert.data.questions import read_swag
-    >>> path = os.path.join(tempfile.mkdtemp(), "val.csv")
-    >>> lines = [",sent1,sent2,ending0,ending1,label\\n", "0,A film begins.,It,is fine.,ends.,0\\n"]
-    >>> _ = open(path, "w").write("".join(lines))
-    >>> read_swag(path)[0]["choices"]
-    ['is fine.', 'ends.']
+        ValueError: a key is missing.
     """
-    rows = table_rows(path, ",", quoted=True)
-    line, names = rows.pop(0) if rows else (1, [""])
-    # Its own files have an index from pandas, whose column has no name.
-    names = [names[0] or "index", *names[1:]]
-    check_names(names, f"{path}:{line}")
-    endings = _numbered(names, "ending", 0)
-    missing = [name for name in _SWAG_COLUMNS if name not in names]
-    if missing:
-        raise ValueError(
-            f"{path}:{line}: a file of SWAG must have the columns {', '.join(_SWAG_COLUMNS)}, but "
-            f"{', '.join(missing)} are missing: restore the file, or name its form."
-        )
-    examples = []
-    for line, cells in rows:
-        row = row_example(names, cells, f"{path}:{line}")
-        label = int(row["label"]) if re.fullmatch("[0-9]+", row["label"]) else row["label"]
-        choices = [row[name] for name in endings]
-        examples.append(_choice_example(row["sent1"], row["sent2"], choices, label, row[SOURCE]))
-    return examples
-
-
-def read_copa(path: Path, questions: Mapping[str, str] = COPA_QUESTIONS) -> list[Example]:
-    """Reads COPA as [SuperGLUE](https://arxiv.org/abs/1905.00537) has it, and XCOPA.
-
-    Args:
-        path: path of a file, in UTF-8, plain or gzip, with a JSON object on every line: premise
-            (the context), question ("cause" or "effect"), choice1, choice2 and so on, and label,
-            counted from 0.
-        questions: dict, how to ask for a cause and an effect, in the language of the data.
-
-    Returns:
-        list of dict as the module says; `source` is "path:line".
-
-    Raises:
-        ValueError: a key or a choice is missing, or a label is none of the choices.
-
-    Example:
-
-    >>> import os, tempfile
-    >>> from keras_bert.data.questions import read_copa
-    >>> path = os.path.join(tempfile.mkdtemp(), "val.jsonl")
-    >>> line = '{"premise": "I left.", "question": "cause", "choice1": "The film was bad.", '
-    >>> _ = open(path, "w").write(line + '"choice2": "It was fine.", "label": 0}\\n')
-    >>> read_copa(path)[0]["question"]
-    'What was the cause of this?'
-    """
-    examples = []
-    for record in read_jsonl(path):
-        place = record[SOURCE]
-        asked = _field(record, "question", str, place)
-        if asked not in questions:
-            raise ValueError(
-                f"{place}: 'question' must be one of {', '.join(questions)}, but is {asked!r}: "
-                "correct it, or name the form that the file has."
-            )
-        context = _field(record, "premise", str, place)
-        choices = [record[name] for name in _numbered(record, "choice", 1)]
-        label = _field(record, "label", int, place)
-        examples.append(_choice_example(context, questions[asked], choices, label, place))
-    return examples
-
-
-def read_arc(path: Path) -> list[Example]:
-    """Reads the questions of [ARC](https://arxiv.org/abs/1803.05457), which have no context.
-
-    A CSV file pads questions of fewer choices with empty cells. Questions whose right choice is not
-    among those that are there are left out of it, counted, and reported.
-
-    Args:
-        path: path of a file, in UTF-8, plain or gzip. Either its own form, a JSON object on every
-            line with question.stem, question.choices (each a text and a label) and answerKey, the
-            label of the right one; or `.csv` without header: the question, its choices, and the
-            right one as a letter from A or a number from 1.
-
-    Returns:
-        list of dict as the module says; `source` is "path:line".
-
-    Raises:
-        ValueError: a key or a choice is missing; in JSON, the right one is none of the choices.
-
-    Example:
-
-    >>> import os, tempfile
-    >>> from keras_bert.data.questions import read_arc
-    >>> path = os.path.join(tempfile.mkdtemp(), "dev.csv")
-    >>> _ = open(path, "w").write("Which is a planet?,the sun,Mars,B\\n")
-    >>> example = read_arc(path)[0]
-    >>> example["context"], example["question"], example["label"]
-    ('Which is a planet?', '', 1)
-    """
-    if os.fspath(path).removesuffix(".gz").endswith(".csv"):
-        return _arc_rows(path)
-    examples = []
-    for record in read_jsonl(path):
-        place = record[SOURCE]
-        question = _field(record, "question", dict, place)
-        choices = _field(question, "choices", list, place)
-        labels = [_field(choice, "label", str, place) for choice in choices]
-        texts = [_field(choice, "text", str, place) for choice in choices]
-        key = _field(record, "answerKey", str, place)
-        label = labels.index(key) if labels.count(key) == 1 else key
-        stem = _field(question, "stem", str, place)
-        examples.append(_choice_example(stem, "", texts, label, place))
-    return examples
-
-
-def read_race(path: Path) -> list[Example]:
-    """Reads the articles of [RACE](https://arxiv.org/abs/1704.04683), with several questions each.
-
-    Args:
-        path: a folder, a file or a glob: each file holds a JSON object with article (the context),
-            questions, options (the choices of each question) and answers (letters from A).
-
-    Returns:
-        list of dict as the module says; `source` is "path:questions[index]".
-
-    Raises:
-        ValueError: a key or a choice is missing, or an answer is none of the choices.
-
-    Example:
-
-    >>> import json, os, tempfile
-    >>> from keras_bert.data.questions import read_race
-    >>> folder = tempfile.mkdtemp()
-    >>> article = {"article": "It is a fine film.", "questions": ["How is the film?"]}
-    >>> with open(os.path.join(folder, "high1.txt"), "w") as file:
-    ...     json.dump({**article, "options": [["Bad.", "Fine."]], "answers": ["B"]}, file)
-    >>> read_race(folder)[0]["label"]
-    1
-    """
-    return [example for file in matching_files(path) for example in _race_questions(file)]
-
-
-def _squad_questions(path: Path) -> Iterator[tuple[str, Any, Any, Any]]:
-    """Places of questions, their articles, paragraphs, and the questions themselves."""
-    for i, article in enumerate(_field(read_json(path), "data", list, str(path))):
+    for i, article in enumerate(field(content, "data", list, str(path))):
         place = f"{path}:data[{i}]"
-        for j, paragraph in enumerate(_field(article, "paragraphs", list, place)):
+        for j, paragraph in enumerate(field(article, "paragraphs", list, place)):
             place = f"{path}:data[{i}].paragraphs[{j}]"
-            for k, question in enumerate(_field(paragraph, "qas", list, place)):
-                yield f"{place}.qas[{k}]", article, paragraph, question
+            for k, question in enumerate(field(paragraph, "qas", list, place)):
+                columns = question if isinstance(question, dict) else {}
+                id_ = _id_of(columns.get("id"))
+                if id_ is None:
+                    id_ = field(question, "id", str, f"{place}.qas[{k}]")
+                shared = {"context": paragraph.get("context"), "title": article.get("title")}
+                shared = {name: value for name, value in shared.items() if value is not None}
+                field(columns, "answers", list, f"{path}:{id_}")
+                yield Row({**columns, **shared, "id": id_}, f"{path}:{id_}")
 
 
-def _squad_example(
-    path: Path, place: str, article: dict, paragraph: dict, question: Any
-) -> Example:
-    """The example as the file has it."""
-    number = question.get("id") if isinstance(question, dict) else None
-    id_ = str(number) if isinstance(number, int) else _field(question, "id", str, place)
-    place = f"{path}:{id_}"
-    answers = _field(question, "answers", list, place)
-    impossible = "is_impossible" in question and _field(question, "is_impossible", bool, place)
+class _Found:
+    """What was not as it should be, by the sources of the questions."""
+
+    def __init__(self):
+        self.empty: list[str] = []
+        self.without_start: list[str] = []
+        self.moved: list[str] = []
+        self.lost: list[str] = []
+        self.left_out: list[str] = []
+
+    def report(self) -> None:
+        """Logs how many there are of each, and the first."""
+        for sources, message in (
+            (self.empty, "%d questions are empty, the first: %s."),
+            (self.without_start, "%d answers without a start are in their context several times, "
+             "and are taken where they first are, the first: %s."),
+            (self.moved, "Moved %d answers to where they are in the context, the first: %s."),
+            (self.lost, "Left out %d answers that are not at their offset, nor at one place, the "
+             "first: %s."),
+            (self.left_out, "Left out %d questions whose answers are not in place, the first: %s."),
+        ):  # fmt: skip
+            if sources:
+                logging.warning(message, len(sources), sources[0])
+
+
+def _id_of(value: Any) -> str | None:
+    """An id as text, None if it is none."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) and value.strip() else None
+
+
+def _columns_of(row: Row) -> dict[str, Any]:
+    """The columns of one question, its answers as the row has them; start None is not known."""
+    place = row.source
+    title = row.get("title")
+    columns = {
+        "id": _id_of(row.get("id")) or place,
+        **({"title": title} if isinstance(title, str) else {}),
+        "question": field(row, "question", str, place, may_be_empty=True),
+        "context": field(row, "context", str, place),
+    }
+    said = [name for name in (*_ANSWERS, *_IMPOSSIBLE) if name in row]
+    if not said:
+        return columns
+    answers = _answers_of(row, place)
+    marked = next((row[name] for name in _IMPOSSIBLE if row.get(name) not in (None, "")), None)
+    impossible = marked is not None and _boolean(marked, place)
+    if marked is None and answers is not None and _is_hub_form(row) and not answers:
+        impossible = True  # as the Hub writes SQuAD 2.0
+    answers = answers or []
+    if impossible:  # annotation tools write an empty answer, at -1
+        answers = [answer for answer in answers if answer[0].strip()]
     if bool(answers) == impossible:
         raise ValueError(
             f"{place}: a question must have answers or is_impossible: true, but has "
             f"{'both' if impossible else 'neither'}: correct it."
         )
-    title = article.get("title")
+    for text, _ in answers:
+        field({"text": text}, "text", str, place)
     return {
-        "id": id_,
-        **({"title": title} if isinstance(title, str) else {}),
-        "question": _field(question, "question", str, place, may_be_empty=True),
-        "context": _field(paragraph, "context", str, place),
-        "answers": [_field(answer, "text", str, place) for answer in answers],
-        "answer_starts": [_field(answer, "answer_start", int, place) for answer in answers],
+        **columns,
+        "answers": [text for text, _ in answers],
+        "answer_starts": [start for _, start in answers],
         "impossible": impossible,
-        SOURCE: place,
     }
 
 
-def _put_in_place(example: Example) -> tuple[int, int]:
-    """Corrects the answers of an example; how many were moved and how many taken out."""
-    kept, num_moved = [], 0
-    for text, start in zip(example["answers"], example["answer_starts"], strict=True):
-        place = _place_of(text, start, example["context"])
-        if place is not None:
+def _is_hub_form(row: Row) -> bool:
+    return isinstance(_value(row.get("answers")), dict)
+
+
+def _value(cell: Any) -> Any:
+    """A list or an object that a table has as text, as JSON or as Python writes it."""
+    if not isinstance(cell, str) or not cell.strip().startswith(("[", "{")):
+        return cell
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            return parse(cell)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+    return cell
+
+
+def _answers_of(row: Row, place: str) -> list[tuple[str, int | None]] | None:
+    """Texts and starts of the answers of a row, None if it has no such column."""
+    name = next((name for name in _ANSWERS if row.get(name) is not None), None)
+    if name is None:
+        return None
+    value = _value(row[name])
+    starts = next((_value(row[key]) for key in _STARTS if row.get(key) not in (None, "")), None)
+    if isinstance(value, dict):
+        value, starts = value.get("text"), value.get("answer_start", value.get("start"))
+    if isinstance(value, str):
+        value = [value] if value.strip() else []
+    if not isinstance(value, list):
+        raise ValueError(
+            f"{place}: {name!r} must be a list, a text, or an object of text and answer_start, but "
+            f"is {row[name]!r:.100}: correct it."
+        )
+    if all(isinstance(one, dict) for one in value):
+        pairs = [(one.get("text"), one.get("answer_start", one.get("start"))) for one in value]
+        return [(_text(text, place), _start(start, place)) for text, start in pairs]
+    starts = starts if isinstance(starts, list) else [starts] * len(value)
+    if len(starts) != len(value):
+        raise ValueError(
+            f"{place}: there must be a start for every answer, but there are {len(value)} answers "
+            f"and {len(starts)} starts: correct them."
+        )
+    return [(_text(t, place), _start(s, place)) for t, s in zip(value, starts, strict=True)]
+
+
+def _text(value: Any, place: str) -> str:
+    return field({"text": value} if value is not None else {}, "text", str, place, True)
+
+
+def _start(value: Any, place: str) -> int | None:
+    if value is None or value != value:  # pandas' nan
+        return None
+    if isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]+\s*", value):
+        return int(value)
+    if isinstance(value, float) and value == int(value):
+        return int(value)
+    return field({"answer_start": value}, "answer_start", int, place)
+
+
+def _boolean(value: Any, place: str) -> bool:
+    known = _BOOLEANS.get(str(value).strip().lower())
+    if known is None:
+        return field({"is_impossible": value}, "is_impossible", bool, place)
+    return known
+
+
+def _put_in_place(columns: dict[str, Any], source: str, found: _Found, strict: bool) -> None:
+    """Corrects the answers of a question, and notes what had to be done."""
+    kept, moved, lost = [], 0, 0
+    for text, start in zip(columns["answers"], columns["answer_starts"], strict=True):
+        places = _places(text, columns["context"])
+        place = _place_of(places, start)
+        if start is None and len(places) > 1:
+            found.without_start.append(source)
+        if place is None:
+            lost += 1
+        else:
             kept.append((text, place))
-            num_moved += place != start
-    num_lost = len(example["answers"]) - len(kept)
-    example["answers"] = [text for text, _ in kept]
-    example["answer_starts"] = [place for _, place in kept]
-    return num_moved, num_lost
+            moved += start is not None and place != start
+    if strict and moved + lost:
+        raise ValueError(
+            f"{source}: an answer must be in the context at its answer_start, but {moved + lost} "
+            "are not: correct them, or read with strict=False."
+        )
+    found.moved += [source] * moved
+    found.lost += [source] * lost
+    columns["answers"] = [text for text, _ in kept]
+    columns["answer_starts"] = [place for _, place in kept]
 
 
-def _place_of(text: str, start: int, context: str) -> int | None:
+def _places(text: str, context: str) -> list[int]:
+    return [match.start() for match in re.finditer(f"(?={re.escape(text)})", context)]
+
+
+def _place_of(places: Sequence[int], start: int | None) -> int | None:
     """Where an answer is, None if that is not certain."""
-    if start >= 0 and context.startswith(text, start):
-        return start
-    places = [match.start() for match in re.finditer(f"(?={re.escape(text)})", context)]
+    if start in places or start is None:
+        return start if start is not None else next(iter(places), None)
     nearby = [place for place in places if abs(place - start) <= NEARBY]
     return next((found[0] for found in (nearby, places) if len(found) == 1), None)
-
-
-def _report(path: Path, message: str, sources: Sequence[str | Example]) -> None:
-    if sources:
-        first = sources[0] if isinstance(sources[0], str) else sources[0][SOURCE]
-        logging.warning(f"%s: {message}, the first: %s.", path, len(sources), first)
-
-
-def _arc_rows(path: Path) -> list[Example]:
-    examples, left_out = [], []
-    rows = table_rows(path, ",", quoted=True)
-    num_choices = len(rows[0][1]) - 2 if rows else 0
-    names = ("question", *(f"choice {i}" for i in range(1, num_choices + 1)), "key")
-    for line, cells in rows:
-        place = f"{path}:{line}"
-        question, *choices, key = list(row_example(names, cells, place).values())[:-1]
-        while choices and not choices[-1].strip():
-            choices.pop()
-        label = _index(key)
-        if isinstance(label, int) and label >= len(choices):
-            left_out.append(place)
-        else:
-            examples.append(_choice_example(question, "", choices, label, place))
-    _report(path, "left out %d questions whose right choice is not there", left_out)
-    return examples
-
-
-def _race_questions(path: str) -> Iterator[Example]:
-    record = read_json(path)
-    article = _field(record, "article", str, path)
-    columns = [_field(record, key, list, path) for key in ("questions", "options", "answers")]
-    if len({len(column) for column in columns}) > 1:
-        raise ValueError(
-            f"{path}: there must be as many options and answers as questions, but there are "
-            f"{', '.join(str(len(column)) for column in columns)}: restore the file."
-        )
-    for index, (question, options, answer) in enumerate(zip(*columns, strict=True)):
-        place = f"{path}:questions[{index}]"
-        yield _choice_example(article, question, options, _index(answer), place)
-
-
-def _index(key: Any) -> Any:
-    """The index that a letter from A or a number from 1 stands for; another key as it is."""
-    for keys in _KEYS:
-        if isinstance(key, str) and len(key) == 1 and key in keys:
-            return keys.index(key)
-    return key
-
-
-def _numbered(names: Sequence[str] | Mapping[str, Any], stem: str, first: int) -> list[str]:
-    """Those of some names that are a stem with a number, from the first one to the last."""
-    numbered = []
-    while f"{stem}{first + len(numbered)}" in names:
-        numbered.append(f"{stem}{first + len(numbered)}")
-    return numbered
-
-
-def _choice_example(context: Any, question: Any, choices: Any, label: Any, place: str) -> Example:
-    texts = choices if isinstance(choices, list) else []
-    empty = [i for i, text in enumerate(texts) if not isinstance(text, str) or not text.strip()]
-    if len(texts) < 2 or empty:
-        raise ValueError(
-            f"{place}: there must be at least two choices, each with a text, but they are "
-            f"{choices!r:.200}: correct them."
-        )
-    if not isinstance(label, int) or isinstance(label, bool) or not 0 <= label < len(texts):
-        raise ValueError(
-            f"{place}: one of the {len(texts)} choices must be the right one, but what is said to "
-            f"be it is {label!r:.50}: correct it; data without right answers cannot be read."
-        )
-    if not isinstance(question, str) or not (context + question).strip():
-        raise ValueError(f"{place}: there must be a question, but it is {question!r}: correct it.")
-    example = {"context": context, "question": question, "choices": texts, "label": label}
-    return {**example, SOURCE: place}
-
-
-def _field(record: Any, key: str, kind: type, place: str, may_be_empty: bool = False) -> Any:
-    """A value of a JSON object, of the kind that it must have."""
-    value = record.get(key) if isinstance(record, dict) else None
-    is_kind = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-    if not is_kind or (kind is str and not may_be_empty and not value.strip()):
-        there = isinstance(record, dict) and key in record
-        raise ValueError(
-            f"{place}: {key!r} must be {_KINDS[kind]}, but is "
-            f"{format(repr(value), '.100') if there else 'missing'}: correct it, or name the form "
-            "that the file has."
-        )
-    return value

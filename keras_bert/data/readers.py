@@ -1,78 +1,90 @@
-"""Data for fine-tuning, whatever its form: files, TensorFlow Datasets, TFRecords to examples."""
+"""Data for fine-tuning, whatever its form: files and TensorFlow Datasets to rows."""
 
 from __future__ import annotations
 
 import functools
+import inspect
 import os
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-import tensorflow as tf
 from absl import logging
 
-from keras_bert.data.questions import read_arc, read_copa, read_race, read_squad, read_swag
-from keras_bert.data.tables import (
-    SOURCE,
-    Example,
-    Path,
-    file_content,
-    matching_files,
-    parts_of,
-    read_jsonl,
-    read_table,
-)
-from keras_bert.data.tagging import read_conll, read_conllu, without_position
+from keras_bert.data.choices import read_arc, read_copa, read_race, read_swag
+from keras_bert.data.compression import plain_name
+from keras_bert.data.conll import Column, read_conll, read_conllu, without_position
+from keras_bert.data.features import with_names
+from keras_bert.data.paths import has_files, matching_files, parts_of
+from keras_bert.data.questions import questions, read_squad, squad_rows
+from keras_bert.data.records import TFDS, name_and_split, read_tfds
+from keras_bert.data.rows import Path, Row
+from keras_bert.data.tables import read_json_lists, read_jsonl, read_lines, read_table
+from keras_bert.data.tagging import tagged
+from keras_bert.data.text_files import file_text, parsed_json
 
-# Readers of one file by the names of the forms.
-FORMS: dict[str, Callable[[Path], list[Example]]] = {
-    "tsv": functools.partial(read_table, delimiter="\t"),
-    "csv": functools.partial(read_table, delimiter=","),
-    "jsonl": read_jsonl,
-    "conll": read_conll,
-    "weibo": functools.partial(read_conll, clean=without_position),
-    "conllu": read_conllu,
-    "squad": read_squad,
-    "swag": read_swag,
-    "copa": read_copa,
-    "arc": read_arc,
-    "race": read_race,
-}
-TABLES = ("tsv", "csv")
 # The forms of files that have these names.
 SUFFIXES = {
     ".tsv": "tsv",
+    ".tab": "tsv",
     ".csv": "csv",
     ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".txt": "lines",
     ".conll": "conll",
+    ".bio": "conll",
+    ".iob": "conll",
     ".conllu": "conllu",
-    ".json": "squad",
 }
-TFDS = "tfds:"
+# Forms whose rows have columns of the user's own names.
+TABLES = ("tsv", "csv", "jsonl", "json")
 
-_PARSED_AT_ONCE = 1024
-# What stands around each record of a TFRecord file: its length, and two checksums.
-_FRAME_BYTES = 16
+# Forms whose rows are words and labels already.
+_WORDS = ("conll", "weibo", "conllu")
+_OF_WORDS = ("word_column", "label_column", "tag_names")
+_FILLED_LINE = re.compile(r"\s*\{[^\n]*\}[ \t\r]*\n\s*\{")
+_JSON_PART = re.compile(r"(.+\.json(?:\.\w+)?)@([^@]+)")
 
 
 def read_examples(
-    path: Path | Sequence[Path], form: str | None = None, columns: Sequence[str] | None = None
-) -> list[Example]:
+    path: Path | Sequence[Path],
+    form: str | None = None,
+    columns: Sequence[str] | None = None,
+    *,
+    delimiter: str | None = None,
+    quoted: bool | None = None,
+    encoding: str | None = None,
+    word_column: Column | None = None,
+    label_column: Column | None = None,
+    tag_names: str | Sequence[str] | None = None,
+) -> list[Row]:
     """Reads all the examples of some files, or of TensorFlow Datasets.
 
     Args:
         path: a path, a glob, a folder, which stands for all files beneath it, or several of these
-            with commas between them; or a sequence of them. "tfds:name@split", such as
-            "tfds:glue/sst2@train", is of TensorFlow Datasets.
+            with commas between them; or a sequence of them. Where no file has such a name,
+            "label=path" is a file with a text of that label on every line, "path.json@part" a list
+            of rows in a JSON object, and "tfds:name@split", such as "tfds:glue/sst2@train", is of
+            TensorFlow Datasets.
         form: str, one of `FORMS`, that of all the files; None tells it from the name of each.
-        columns: names of the columns of tables without header, or of those to take of TensorFlow
-            Datasets; None has a header, or takes all.
+        columns: names of the columns of tables without header, of the cells of "path.json@part",
+            of the texts of lines, or of those to take of TensorFlow Datasets; None has a header,
+            "sentence" and "label", "text" ("sentence" of "label=path"), or takes all.
+        delimiter: str, what stands between cells or columns ("tab" is a tab).
+        quoted: bool, whether cells may stand in quotation marks.
+        encoding: str, that of the files; None is UTF-8, or what a byte order mark says.
+        word_column: int, counted from 1, or from the end by negative numbers, or str: the column of
+            words, as of `read_conll`; in tables, the name of the column, as of `tagged`.
+        label_column: int or str, likewise of their labels.
+        tag_names: as in `tagged`, where labels of words are numbers.
 
     Returns:
-        list of dict, as the form's reader gives it; each has its `source`.
+        list of Row, as the form's reader gives it; each has its `source`.
 
     Raises:
-        ValueError: there is no such file or form, or no example, or a reader refuses a file.
+        ValueError: there is no such file or form, or no example, or a reader refuses a file, or
+            has no use for one of the arguments.
 
     Example:
 
@@ -86,210 +98,162 @@ def read_examples(
     """
     if form is not None and form not in FORMS:
         raise ValueError(f"form must be one of {', '.join(FORMS)}, but is {form!r}: choose one.")
-    named = [part for part in parts_of(path) if part.startswith(TFDS)]
-    files = [part for part in parts_of(path) if part not in named]
-    examples = []
-    for file in matching_files(files) if files or not named else []:
-        examples += _read_file(file, form or _form_of(file), columns)
-    for name in named:
-        examples += read_tfds(*_name_and_split(name), columns)
-    if not examples:
+    options = {
+        **{"columns": columns, "delimiter": delimiter, "quoted": quoted, "encoding": encoding},
+        **{"word_column": word_column, "label_column": label_column, "tag_names": tag_names},
+    }
+    options = {name: value for name, value in options.items() if value is not None}
+    files, others = [], []
+    for part in parts_of(path):
+        special = part.startswith(TFDS) or _JSON_PART.fullmatch(part) or "=" in part
+        (others if special and not has_files(part) else files).append(part)
+    rows = []
+    for file in matching_files(files) if files or not others else []:
+        rows += _read_file(file, form or _form_of(file, delimiter), options)
+    for part in others:
+        rows += _read_other(part, columns, encoding)
+    if not rows:
         raise ValueError(f"There must be examples, but {path!r} has none: check the files.")
-    logging.info("%s: %d examples.", path, len(examples))
-    return examples
+    logging.info("%s: %d examples.", path, len(rows))
+    return rows
 
 
-def read_tfds(name: str, split: str, columns: Sequence[str] | None = None) -> list[Example]:
-    """Reads a split of a data set of [TensorFlow Datasets](https://www.tensorflow.org/datasets).
+def read_json_rows(path: Path, encoding: str | None = None) -> list[Row]:
+    """Reads a JSON file of rows, whatever stands around them.
 
-    Its package, tensorflow-datasets, has to be installed; it is imported here only.
-
-    Args:
-        name: str, such as "glue/sst2".
-        split: str, such as "train" or "train[:10%]".
-        columns: sequence of str, the features to take; None takes all.
-
-    Returns:
-        list of dict: texts are str, class labels their names (left out where the data keeps them
-        secret), numbers and lists Python's; `source` is "tfds:name@split:index".
-
-    Raises:
-        ValueError: the package is not installed; there is no such data set, split or column; a
-            string is not UTF-8.
-
-    Example:
-
-    >>> from keras_bert.data.readers import read_tfds
-    >>> examples = read_tfds("glue/sst2", "train", ("sentence", "label"))  # doctest: +SKIP
-    >>> examples[0]["label"]  # doctest: +SKIP
-    'negative'
-    """
-    try:
-        import tensorflow_datasets as tfds
-    except ImportError as error:
-        raise ValueError(
-            f"{TFDS}{name} needs the package tensorflow-datasets, but it cannot be imported "
-            f"({error}): pip install tensorflow-datasets, or give files."
-        ) from error
-    dataset, info = tfds.load(name, split=split, with_info=True)
-    columns = list(info.features) if columns is None else columns
-    unknown = [column for column in columns if column not in info.features or column == SOURCE]
-    if unknown:
-        raise ValueError(
-            f"{TFDS}{name}: columns must be among {', '.join(info.features)}, and not {SOURCE!r}, "
-            f"but are {', '.join(columns)}: choose others."
-        )
-    examples = []
-    for index, record in enumerate(tfds.as_numpy(dataset)):
-        place = f"{TFDS}{name}@{split}:{index}"
-        example = {name: _plain(record[name], info.features[name], place) for name in columns}
-        example = {name: value for name, value in example.items() if value is not None}
-        examples.append({**example, SOURCE: place})
-    return examples
-
-
-def read_tfrecord(pattern: Path | Sequence[Path], spec: Mapping[str, Any]) -> list[Example]:
-    """Reads files of [tf.train.Example](https://www.tensorflow.org/tutorials/load_data/tfrecord).
+    That is a list of objects, such a list under `data`, the nested form of SQuAD, spaCy's list of
+    pairs (a text and an object), or an object on every line after all.
 
     Args:
-        pattern: as in `read_examples`; files are plain or, where they are named `.gz`, gzip.
-        spec: dict of column to what `tf.io.parse_example` takes, such as
-            `tf.io.FixedLenFeature([], tf.string)`.
+        path: path of the file, plain or compressed.
+        encoding: str, that of the file; None is UTF-8, or what a byte order mark says.
 
     Returns:
-        list of dict: texts are str, numbers and lists Python's; `source` is "path:index".
+        list of Row, as the file names their columns, or as `questions` does; `source` is
+        "path:[index]", "path:data[index]", "path:line" or "path:id".
 
     Raises:
-        ValueError: a record is damaged, is no example, lacks a column or has it in another form, or
-            a string is not UTF-8.
+        ValueError: it is no JSON, or none of these forms.
 
     Example:
 
     >>> import os, tempfile
-    >>> import tensorflow as tf
-    >>> from keras_bert.data.readers import read_tfrecord
-    >>> path = os.path.join(tempfile.mkdtemp(), "dev.tfrecord")
-    >>> value = tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"a fine film"]))
-    >>> example = tf.train.Example(features=tf.train.Features(feature={"sentence": value}))
-    >>> with tf.io.TFRecordWriter(path) as writer:
-    ...     writer.write(example.SerializeToString())
-    >>> spec = {"sentence": tf.io.FixedLenFeature([], tf.string)}
-    >>> read_tfrecord(path, spec)[0]["sentence"]
-    'a fine film'
+    >>> from keras_bert.data.readers import read_json_rows
+    >>> path = os.path.join(tempfile.mkdtemp(), "dev.json")
+    >>> _ = open(path, "w").write('[{"sentence": "a fine film", "label": 1}]')
+    >>> read_json_rows(path)
+    [{'sentence': 'a fine film', 'label': 1}]
     """
-    if not spec or SOURCE in spec:
-        raise ValueError(f"spec must name columns, and none {SOURCE!r}, but is {spec!r}.")
-    examples = []
-    for path in matching_files(pattern):
-        records = _records(path)
-        for start in range(0, len(records), _PARSED_AT_ONCE):
-            columns = _parsed(records[start : start + _PARSED_AT_ONCE], spec, path, start)
-            for index, values in enumerate(zip(*columns.values(), strict=True), start):
-                place = f"{path}:{index}"
-                values = (_text_of(value, place) for value in values)
-                examples.append({**dict(zip(columns, values, strict=True)), SOURCE: place})
-    return examples
-
-
-def _read_file(path: str, form: str, columns: Sequence[str] | None) -> list[Example]:
-    if columns is None:
-        return FORMS[form](path)
-    if form not in TABLES:
+    text = file_text(path, encoding)
+    if _FILLED_LINE.match(text):  # a value ends, and another begins
+        return read_jsonl(path, encoding)
+    content = parsed_json(text, path, 1)
+    key = "data" if isinstance(content, dict) else ""
+    rows = content.get("data") if key else content
+    if (
+        key
+        and isinstance(rows, list)
+        and any(isinstance(r, dict) and "paragraphs" in r for r in rows)
+    ):
+        return questions(list(squad_rows(path, content)))
+    if not isinstance(rows, list):
+        there = f"an object of {', '.join(content)}" if key else repr(content)
         raise ValueError(
-            f"columns name those of tables ({', '.join(TABLES)}), but {path} is of the form "
-            f"{form}, which names its own: leave columns out."
+            f"{path} must hold a list of rows, alone or under 'data', but holds {there:.200}: name "
+            "the list that is meant, as in train.json@part, or write the rows as such a list "
+            "(pandas' orient='records')."
         )
-    return FORMS[form](path, columns=columns)
+    return [_json_row(row, f"{path}:{key}[{index}]") for index, row in enumerate(rows)]
 
 
-def _form_of(path: str) -> str:
-    suffix = os.path.splitext(path.removesuffix(".gz"))[1]
-    if suffix not in SUFFIXES:
+def _json_row(row: Any, place: str) -> Row:
+    if isinstance(row, list) and [type(one) for one in row] == [str, dict]:
+        return Row({"text": row[0], **row[1]}, place)
+    if not isinstance(row, dict):
+        raise ValueError(
+            f"{place}: a row must be an object, but is {row!r:.100}: correct it, or name the form "
+            "of the file (--form)."
+        )
+    return Row(row, place)
+
+
+# Readers of one file by the names of the forms.
+FORMS: dict[str, Callable[..., list[Row]]] = {
+    "tsv": functools.partial(read_table, form="tsv"),
+    "csv": functools.partial(read_table, form="csv"),
+    "jsonl": read_jsonl,
+    "json": read_json_rows,
+    "lines": read_lines,
+    "conll": read_conll,
+    "weibo": functools.partial(read_conll, clean=without_position),
+    "conllu": read_conllu,
+    "squad": read_squad,
+    "swag": read_swag,
+    "copa": read_copa,
+    "arc": read_arc,
+    "race": read_race,
+}
+
+
+def _read_file(path: str, form: str, options: dict[str, Any]) -> list[Row]:
+    takes = inspect.signature(FORMS[form]).parameters
+    options = dict(options)
+    if form == "lines" and "columns" in options:
+        options["column"] = _only(options.pop("columns"), path)
+    # Of words and labels, tables know the names of columns, but not what these are.
+    of_words = [name for name in _OF_WORDS if name in options and name not in takes]
+    useless = [name for name in options if name not in takes and name not in of_words]
+    if not useless and of_words and form not in (*TABLES, *_WORDS):
+        useless = of_words
+    if useless:
+        raise ValueError(
+            f"{path} is of the form {form}, which has no use for {useless[0]}: leave out "
+            f"--{useless[0]}, or name another form (--form)."
+        )
+    rows = FORMS[form](path, **{name: options[name] for name in options if name in takes})
+    rows = with_names(rows, path)
+    if not of_words:
+        return rows
+    return tagged(rows, *(options.get(n) if n in of_words else None for n in _OF_WORDS))
+
+
+def _read_other(part: str, columns: Sequence[str] | None, encoding: str | None) -> list[Row]:
+    """The rows of what is no path."""
+    if part.startswith(TFDS):
+        return read_tfds(*name_and_split(part), columns)
+    of_json = _JSON_PART.fullmatch(part)
+    if of_json:
+        [path] = matching_files([of_json[1]])
+        return read_json_lists(path, of_json[2], columns or ("sentence", "label"), encoding)
+    label, _, path = (one.strip() for one in part.partition("="))
+    if not has_files(path):
+        raise ValueError(
+            f"There must be a file {part!r}, or, of the label {label!r}, {path!r}, but neither is "
+            f"there (in {os.getcwd()}): check the path."
+        )
+    column = "sentence" if columns is None else _only(columns, part)
+    return [
+        row for file in matching_files([path]) for row in read_lines(file, column, encoding, label)
+    ]
+
+
+def _only(columns: Sequence[str], path: str) -> str:
+    if isinstance(columns, str) or len(columns) != 1:
+        raise ValueError(
+            f"{path} has a text on every line, for which columns must be one name, but are "
+            f"{columns!r}: give one, or say that it is a table, such as --form=tsv."
+        )
+    return columns[0]
+
+
+def _form_of(path: str, delimiter: str | None) -> str:
+    suffix = os.path.splitext(plain_name(path))[1].lower()
+    form = SUFFIXES.get(suffix)
+    if delimiter is not None and form in (None, "lines"):
+        return "csv"
+    if form is None:
         raise ValueError(
             f"A file must have a form, but none is given and {path} has none of the names "
-            f"{', '.join(SUFFIXES)}: name one of the forms {', '.join(FORMS)}."
+            f"{', '.join(SUFFIXES)}: name one of the forms {', '.join(FORMS)} (--form)."
         )
-    return SUFFIXES[suffix]
-
-
-def _name_and_split(path: str) -> tuple[str, str]:
-    name, _, split = path.removeprefix(TFDS).partition("@")
-    if not name or not split:
-        raise ValueError(
-            f"A data set of TensorFlow Datasets must have a name and a split, but is {path!r}: "
-            f"write {TFDS}name@split, such as {TFDS}glue/sst2@train."
-        )
-    return name, split
-
-
-def _plain(value: Any, feature: Any, place: str) -> Any:
-    """A feature's value as Python has it, class labels by their names; None for a secret label."""
-    # A sequence keeps the feature of its elements inside.
-    inner = getattr(feature, "feature", feature)
-    if isinstance(value, Mapping):
-        return {name: _plain(value[name], inner[name], place) for name in value}
-    value = _text_of(value.tolist() if isinstance(value, np.ndarray | np.generic) else value, place)
-    names = getattr(inner, "names", None)
-    return value if names is None else _named(value, names)
-
-
-def _named(value: Any, names: Sequence[str]) -> Any:
-    if isinstance(value, list):
-        return [_named(one, names) for one in value]
-    return names[value] if value >= 0 else None
-
-
-def _text_of(value: Any, place: str) -> Any:
-    """A value, or the values of a list, with bytes as text."""
-    if isinstance(value, list):
-        return [_text_of(one, place) for one in value]
-    if not isinstance(value, bytes):
-        return value
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{place}: strings must be UTF-8, but {value!r:.100} is not ({error.reason}): leave "
-            "its column out, or write the data anew."
-        ) from error
-
-
-def _records(path: str) -> list[bytes]:
-    zipped = path.endswith(".gz")
-    size = len(file_content(path)) if zipped else os.path.getsize(path)
-    records, fault = [], "its last record is cut"
-    try:
-        for record in tf.data.TFRecordDataset(path, "GZIP" if zipped else "").as_numpy_iterator():
-            records.append(record)
-    except tf.errors.DataLossError as error:
-        fault = error.message
-    # TensorFlow takes a file that is cut near the beginning of a record for a whole one.
-    if sum(len(record) + _FRAME_BYTES for record in records) != size:
-        raise ValueError(
-            f"{path}:{len(records)}: a TFRecord file must hold whole records, but this one is "
-            f"damaged ({fault}): copy the file again."
-        )
-    return records
-
-
-def _parsed(
-    records: Sequence[bytes], spec: Mapping[str, Any], path: str, start: int
-) -> dict[str, list]:
-    """Columns of some records as lists, of which the first record has the index `start`."""
-    try:
-        columns = tf.io.parse_example(records, spec)
-    except tf.errors.InvalidArgumentError as error:
-        if len(records) > 1:  # one of them is to blame
-            for index, record in enumerate(records, start):
-                _parsed([record], spec, path, index)
-        raise ValueError(
-            f"{path}:{start}: a record must be a tf.train.Example with {', '.join(spec)}, but "
-            f"{error.message}: give the spec that the file was written by."
-        ) from error
-    return {name: _as_list(value) for name, value in columns.items()}
-
-
-def _as_list(value: tf.Tensor | tf.RaggedTensor | tf.SparseTensor) -> list:
-    if isinstance(value, tf.SparseTensor):
-        value = tf.RaggedTensor.from_sparse(value)
-    return value.numpy().tolist() if isinstance(value, tf.Tensor) else value.to_list()
+    return form

@@ -1,28 +1,35 @@
-"""Text files to rows of examples: TSV and CSV, JSON lines, labeled lines, lists in JSON."""
+"""Tables to rows: TSV and CSV as the world writes them, JSON, labeled lines, plain lines."""
 
 from __future__ import annotations
 
 import csv
-import glob
-import gzip
-import json
 import os
 import re
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from absl import logging
 
-from keras_bert.data.corpus import matching
+from keras_bert.data.compression import plain_name
+from keras_bert.data.rows import Path, Row
+from keras_bert.data.text_files import (
+    file_lines,
+    filled_lines,
+    parsed_json,
+    read_json,
+    report_empty,
+)
 
-# A column's value by its name, and under SOURCE where the example came from, for later errors.
-Example = dict[str, Any]
-Path = str | os.PathLike
-SOURCE = "source"
+DELIMITERS = {".tsv": "\t", ".tab": "\t", ".csv": ","}
 
-_DELIMITERS = {".tsv": "\t", ".csv": ","}
-_HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
+# What a person may write for a tab in a command.
+_NAMES_OF_TAB = ("\\t", "tab")
+_OTHER_DELIMITERS = (",", ";", "\t", "|")
+_EXCEL_DELIMITER = "sep="
+# Programs quote cells for these characters in them: pandas and others, Excel, and some all cells.
+_QUOTED_FOR = ('"\t\n', '"\t\n,', "")
+_ENCLOSED = re.compile(r'"(?:[^"]|"")*"')
+_DOUBLED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')
 
 
 def read_table(
@@ -30,26 +37,33 @@ def read_table(
     columns: Sequence[str] | None = None,
     delimiter: str | None = None,
     quoted: bool | None = None,
-) -> list[Example]:
-    r"""Reads a TSV or CSV file, in UTF-8, plain or gzip: an example a row, its values str.
+    encoding: str | None = None,
+    form: str | None = None,
+) -> list[Row]:
+    r"""Reads a TSV or CSV file, plain or compressed: a row a line, its values str.
 
-    Lines end with "\n" or "\r\n". Empty lines are left out, and reported.
+    Lines end with "\n" or "\r\n". Empty lines are left out, and reported; so are columns without a
+    name, such as the index that pandas writes. Blanks around names are no part of them.
 
     Args:
         path: path of the file.
         columns: names of the columns of a file without header; None takes them from its first line.
-        delimiter: str, what stands between cells; None is a tab for `.tsv`, a comma for `.csv`.
+        delimiter: str, what stands between cells; None is a tab for `.tsv`, a comma for `.csv`, or,
+            where all lines agree on it and not on those, a semicolon, tab or "|" (logged).
         quoted: bool, whether a cell may stand in quotation marks, and then hold delimiters, ends of
             lines, and, doubled, quotation marks ([RFC 4180](https://www.rfc-editor.org/rfc/rfc4180)).
             Otherwise they are characters as others are, as in the files of
-            [GLUE](https://arxiv.org/abs/1804.07461). None is False for tabs and True for the rest.
+            [GLUE](https://arxiv.org/abs/1804.07461). None is True but for tabs, and for these where
+            the whole file is written so and doubled marks show it (logged).
+        encoding: str, that of the file; None is UTF-8, or what a byte order mark says.
+        form: "tsv" or "csv", whatever the file is called.
 
     Returns:
-        list of dict, the columns and `source`, "path:line" of the line that the row begins in.
+        list of Row, the columns; `source` is "path:line" of the line that the row begins in.
 
     Raises:
-        ValueError: a row has more or fewer cells than there are columns; a name is empty, "source",
-            or there twice; a quotation is not closed; the file has a NUL or is not UTF-8.
+        ValueError: a row has more or fewer cells than there are columns; no column has a name, or
+            two have the same; a quotation is not closed; the file is not in the encoding.
 
     Example:
 
@@ -57,15 +71,13 @@ def read_table(
     >>> from keras_bert.data.tables import read_table
     >>> path = os.path.join(tempfile.mkdtemp(), "dev.tsv")
     >>> _ = open(path, "w").write('sentence\tlabel\na "fine" film\t1\n')
-    >>> [example] = read_table(path)
-    >>> example["sentence"], example["label"], os.path.basename(example["source"])
+    >>> [row] = read_table(path)
+    >>> row["sentence"], row["label"], os.path.basename(row.source)
     ('a "fine" film', '1', 'dev.tsv:2')
     """
-    if delimiter is None:
-        delimiter = _delimiter_of(path)
-    if quoted is None:
-        quoted = delimiter != "\t"
-    rows = table_rows(path, delimiter, quoted)
+    if columns is not None:
+        check_names(columns, f"columns of {path}")
+    rows = table_rows(path, delimiter, quoted, encoding, form, columns and len(columns))
     place = f"columns of {path}"
     if columns is None:
         if not rows:
@@ -73,26 +85,27 @@ def read_table(
                 f"{path} must begin with a line of names for its columns, but is empty: restore "
                 "the file."
             )
-        line, columns = rows.pop(0)
-        place = f"{path}:{line}"
-    check_names(columns, place)
-    return [row_example(columns, cells, f"{path}:{line}") for line, cells in rows]
+        line, header = rows.pop(0)
+        place, columns = f"{path}:{line}", _named(header, [cells for _, cells in rows])
+    elif not rows:
+        return []
+    return _table(path, place, columns, rows)
 
 
-def read_jsonl(path: Path) -> list[Example]:
-    """Reads a file with a JSON object on every line, in UTF-8, plain or gzip.
+def read_jsonl(path: Path, encoding: str | None = None) -> list[Row]:
+    """Reads a file with a JSON object on every line, plain or compressed.
 
     Empty lines are left out, and reported.
 
     Args:
         path: path of the file.
+        encoding: str, that of the file; None is UTF-8, or what a byte order mark says.
 
     Returns:
-        list of dict, the objects with `source`, "path:line", added.
+        list of Row, the objects; `source` is "path:line".
 
     Raises:
-        ValueError: a line is no JSON object, or has a key "source"; the file has a NUL or is not
-            UTF-8.
+        ValueError: a line is no JSON object; the file has a NUL or is not in the encoding.
 
     Example:
 
@@ -103,75 +116,76 @@ def read_jsonl(path: Path) -> list[Example]:
     >>> read_jsonl(path)[0]["label"]
     1
     """
-    examples = []
-    for number, line in filled_lines(path):
+    rows = []
+    for number, line in filled_lines(path, encoding):
         place = f"{path}:{number}"
-        value = _parsed(line, path, number)
+        value = parsed_json(line, path, number)
         if not isinstance(value, dict):
             raise ValueError(
                 f"{place}: a line must hold a JSON object, but this one holds {line!r:.100}: "
-                "correct it, or name the form that the file has."
+                "correct it, or name the form that the file has (--form=json)."
             )
-        if SOURCE in value:
-            raise ValueError(
-                f"{place}: no key may be {SOURCE!r}, which is the place that errors name: give it "
-                "another name."
-            )
-        examples.append({**value, SOURCE: place})
-    return examples
+        rows.append(Row(value, place))
+    return rows
 
 
-def read_labeled_lines(
-    paths: Mapping[str, Path], column: str = "sentence", encoding: str = "utf-8"
-) -> list[Example]:
-    """Reads one file a label, with a text on every line.
+def read_lines(
+    path: Path,
+    column: str = "text",
+    encoding: str | None = None,
+    label: str | None = None,
+) -> list[Row]:
+    """Reads a file with a text on every line, plain or compressed.
 
-    That is the form of the sentence polarity data, whose original is in Latin-1
-    ([Pang and Lee, 2005](https://arxiv.org/abs/cs/0506075)). Empty lines are left out, and
-    reported.
+    That is the form of texts to be answered, and, one file a label, of the sentence polarity data,
+    whose original is in Latin-1 ([Pang and Lee, 2005](https://arxiv.org/abs/cs/0506075)). Empty
+    lines are left out, and reported.
 
     Args:
-        paths: dict of label to the path of its file, plain or gzip.
+        path: path of the file.
         column: str, the name that the texts get.
-        encoding: str, that of the files, such as "latin-1" or "cp1252".
+        encoding: str, that of the file; None is UTF-8, or what a byte order mark says.
+        label: str, what all its texts have as their `label`; None gives them none.
 
     Returns:
-        list of dict, `column`, "label" and `source`, "path:line"; file after file.
+        list of Row, `column` and, where there is one, "label"; `source` is "path:line".
 
     Raises:
-        ValueError: a file is not in the encoding, or has a NUL.
+        ValueError: the file is not in the encoding, or has a NUL; the column is named "label" too.
 
     Example:
 
     >>> import os, tempfile
-    >>> from keras_bert.data.tables import read_labeled_lines
+    >>> from keras_bert.data.tables import read_lines
     >>> path = os.path.join(tempfile.mkdtemp(), "rt-polarity.pos")
     >>> _ = open(path, "w").write("a fine film\\n")
-    >>> [example] = read_labeled_lines({"positive": path})
-    >>> example["sentence"], example["label"]
-    ('a fine film', 'positive')
+    >>> read_lines(path), read_lines(path, "sentence", label="positive")
+    ([{'text': 'a fine film'}], [{'sentence': 'a fine film', 'label': 'positive'}])
     """
-    check_names((column, "label"), f"columns of {', '.join(map(str, paths.values()))}")
+    labels = {} if label is None else {"label": label}
+    check_names((column, *labels), f"columns of {path}")
     return [
-        {column: line, "label": label, SOURCE: f"{path}:{number}"}
-        for label, path in paths.items()
+        Row({column: line, **labels}, f"{path}:{number}")
         for number, line in filled_lines(path, encoding)
     ]
 
 
-def read_json_lists(path: Path, part: str, columns: Sequence[str]) -> list[Example]:
+def read_json_lists(
+    path: Path, part: str, columns: Sequence[str], encoding: str | None = None
+) -> list[Row]:
     """Reads one part of a JSON object whose values are lists of rows: `{part: [[cell, ...], ...]}`.
 
     That is the form of CLINC150 ([Larson et al., 2019](https://arxiv.org/abs/1909.02027)), whose
     rows are a text and its intent.
 
     Args:
-        path: path of the file, in UTF-8, plain or gzip.
+        path: path of the file, plain or compressed.
         part: str, the key of the rows to read, such as "train".
-        columns: sequence of str, the names of a row's cells.
+        columns: sequence of str, the names of a row's cells; rows that are objects name their own.
+        encoding: str, that of the file; None is UTF-8, or what a byte order mark says.
 
     Returns:
-        list of dict, the columns and `source`, "path:part[index]".
+        list of Row, the columns; `source` is "path:part[index]".
 
     Raises:
         ValueError: there is no such part, or a row has more or fewer cells than there are columns.
@@ -186,45 +200,59 @@ def read_json_lists(path: Path, part: str, columns: Sequence[str]) -> list[Examp
     'greeting'
     """
     check_names(columns, f"columns of {path}")
-    parts = read_json(path)
+    parts = read_json(path, encoding)
     if not isinstance(parts, dict) or not isinstance(parts.get(part), list):
         there = list(parts) if isinstance(parts, dict) else type(parts).__name__
         raise ValueError(
             f"{path} must be a JSON object with a list {part!r}, but holds {there!r:.200}: name "
             "one of its parts."
         )
-    examples = []
-    for index, row in enumerate(parts[part]):
+    rows = []
+    for index, cells in enumerate(parts[part]):
         place = f"{path}:{part}[{index}]"
-        if not isinstance(row, list):
-            raise ValueError(f"{place}: a row must be a list, but is {row!r:.100}: correct it.")
-        examples.append(row_example(columns, row, place))
-    return examples
+        if not isinstance(cells, list | dict):
+            raise ValueError(f"{place}: a row must be a list, but is {cells!r:.100}: correct it.")
+        is_list = isinstance(cells, list)
+        rows.append(row_of(columns, cells, place) if is_list else Row(cells, place))
+    return rows
 
 
-def table_rows(path: Path, delimiter: str, quoted: bool) -> list[tuple[int, list[str]]]:
+def table_rows(
+    path: Path,
+    delimiter: str | None = None,
+    quoted: bool | None = None,
+    encoding: str | None = None,
+    form: str | None = None,
+    width: int | None = None,
+) -> list[tuple[int, list[str]]]:
     """The rows of a table, each the number of the line it begins in, and its cells.
 
     Args:
         path: path of the file.
-        delimiter: str, what stands between cells.
-        quoted: bool, whether a cell may stand in quotation marks.
+        delimiter, quoted, encoding, form: as in `read_table`.
+        width: int, how many cells a row has if that is known.
 
     Raises:
         ValueError: the delimiter is not one character; a quotation is not closed; the file has a
-            NUL or is not UTF-8.
+            NUL or is not in the encoding.
     """
+    lines = file_lines(path, encoding)
+    first = lines[0].strip().strip('"') if lines else ""
+    if first.lower().startswith(_EXCEL_DELIMITER) and len(first) == len(_EXCEL_DELIMITER) + 1:
+        delimiter, lines[0] = delimiter or first[-1], ""
+    if delimiter is None:
+        delimiter = _delimiter_of(path, form, lines, quoted, width)
+    delimiter = "\t" if delimiter in _NAMES_OF_TAB else delimiter
     if len(delimiter) != 1 or delimiter in '"\r\n':
         raise ValueError(
-            f"{path}: a delimiter must be one character, but is {delimiter!r}: choose '\\t' or ','."
+            f"{path}: a delimiter must be one character, but is {delimiter!r}: choose one with "
+            "--delimiter, such as ',', ';', '|' or tab."
         )
-    lines = file_lines(path)
-    if quoted:
-        rows = list(_quoted_rows(lines, path, delimiter))
-    else:
-        rows = [(n, line.split(delimiter) if line else []) for n, line in enumerate(lines, 1)]
-    _report_empty(path, [line for line, cells in rows if not cells])
-    return [row for row in rows if row[1]]
+    if quoted is None:
+        quoted = delimiter != "\t" or _is_quoted(path, lines, has_header=width is None)
+    rows = list(_rows(lines, path, delimiter, quoted))
+    report_empty(path, [line for line, cells in rows if not any(cells)])
+    return [row for row in rows if any(row[1])]
 
 
 def check_names(columns: Sequence[str], place: str) -> None:
@@ -235,144 +263,153 @@ def check_names(columns: Sequence[str], place: str) -> None:
         place: str, where they come from.
 
     Raises:
-        ValueError: there is none, or one is empty, "source", or there twice.
+        ValueError: there is none, or one is empty or there twice.
     """
-    if isinstance(columns, str) or not columns:
+    if isinstance(columns, str) or not any(columns):
         raise ValueError(
             f"{place}: columns must be a sequence of names, but are {columns!r}: name them all."
         )
     for index, name in enumerate(columns):
-        if not name.strip() or name == SOURCE or name in columns[:index]:
+        if not name.strip() or name in columns[:index]:
             raise ValueError(
-                f"{place}: a column must have a name of its own that is not {SOURCE!r} (the place "
-                f"that errors name), but column {index + 1} is {name!r}: rename it."
+                f"{place}: a column must have a name of its own, but column {index + 1} is "
+                f"{name!r}: rename it, or name all of a file without header with --columns."
             )
 
 
-def row_example(columns: Sequence[str], cells: Sequence[Any], place: str) -> Example:
-    """The example of one row.
+def row_of(columns: Sequence[str], cells: Sequence[Any], place: str) -> Row:
+    """The row of some cells.
 
     Args:
         columns: sequence of str, the names of the columns.
         cells: sequence, their values.
-        place: str, the example's source.
+        place: str, the row's source.
 
     Raises:
         ValueError: there are more or fewer cells than columns.
     """
     if len(cells) != len(columns):
         raise ValueError(
-            f"{place}: a row must have {len(columns)} cells, {', '.join(columns)}, but this one "
-            f"has {len(cells)}: correct it, or say of the whole file how its cells are parted: "
-            "columns, delimiter, quoted."
+            f"{place}: a row must have {len(columns)} cells, {', '.join(columns):.300}, but this "
+            f"one has {len(cells)}: correct it, or say of the whole file how its cells are parted "
+            "(--delimiter, --quoted or --noquoted) and named (--columns)."
         )
-    example: Example = dict(zip(columns, cells, strict=True))
-    example[SOURCE] = place
-    return example
+    return Row(dict(zip(columns, cells, strict=True)), place)
 
 
-def read_json(path: Path) -> Any:
-    """The value in a JSON file, in UTF-8, plain or gzip.
-
-    Raises:
-        ValueError: it is no JSON; the message names file and line.
-    """
-    return _parsed(_text(path), path, 1)
+def _named(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The names of a header, without those that only a delimiter at its end makes."""
+    names = [name.strip() for name in header]
+    width = len(rows[0]) if rows else len(names)
+    return names[:width] if not any(names[width:]) else names
 
 
-def filled_lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
-    """Numbers and lines of a text file, but for lines of white space, which are reported.
-
-    Raises:
-        ValueError: the file has a NUL or is not in the encoding.
-    """
-    empty = []
-    for number, line in enumerate(file_lines(path, encoding), 1):
-        if line.strip():
-            yield number, line
-        else:
-            empty.append(number)
-    _report_empty(path, empty)
-
-
-def file_lines(path: Path, encoding: str = "utf-8") -> list[str]:
-    r"""All lines of a text file, plain or gzip, without their ends.
-
-    Lines end with "\n" or "\r\n" and with nothing else: text may hold U+2028. A byte order mark is
-    dropped, and logged.
-
-    Args:
-        path: path of the file.
-        encoding: str, that of the file.
-
-    Raises:
-        ValueError: the file has a NUL or is not in the encoding.
-    """
-    text = _text(path, encoding)
-    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
+def _table(
+    path: Path, place: str, columns: Sequence[str], rows: Sequence[tuple[int, list[str]]]
+) -> list[Row]:
+    """Rows with those columns that have a name."""
+    nameless = [index for index, name in enumerate(columns) if not name]
+    check_names([name for name in columns if name], place)
+    if nameless:
+        logging.info(
+            "%s: left aside %d columns without a name, the first is column %d.",
+            *(path, len(nameless), nameless[0] + 1),
+        )
+    table = []
+    for line, cells in rows:
+        row = row_of(columns, cells, f"{path}:{line}")
+        row.pop("", None)
+        table.append(row)
+    return table
 
 
-def file_content(path: Path) -> bytes:
-    """The bytes of a file, decompressed where they begin as gzip does, whatever its name.
+def _delimiter_of(
+    path: Path, form: str | None, lines: Sequence[str], quoted: bool | None, width: int | None
+) -> str:
+    """What the form or the name says, unless all lines agree on another one and not on that."""
+    suffix = os.path.splitext(plain_name(path))[1].lower()
+    usual = DELIMITERS.get(f".{form}" if form else suffix)
+    if usual and _fits(lines, path, usual, quoted, width):
+        return usual
+    first = next(filter(None, lines), "")
+    others = [one for one in _OTHER_DELIMITERS if one != usual and one in first]
+    fits = [one for one in others if _fits(lines, path, one, quoted, width)]
+    if usual and not fits:
+        return usual
+    if len(fits) != 1:
+        raise ValueError(
+            f"{path}: what stands between its cells must be known, but its name does not say it, "
+            f"and {' and '.join(map(repr, fits)) if fits else 'no delimiter'} would part all lines "
+            "alike: say it with --delimiter, such as --delimiter=tab, or name the form (--form)."
+        )
+    logging.warning("%s: its cells are parted by %r, as its lines agree.", path, fits[0])
+    return fits[0]
 
-    Raises:
-        ValueError: they are not all of a gzip file.
-    """
-    with open(path, "rb") as file:
-        content = file.read()
-    if not content.startswith(b"\x1f\x8b"):
-        return content
+
+def _fits(
+    lines: Sequence[str], path: Path, delimiter: str, quoted: bool | None, width: int | None
+) -> bool:
+    """Whether a delimiter parts all lines into the same number of cells, two at least."""
+    rows = _rows(lines, path, delimiter, delimiter != "\t" if quoted is None else quoted)
     try:
-        return gzip.decompress(content)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ValueError(
-            f"A file that begins like gzip must be gzip, but {path} is not a whole gzip file "
-            f"({error}). Compress or copy it again."
-        ) from error
+        widths = {len(cells) for _, cells in rows if any(cells)}
+    except ValueError:
+        return False
+    return len(widths) == 1 and min(widths) >= 2 and (width is None or widths == {width})
 
 
-def matching_files(pattern: Path | Sequence[Path]) -> list[str]:
-    """Paths of files.
+def _is_quoted(path: Path, lines: Sequence[str], has_header: bool) -> bool:
+    """Whether quotation marks around cells between tabs are no characters of the text.
 
-    Args:
-        pattern: a path, a glob, a folder, which stands for all files beneath it, or several of
-            these with commas between them; or a sequence of them.
-
-    Returns:
-        list of str, sorted.
-
-    Raises:
-        ValueError: one of them matches no file.
+    They are none where the whole file is as a program writes it that quotes cells, and doubled
+    marks show that it did, or names in quotation marks, or lines that have the same number of cells
+    only if it did. A mark that stands alone, as in GLUE, is none that such a program writes.
     """
-    return matching([_as_glob(part) for part in parts_of(pattern)])
-
-
-def parts_of(pattern: Path | Sequence[Path]) -> list[str]:
-    """The paths and globs that a pattern is made of: several in a str have commas between them."""
-    if isinstance(pattern, str | os.PathLike):
-        pattern = os.fspath(pattern).split(",") if isinstance(pattern, str) else [pattern]
-    return [part.strip() for part in map(os.fspath, pattern) if part.strip()]
-
-
-def _as_glob(path: str) -> str:
-    if os.path.isdir(path):
-        return os.path.join(glob.escape(path), "**")
-    return glob.escape(path) if os.path.isfile(path) else path
-
-
-def _delimiter_of(path: Path) -> str:
-    suffix = os.path.splitext(os.fspath(path).removesuffix(".gz"))[1]
-    if suffix not in _DELIMITERS:
-        raise ValueError(
-            f"A table must be named .tsv or .csv, or its delimiter be given, but {path} is neither "
-            "and none is given: say delimiter='\\t' or ','."
+    if not any('"' in line for line in lines):
+        return False
+    try:
+        rows = [cells for _, cells in _rows(lines, path, "\t", quoted=True)]
+    except ValueError:
+        rows = []
+    parted = [line.split("\t") for line in lines if line.strip("\t")]
+    is_table = len({len(cells) for cells in rows if any(cells)}) == 1
+    as_written = is_table and "\n".join(lines) in (_written(rows, some) for some in _QUOTED_FOR)
+    doubled = any('"' in cell for cells in rows for cell in cells)
+    if (as_written and (doubled or len({len(cells) for cells in parted}) > 1)) or (
+        is_table and has_header and all(map(_ENCLOSED.fullmatch, parted[0]))
+    ):
+        logging.warning("%s: its cells are quoted, which --noquoted denies.", path)
+        return True
+    if as_written or any(_DOUBLED.fullmatch(cell) for cells in parted for cell in cells):
+        logging.warning(
+            "%s: quotation marks around its cells are taken for characters of the text, as TSV has "
+            "none: say --quoted if they only enclose cells, --noquoted if they are text.",
+            path,
         )
-    return _DELIMITERS[suffix]
+    return False
 
 
-def _quoted_rows(
-    lines: Sequence[str], path: Path, delimiter: str
+def _written(rows: Sequence[Sequence[str]], special: str) -> str:
+    """Rows as a program writes them that quotes cells with certain characters, or all ("")."""
+    return "\n".join(
+        "\t".join(
+            cell if special and not any(c in cell for c in special) else _enclosed(cell)
+            for cell in cells
+        )
+        for cells in rows
+    )
+
+
+def _enclosed(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"'
+
+
+def _rows(
+    lines: Sequence[str], path: Path, delimiter: str, quoted: bool
 ) -> Iterator[tuple[int, list[str]]]:
+    if not quoted:
+        yield from ((n, line.split(delimiter) if line else []) for n, line in enumerate(lines, 1))
+        return
     reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, strict=True)
     begin = 1
     try:
@@ -383,61 +420,7 @@ def _quoted_rows(
         raise ValueError(
             f"{path}:{begin}: a quotation must be closed before the next {delimiter!r} or the end "
             f"of the file, and quotation marks in it be doubled, but in the row that begins here: "
-            f"{error}. Correct the row, or say quoted=False; for cells of more than "
+            f"{error}. Correct the row; say --noquoted if quotation marks are characters as others "
+            "are, or --delimiter if another character parts cells; for cells of more than "
             f"{csv.field_size_limit()} characters use JSON lines."
         ) from error
-
-
-def _report_empty(path: Path, numbers: Sequence[int]) -> None:
-    if numbers:
-        logging.warning(
-            "%s: left out %d empty lines, the first is line %d.", path, len(numbers), numbers[0]
-        )
-
-
-def _parsed(text: str, path: Path, line: int) -> Any:
-    """The value of JSON text that begins at a line of a file."""
-    try:
-        value = json.loads(text)
-        if _HALF_PAIR.search(text):
-            json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{path}:{line + error.lineno - 1}: this must be JSON, but {error.msg} at column "
-            f"{error.colno}: restore the file."
-        ) from error
-    except UnicodeEncodeError as error:
-        near = error.object[max(0, error.start - 30) : error.start]
-        place = path if "\n" in text else f"{path}:{line}"
-        raise ValueError(
-            f"{place}: strings must be text, but one has half a surrogate pair, "
-            f"{ascii(error.object[error.start])}, after {near!r}: restore the file."
-        ) from error
-    return value
-
-
-def _text(path: Path, encoding: str = "utf-8") -> str:
-    content = file_content(path)
-    try:
-        text = content.decode(encoding)
-    except LookupError as error:
-        raise ValueError(
-            f"encoding must be one that Python knows, but is {encoding!r}: try 'latin-1'."
-        ) from error
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ValueError(
-            f"{path}:{line}: text must be {encoding}, but here is byte {content[error.start]:#04x} "
-            f"at offset {error.start}: convert the file, for example with `iconv -f latin1 -t "
-            "utf-8`, or say its encoding where lines are read: 'latin-1', 'cp1252' (Western), "
-            "'cp1251' (Cyrillic), 'gb18030' (Chinese)."
-        ) from error
-    if "\0" in text:
-        raise ValueError(
-            f"{path}:{text.count(chr(10), 0, text.index(chr(0))) + 1}: text must have no NUL, but "
-            "here is one: restore the file, or delete it with `tr -d '\\000'`."
-        )
-    if text.startswith("\ufeff"):
-        logging.info("%s: dropped the byte order mark.", path)
-        return text[1:]
-    return text

@@ -1,433 +1,363 @@
-"""Words with labels: files in columns to examples, and the schemes in which labels say entities."""
+"""Words with labels, however a data set writes them: lists, spans of a text, or a word a row."""
 
 from __future__ import annotations
 
+import ast
+import functools
+import itertools
+import json
+import os
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple
+import unicodedata
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from absl import logging
 
-from keras_bert.data.tables import SOURCE, Example, Path, file_lines
+from keras_bert.data.features import read_tag_names
+from keras_bert.data.rows import Row
+from keras_bert.data.schemes import OUTSIDE
 
-# The prefixes of each scheme. All mark what is outside of entities by OUTSIDE.
-SCHEMES = {"iob1": "BI", "iob2": "BI", "bioes": "BIES", "bmes": "BMES"}
-OUTSIDE = "O"
+# What data sets call the columns, best first; capitals do not matter.
+WORDS_KEYS = ("words", "tokens", "word", "token")
+LABELS_KEYS = ("labels", "ner_tags", "ner_labels", "ner", "tags", "tag", "label", "pos_tags", "pos")
+TEXT_KEYS = ("text", "sentence", "content", "data")
+SPANS_KEYS = ("entities", "spans", "labels", "label", "annotations")
 
-_NUM_CONLLU_COLUMNS = 10
-_ENTITY_LABEL = re.compile(r"[BIESM](-.+)?", re.DOTALL)
-_PREFIXED_LABEL = re.compile(r"[A-Za-z]-.+", re.DOTALL)
-_POSITION = re.compile(r"(.+?)[0-9]+", re.DOTALL)
+_SENTENCE_KEYS = ("sentence", "sentenceid", "sentenceidx", "sentid", "sentencenumber", "sid")
+_SPAN_KEYS = (
+    ("start", "start_offset", "begin"),
+    ("end", "end_offset", "stop"),
+    ("label", "type", "tag", "entity_group", "entity", "labels"),
+)
+# NumPy's text of a list of strings has no commas, and Python would join them.
+_NUMPY_LIST = re.compile(r"""['"]\s+['"]""")
+_CJK = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x2FA1F))
 
 
-def read_conll(
-    path: Path,
-    word_column: int = 0,
-    label_column: int = -1,
-    delimiter: str | None = None,
-    clean: Callable[[str], str] | None = None,
-) -> list[Example]:
-    r"""Reads a file with a word and its labels on every line and an empty line after a sentence.
+def tagged(
+    rows: Sequence[Row],
+    words_key: str | None = None,
+    labels_key: str | None = None,
+    tag_names: str | Sequence[str] | None = None,
+) -> list[Row]:
+    """Rows of words and labels, from rows as data sets write them.
 
-    That is the form of [CoNLL-2003](https://aclanthology.org/W03-0419), whose lines that begin with
-    -DOCSTART- are left out, and logged; of WNUT-17 and of Weibo NER, too. No line is a comment.
+    They may have two lists (the Hub's `tokens` and `ner_tags`, also as text in a table); a text and
+    the spans of its entities (spaCy's, doccano's and Prodigy's), which are then labels in IOB2; or
+    a word and its label in every row, with a column that tells the sentence (Kaggle's "Sentence
+    #"), whose cell is empty where the sentence goes on. Rows without labels are to be answered.
 
     Args:
-        path: path of the file, in UTF-8, plain or gzip.
-        word_column: int, counted from 0, or from the end by negative numbers.
-        label_column: int, likewise.
-        delimiter: str, what stands between columns; None is one or more spaces and tabs.
-        clean: function of a word as it is in the file to the word as it is meant, such as
-            `without_position`. Words may become empty: they keep their place and label.
+        rows: sequence of Row.
+        words_key: str, the column of words, or of the text; None is the first of `WORDS_KEYS` or
+            `TEXT_KEYS` that is there.
+        labels_key: str, the column of labels, or of spans; None is the first of `LABELS_KEYS` or
+            `SPANS_KEYS` that is there.
+        tag_names: sequence of str, or a str with commas, the names of labels that are numbers, in
+            their order; or the path of a file that has them (`read_tag_names`).
 
     Returns:
-        list of dict, `words` and `labels`, lists of str, and `source`, "path:line" of the first
-        word; an example a sentence.
+        list of Row, `words` and `labels`, lists of str; or `words` or `text` alone.
 
     Raises:
-        ValueError: a line lacks a column, has more or fewer columns than the first line, or an
-            empty label, or cannot be cleaned; the file has a NUL or is not UTF-8.
+        ValueError: there are no such columns; a row has more or fewer labels than words; labels are
+            numbers without names; a span is not within its text, or overlaps another one.
 
     Example:
 
-    >>> import os, tempfile
-    >>> from keras_bert.data.tagging import read_conll
-    >>> path = os.path.join(tempfile.mkdtemp(), "eng.testa")
-    >>> _ = open(path, "w").write("EU NNP B-NP B-ORG\nrejects VBZ B-VP O\n\nPeter NNP B-NP B-PER\n")
-    >>> [(example["words"], example["labels"]) for example in read_conll(path)]
-    [(['EU', 'rejects'], ['B-ORG', 'O']), (['Peter'], ['B-PER'])]
+    >>> from keras_bert.data.rows import Row
+    >>> from keras_bert.data.tagging import tagged
+    >>> tagged([Row({"tokens": ["Ann", "sings"], "ner_tags": [1, 0]}, "a:1")], tag_names="O,B-PER")
+    [{'words': ['Ann', 'sings'], 'labels': ['B-PER', 'O']}]
+    >>> tagged([Row({"text": "Ann sings.", "entities": [[0, 3, "PER"]]}, "a:1")])
+    [{'words': ['Ann', 'sings', '.'], 'labels': ['B-PER', 'O', 'O']}]
     """
-    return _sentences(path, _conll_words(path, (word_column, label_column), delimiter, clean))
+    if not rows:
+        return []
+    names = _tag_names(tag_names)
+    form, words, labels = _form_of(rows, words_key, labels_key)
+    if form == "text":
+        return [row.with_columns({"text": _cell(row, words)}) for row in rows]
+    if form == "spans":
+        return [_of_spans(row, words, labels) for row in _accepted(rows)]
+    if form == "rows":
+        rows = _sentences(rows, words, labels, _sentence_key(rows[0]))
+        words, labels = "words", labels and "labels"
+    return [_of_lists(row, words, labels, names) for row in rows]
 
 
-def read_conllu(path: Path, word_column: int = 1, label_column: int = 3) -> list[Example]:
-    r"""Reads a [CoNLL-U](https://universaldependencies.org/format.html) file.
-
-    Comments are left out; so are lines of several words at once ("1-2") and of words that are not
-    in the text ("1.1"), which are logged.
-
-    Args:
-        path: path of the file, in UTF-8, plain or gzip.
-        word_column: int, counted from 0: 1 is FORM.
-        label_column: int, 3 is UPOS, 4 is XPOS.
-
-    Returns:
-        list of dict, `words` and `labels`, lists of str, and `source`, "path:line" of the first
-        word; an example a sentence.
-
-    Raises:
-        ValueError: a line has not 10 columns or another id; a column is none of them; the file has
-            a NUL or is not UTF-8.
-
-    Example:
-
-    >>> import os, tempfile
-    >>> from keras_bert.data.tagging import read_conllu
-    >>> path = os.path.join(tempfile.mkdtemp(), "dev.conllu")
-    >>> rest = "\t_" * 6 + "\n"
-    >>> lines = ["# text = zum Haus\n", f"1-2\tzum\t_\t_{rest}"]
-    >>> lines += [f"1\tzu\tzu\tADP{rest}", f"2\tdem\tder\tDET{rest}", f"3\tHaus\tHaus\tNOUN{rest}"]
-    >>> _ = open(path, "w").write("".join(lines))
-    >>> read_conllu(path)[0]["words"]
-    ['zu', 'dem', 'Haus']
-    """
-    return _sentences(path, _conllu_words(path, (word_column, label_column)))
-
-
-def without_position(word: str) -> str:
-    """A character without the number after it, its position in its word, as Weibo NER has it.
-
-    ([Peng and Dredze, 2016](https://aclanthology.org/P16-2025))
-
-    Raises:
-        ValueError: there is no number after a character.
-
-    Example:
-
-    >>> from keras_bert.data.tagging import without_position
-    >>> without_position("科0"), without_position("311")
-    ('科', '3')
-    """
-    match = _POSITION.fullmatch(word)
-    if not match:
-        raise ValueError(f"a character must have its position behind it, as in '科0', not {word!r}")
-    return match[1]
-
-
-def tagging_scheme(examples: Sequence[Example]) -> str | None:
-    """The scheme that the labels of a data set follow, found from all of them, and logged.
-
-    E- and S- tell BIOES, M- tells BMES. Of I- and B- alone it is IOB1 where I- begins entities and
-    each B- follows on one of its own type, and IOB2 otherwise, even where single labels break it:
-    `to_iob2` finds those.
-
-    Args:
-        examples: sequence of dict with `labels`, a list of str.
-
-    Returns:
-        "iob1", "iob2", "bioes" or "bmes"; None for tags without prefixes, such as parts of speech.
-
-    Raises:
-        ValueError: some labels have a prefix and some have none, or an unknown one.
-
-    Example:
-
-    >>> from keras_bert.data.tagging import tagging_scheme
-    >>> tagging_scheme([{"labels": ["I-PER", "I-PER", "B-PER"]}, {"labels": ["O", "I-LOC"]}])
-    'iob1'
-    >>> tagging_scheme([{"labels": ["DET", "NOUN"]}])
-    """
-    used = {label for example in examples for label in example["labels"]}
-    entities = {label for label in used if _ENTITY_LABEL.fullmatch(label)}
-    others = used - entities - {OUTSIDE}
-    # Tags may have dashes, too, or be the letter of a prefix; but then none says what is outside.
-    prefixed = OUTSIDE in used and any(_PREFIXED_LABEL.fullmatch(label) for label in used)
-    if others and not prefixed:
-        logging.info("The labels are %d tags without a scheme of entities.", len(used))
-        return None
-    if others:
-        place, label = _first_place(examples, others)
-        raise ValueError(
-            f"{place}: a label must be {OUTSIDE!r} or begin with one of the prefixes B- I- E- S- "
-            f"M-, as others do, but is {label!r}: correct it, or convert the labels to IOB2."
-        )
-    scheme = _scheme_of({label[0] for label in entities}, examples)
-    types = {label[2:] for label in entities}
-    logging.info("The labels are in %s, with %d types of entities.", scheme.upper(), len(types))
-    return scheme
-
-
-def to_iob2(labels: Sequence[str], scheme: str, repair: bool = False) -> list[str]:
-    """The labels of one sentence in IOB2: B- begins each entity, I- continues it.
-
-    Args:
-        labels: sequence of str.
-        scheme: "iob1", "iob2", "bioes" or "bmes", that of the labels.
-        repair: bool, whether to take a label that continues an entity where there is none for its
-            beginning, and an entity that is not ended for ended.
-
-    Returns:
-        list of str.
-
-    Raises:
-        ValueError: a label has no prefix of the scheme, or, without `repair`, breaks the scheme.
-            The message has the word's index.
-
-    Example:
-
-    >>> from keras_bert.data.tagging import to_iob2
-    >>> to_iob2(["S-LOC", "O", "B-PER", "E-PER"], "bioes")
-    ['B-LOC', 'O', 'B-PER', 'I-PER']
-    >>> to_iob2(["O", "I-PER"], "iob2")
-    Traceback (most recent call last):
-    ValueError: word 1 (counted from 0): in IOB2 I-PER must follow on a label of the same entity...
-    """
-    converted, faults = _converted(labels, scheme)
-    if faults and not repair:
-        raise ValueError(faults[0])
-    return converted
-
-
-def in_iob2(examples: Sequence[Example], repair: bool = False) -> list[Example]:
-    """A data set with its labels in IOB2, from whatever scheme `tagging_scheme` finds.
-
-    Args:
-        examples: sequence of dict with `labels`, a list of str; tags without a scheme stay.
-        repair: bool, as in `to_iob2`; how many labels were repaired is logged.
-
-    Returns:
-        list of dict, the examples with the labels in IOB2.
-
-    Raises:
-        ValueError: a label has no prefix of the scheme, or, without `repair`, breaks the scheme.
-            The message has the example's source and the word's index.
-
-    Example:
-
-    >>> from keras_bert.data.tagging import in_iob2
-    >>> in_iob2([{"words": ["in", "York"], "labels": ["O", "S-LOC"], "source": "dev.conll:1"}])
-    [{'words': ['in', 'York'], 'labels': ['O', 'B-LOC'], 'source': 'dev.conll:1'}]
-    """
-    scheme = tagging_scheme(examples)
-    if scheme is None:
-        return list(examples)
-    converted, repaired = [], []
-    for example in examples:
-        try:
-            labels, faults = _converted(example["labels"], scheme)
-        except ValueError as error:
-            raise ValueError(f"{_source(example)}, {error}") from error
-        converted.append({**example, "labels": labels})
-        repaired += [f"{_source(example)}, {fault}" for fault in faults]
-    if repaired and not repair:
-        raise ValueError(f"{repaired[0]} ({len(repaired)} such labels in all)")
-    if repaired:
-        logging.warning(
-            "Repaired %d labels that broke %s, the first is %s",
-            *(len(repaired), scheme.upper(), repaired[0]),
-        )
-    return converted
-
-
-def check_labels(examples: Sequence[Example], labels: Collection[str]) -> None:
-    """Checks that words have labels of a given set.
-
-    Args:
-        examples: sequence of dict with `labels`, a list of str.
-        labels: collection of str, those that may occur.
-
-    Raises:
-        ValueError: another one occurs. The message has the example's source and the word's index.
-
-    Example:
-
-    >>> from keras_bert.data.tagging import check_labels
-    >>> check_labels([{"labels": ["O", "B-PER"]}], ("O", "B-PER", "I-PER"))
-    """
-    unknown = {label for example in examples for label in example["labels"]}.difference(labels)
-    if unknown:
-        place, label = _first_place(examples, unknown)
-        raise ValueError(
-            f"{place}: a label must be one of {', '.join(sorted(labels)):.300}, but is {label!r} "
-            f"({len(unknown)} others in all: {', '.join(sorted(unknown)):.300}): correct it, or "
-            "add it to the labels."
-        )
-
-
-class _Word(NamedTuple):
-    """One line of a file in columns."""
-
-    line: int
-    word: str
-    label: str
-
-
-def _sentences(path: Path, words: Iterable[_Word | None]) -> list[Example]:
-    """Examples of words, with None between sentences."""
-    examples: list[Example] = []
-    begins = True
-    for word in words:
-        if word is None:
-            begins = True
-            continue
-        if begins:
-            examples.append({"words": [], "labels": [], SOURCE: f"{path}:{word.line}"})
-            begins = False
-        examples[-1]["words"].append(word.word)
-        examples[-1]["labels"].append(word.label)
-    return examples
-
-
-def _conll_words(
-    path: Path,
-    columns: tuple[int, int],
-    delimiter: str | None,
-    clean: Callable[[str], str] | None,
-) -> Iterator[_Word | None]:
-    width, num_documents = None, 0
-    for number, line in enumerate(file_lines(path), 1):
-        place = f"{path}:{number}"
-        if not line.strip(" \t") or line.startswith("-DOCSTART-"):
-            num_documents += bool(line.strip(" \t"))
-            yield None
-            continue
-        # Not str.split, which also splits at characters that may be words, such as U+3000.
-        cells = line.split(delimiter) if delimiter else re.split("[ \t]+", line.strip(" \t"))
-        width = width or len(cells)
-        word, label = _cells_at(cells, columns, width, place)
-        yield _Word(number, _cleaned(word, clean, place) if clean else word, label)
-    if num_documents:
-        logging.info("%s: left out %d lines -DOCSTART-.", path, num_documents)
-
-
-def _conllu_words(path: Path, columns: tuple[int, int]) -> Iterator[_Word | None]:
-    num_ranges = num_empty_nodes = 0
-    for number, line in enumerate(file_lines(path), 1):
-        if not line.strip():
-            yield None
-            continue
-        if line.startswith("#"):
-            continue
-        place = f"{path}:{number}"
-        cells = line.split("\t")
-        word, label = _cells_at(cells, columns, _NUM_CONLLU_COLUMNS, place)
-        if re.fullmatch("[0-9]+", cells[0]):
-            yield _Word(number, word, label)
-        elif re.fullmatch("[0-9]+-[0-9]+", cells[0]):
-            num_ranges += 1
-        elif re.fullmatch(r"[0-9]+\.[0-9]+", cells[0]):
-            num_empty_nodes += 1
-        else:
+def _form_of(
+    rows: Sequence[Row], words_key: str | None, labels_key: str | None
+) -> tuple[str, str, str | None]:
+    """What rows are ("lists", "rows" of a word each, "spans" or "text"), and their two columns."""
+    row = rows[0]
+    for key in (words_key, labels_key):
+        if key is not None:
+            _cell(row, key)
+    words = words_key or next((key for key in _keys(row, WORDS_KEYS) if _is_words(row[key])), None)
+    text = words_key or next(iter(_keys(row, TEXT_KEYS)), None)
+    wanted = [labels_key] if labels_key else _keys(row, SPANS_KEYS)
+    spans = next((key for key in wanted if key != text and _are_spans(rows, key)), None)
+    labels = labels_key or next((key for key in _keys(row, LABELS_KEYS) if key != words), None)
+    if words is None or (words == text and (spans or not labels) and not _is_list(row[words])):
+        if text is None:
             raise ValueError(
-                f"{place}: a line must begin with a word's number, such as 1, 1-2 or 1.1, but "
-                f"begins with {cells[0]!r:.50}: restore the file."
+                f"{row.source}: a row must have words and labels, or a text and its entities, but "
+                f"has the columns {', '.join(map(repr, row)):.300}: name theirs with --word_column "
+                "and --label_column, or the form of the file (--form)."
             )
-    if num_ranges or num_empty_nodes:
-        logging.info(
-            "%s: left out %d lines of several words and %d of words that are not in the text.",
-            *(path, num_ranges, num_empty_nodes),
-        )
-
-
-def _cleaned(word: str, clean: Callable[[str], str], place: str) -> str:
-    try:
-        return clean(word)
-    except ValueError as error:
-        raise ValueError(f"{place}: {error}: correct it, or choose another `clean`.") from error
-
-
-def _cells_at(
-    cells: Sequence[str], columns: tuple[int, int], width: int, place: str
-) -> tuple[str, str]:
-    """A line's word and label."""
-    word_column, label_column = (c + width if c < 0 else c for c in columns)
-    if word_column == label_column or not all(
-        0 <= column < width for column in (word_column, label_column)
-    ):
+        return ("spans", text, spans) if spans else ("text", text, None)
+    if _is_list(row[words]) or " " in str(row[words]).strip():
+        return "lists", words, labels
+    if _sentence_key(row) is None:
         raise ValueError(
-            f"{place}: a line must have a column {columns[0]} for words and another one, "
-            f"{columns[1]}, for labels, but has {len(cells)} columns: name those that it has, "
-            "counted from 0, or another delimiter."
+            f"{row.source}: where a row is one word, a column must tell its sentence, such as "
+            f"'Sentence #' or 'sentence_id', but there are {', '.join(map(repr, row)):.300}: "
+            "rename it; or, where empty lines part sentences, say --form=conll and name the "
+            "columns with --word_column and --label_column."
         )
-    if len(cells) != width:
+    return "rows", words, labels
+
+
+def _keys(row: Row, known: Sequence[str]) -> list[str]:
+    """Those columns of a row that have a known name, in the order of the known ones."""
+    columns = {name.strip().lower(): name for name in row}
+    return [columns[name] for name in known if name in columns]
+
+
+def _sentence_key(row: Row) -> str | None:
+    names = {re.sub("[^a-z]", "", name.lower()): name for name in row}
+    return next((names[name] for name in _SENTENCE_KEYS if name in names), None)
+
+
+def _cell(row: Row, key: str) -> Any:
+    if key not in row:
         raise ValueError(
-            f"{place}: a line must have {width} columns as the file has, but this one has "
-            f"{len(cells)}: correct it, or name the delimiter."
+            f"{row.source}: there must be a column {key!r}, but there are "
+            f"{', '.join(map(repr, row)):.300}: correct the row, or name the columns of words and "
+            "labels with --word_column and --label_column."
         )
-    if not cells[label_column]:
-        raise ValueError(f"{place}: a word must have a label, but this one is empty: correct it.")
-    return cells[word_column], cells[label_column]
+    return row[key]
 
 
-def _scheme_of(prefixes: Collection[str], examples: Sequence[Example]) -> str:
-    if "M" in prefixes:
-        return "bmes"
-    if "E" in prefixes or "S" in prefixes:
-        return "bioes"
-    breaks_iob2 = any(_converted(example["labels"], "iob2")[1] for example in examples)
-    if breaks_iob2 and not any(_converted(example["labels"], "iob1")[1] for example in examples):
-        return "iob1"
-    return "iob2"
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list) or (isinstance(value, str) and value.lstrip().startswith("["))
 
 
-def _converted(labels: Sequence[str], scheme: str) -> tuple[list[str], list[str]]:
-    """Labels in IOB2, with what breaks their scheme repaired, and what that is."""
-    if scheme not in SCHEMES:
-        raise ValueError(f"scheme must be one of {tuple(SCHEMES)}, but is {scheme!r}.")
-    converted, faults = [], []
-    before = OUTSIDE
-    # What is outside at the end shows whether the last entity is ended.
-    for index, label in enumerate([*labels, OUTSIDE]):
-        prefix, kind = _prefix(label, scheme, index), label[1:]
-        # After B, I and M the entity may go on; E, S and O end it.
-        follows = before[0] in "BIM" and kind == before[1:]
-        fault = _fault(prefix, before[0], follows, scheme)
-        if fault:
-            faults.append(
-                f"word {index} (counted from 0): in {scheme.upper()} "
-                f"{label if index < len(labels) else 'the end'} {fault}, but "
-                f"{f'follows on {before}' if index else 'begins the sentence'}: correct it, or "
-                "have such labels repaired."
-            )
-        begins = prefix in "BS" or not follows
-        converted.append(label if prefix == OUTSIDE else ("B" if begins else "I") + kind)
-        before = label
-    return converted[:-1], faults
-
-
-def _fault(prefix: str, before: str, follows: bool, scheme: str) -> str:
-    """How a prefix breaks the scheme, or ""."""
-    if scheme == "iob1":
-        return "must follow on an entity of its type" if prefix == "B" and not follows else ""
-    if prefix in "IME" and not follows:
-        return "must follow on a label of the same entity"
-    # BIOES and BMES say where an entity ends.
-    if scheme != "iob2" and prefix in "BSO" and before in "BIM":
-        return "must not follow on an entity without its end"
-    return ""
-
-
-def _prefix(label: str, scheme: str, index: int) -> str:
-    prefix, dash, kind = label.partition("-")
-    known = prefix and prefix in tuple(SCHEMES[scheme]) and bool(dash) == bool(kind)
-    if not known and label != OUTSIDE:
-        raise ValueError(
-            f"word {index} (counted from 0): in {scheme.upper()} a label must be {OUTSIDE!r} or "
-            f"begin with one of {' '.join(f'{p}-' for p in SCHEMES[scheme])}, but is {label!r}: "
-            "correct it, or choose another scheme."
-        )
-    return prefix
-
-
-def _first_place(examples: Sequence[Example], labels: Collection[str]) -> tuple[str, str]:
-    """Where the first of some labels occurs, and which one it is."""
-    return next(
-        (f"{_source(example)}, word {index} (counted from 0)", label)
-        for example in examples
-        for index, label in enumerate(example["labels"])
-        if label in labels
+def _is_words(value: Any) -> bool:
+    """Whether a cell may be words; Prodigy's tokens are objects."""
+    return isinstance(value, str) or (
+        isinstance(value, list) and all(isinstance(one, str) for one in value)
     )
 
 
-def _source(example: Example) -> str:
-    return str(example.get(SOURCE) or f"the example {example!r:.200}")
+def _are_spans(rows: Sequence[Row], key: str) -> bool:
+    values = [_list_of(row, key) for row in rows if _is_list(row.get(key))]
+    return bool(values) and all(isinstance(one, list | dict) for value in values for one in value)
+
+
+def _list_of(row: Row, key: str) -> list[Any]:
+    """A list, which a table may have as text: as Python writes it, or with spaces between."""
+    value = _cell(row, key)
+    if isinstance(value, str):
+        value = _parsed(value) if _is_list(value) else value.split()
+    if not isinstance(value, list):
+        raise ValueError(
+            f"{row.source}: {key!r} must be a list, but is {row[key]!r:.100}: correct it, or name "
+            "the columns of words and labels with --word_column and --label_column."
+        )
+    return value
+
+
+def _parsed(text: str) -> Any:
+    if _NUMPY_LIST.search(text):
+        return None
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            return parse(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+    return None
+
+
+def _of_lists(row: Row, words_key: str, labels_key: str | None, names: Sequence[str] | None) -> Row:
+    words = _list_of(row, words_key)
+    wrong = [word for word in words if not isinstance(word, str)]
+    if wrong or not words:
+        raise ValueError(
+            f"{row.source}: words must be texts, but {words_key!r} has "
+            f"{f'{wrong[0]!r:.50}' if wrong else 'none'}: correct it, or name another column "
+            "(--word_column)."
+        )
+    if labels_key is None or row.get(labels_key) is None:
+        return row.with_columns({"words": words})
+    labels = [_label(value, names, row.source) for value in _list_of(row, labels_key)]
+    if len(labels) != len(words):
+        raise ValueError(
+            f"{row.source}: there must be a label for every word, but there are {len(words)} words "
+            f"in {words_key!r} and {len(labels)} labels in {labels_key!r}: correct the row, or "
+            "name other columns (--word_column, --label_column)."
+        )
+    return row.with_columns({"words": words, "labels": labels})
+
+
+def _label(value: Any, names: Sequence[str] | None, source: str) -> str:
+    if isinstance(value, str) and value.strip() and (names is None or value in names):
+        return value
+    number = value if isinstance(value, int | float | str) and str(value).strip() else None
+    try:
+        number = (
+            None if number is None or float(number) != int(float(number)) else int(float(number))
+        )
+    except (ValueError, OverflowError):
+        number = None
+    if number is None:
+        raise ValueError(
+            f"{source}: a label must be a name{'' if names is None else f' of {names}'}, but is "
+            f"{value!r:.50}: correct it."
+        )
+    if names is None:
+        raise ValueError(
+            f"{source}: labels must be names, but here is the number {value!r}: name all in their "
+            "order with --tag_names=O,B-PER,I-PER and so on, or a file with a name on every line; "
+            "or put the data set's dataset_info.json beside the file."
+        )
+    if not 0 <= number < len(names):
+        raise ValueError(
+            f"{source}: a label must be a number below {len(names)}, for which there are names, "
+            f"but is {value!r}: name all labels (--tag_names), or correct it."
+        )
+    return names[number]
+
+
+def _tag_names(tag_names: str | Sequence[str] | None) -> list[str] | None:
+    if tag_names is None:
+        return None
+    if isinstance(tag_names, str):
+        is_path = os.path.isfile(tag_names)
+        if not is_path and "," not in tag_names:
+            raise ValueError(
+                f"tag_names must be names with commas between them, or a file of them, but "
+                f"{tag_names!r} is neither: check --tag_names."
+            )
+        tag_names = read_tag_names(tag_names) if is_path else tag_names.split(",")
+    return [name.strip() for name in tag_names]
+
+
+def _sentences(
+    rows: Sequence[Row], words_key: str, labels_key: str | None, sentence_key: str
+) -> list[Row]:
+    """Rows of sentences, from rows of words."""
+    sentences: list[Row] = []
+    before = None
+    for row in rows:
+        value = _cell(row, sentence_key)
+        goes_on = value in ("", None) or value != value or value == before
+        if not sentences or not goes_on:
+            columns = {"words": [], "labels": []} if labels_key else {"words": []}
+            sentences.append(row.with_columns(columns))
+            before = value
+        sentences[-1]["words"].append(_cell(row, words_key))
+        if labels_key:
+            sentences[-1]["labels"].append(_cell(row, labels_key))
+    return sentences
+
+
+def _accepted(rows: Sequence[Row]) -> list[Row]:
+    """Rows without those that were rejected or passed over in Prodigy."""
+    kept = [
+        row for row in rows if "_input_hash" not in row or row.get("answer", "accept") == "accept"
+    ]
+    if len(kept) < len(rows):
+        logging.warning("Left out %d rows that are not accepted.", len(rows) - len(kept))
+    return kept
+
+
+class _Span(NamedTuple):
+    """An entity of a text, by its first character, the one after it, and its type."""
+
+    start: int
+    end: int
+    kind: str
+
+
+def _of_spans(row: Row, text_key: str, spans_key: str) -> Row:
+    text = _cell(row, text_key)
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError(f"{row.source}: {text_key!r} must be a text, but is {text!r:.100}.")
+    values = [] if row.get(spans_key) is None else _list_of(row, spans_key)
+    spans = sorted({_span(value, text, row.source) for value in values})
+    for one, other in itertools.pairwise(spans):
+        if other.start < one.end:
+            raise ValueError(
+                f"{row.source}: entities must not overlap, but {text[one.start : one.end]!r} and "
+                f"{text[other.start : other.end]!r} do: keep one of them."
+            )
+    words = _words_of(text, {edge for span in spans for edge in span[:2]})
+    labels, before = [], None
+    for start, end in words:
+        span = next((one for one in spans if one.start <= start and end <= one.end), None)
+        prefix = "I" if span == before else "B"
+        labels.append(f"{prefix}-{span.kind}" if span else OUTSIDE)
+        before = span
+    return row.with_columns({"words": [text[s:e] for s, e in words], "labels": labels})
+
+
+def _span(value: Any, text: str, source: str) -> _Span:
+    """An entity as one of the tools has it."""
+    cells = [
+        next((value[key] for key in keys if value.get(key) is not None), None)
+        if isinstance(value, dict)
+        else None
+        for keys in _SPAN_KEYS
+    ]
+    if isinstance(value, list) and len(value) >= 3:
+        cells = value[:3]
+    start, end, kind = cells
+    kind = kind[0] if isinstance(kind, list) and len(kind) == 1 else kind
+    is_place = all(isinstance(one, int) and not isinstance(one, bool) for one in (start, end))
+    if not is_place or not isinstance(kind, str) or not kind.strip():
+        raise ValueError(
+            f"{source}: an entity must be [start, end, type] or an object of these, but is "
+            f"{value!r:.100}: correct it."
+        )
+    if not 0 <= start < end <= len(text) or not text[start:end].strip():
+        raise ValueError(
+            f"{source}: an entity must be within its text of {len(text)} characters, from its "
+            f"first character to the one after it, but is {value!r:.100}: correct it."
+        )
+    said = value.get("text") if isinstance(value, dict) else None
+    if isinstance(said, str) and said.strip() and said != text[start:end]:
+        raise ValueError(
+            f"{source}: an entity must be where it is said to be, but {said!r:.50} is said to be "
+            f"at {start} to {end}, where {text[start:end]!r:.50} is: correct it."
+        )
+    return _Span(start, end, kind.strip())
+
+
+def _words_of(text: str, edges: set[int]) -> list[tuple[int, int]]:
+    """Where words start and end: cut as BERT does, at spaces, punctuation and edges of entities."""
+    words, start = [], None
+    for index, character in enumerate(text):
+        kind = _kind_of(character)
+        if start is not None and (kind != "letter" or index in edges):
+            words.append((start, index))
+            start = None
+        if kind == "alone":
+            words.append((index, index + 1))
+        elif kind == "letter" and start is None:
+            start = index
+    return words if start is None else [*words, (start, len(text))]
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _kind_of(character: str) -> str:
+    """Whether a character parts words ("space"), is one ("alone"), or is of one ("letter")."""
+    if character.isspace():
+        return "space"
+    is_symbol = character.isascii() and not character.isalnum()
+    is_cjk = any(first <= ord(character) <= last for first, last in _CJK)
+    if is_symbol or is_cjk or unicodedata.category(character).startswith("P"):
+        return "alone"
+    return "letter"
