@@ -11,11 +11,10 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
-from keras_bert.data.rows import Row
-
 from keras_bert import flags
 from keras_bert.data.questions import questions
 from keras_bert.data.readers import FORMS, read_examples
+from keras_bert.data.rows import Row
 from keras_bert.data.tagging import tagged
 from keras_bert.tasks.labels import NO_LABEL, NO_LABEL_ID, has_label, key, label_name
 
@@ -81,9 +80,8 @@ def read(
     text_keys: Sequence[str] | None = None,
     label_key: str | None = None,
     labelled: bool = True,
-    like: Sequence[Row] = (),
 ) -> list[Row]:
-    """The examples of files, or of TensorFlow Datasets, as a task takes them.
+    """The examples of files, or of TensorFlow Datasets, as a task takes them; tags as they are.
 
     Args:
         task: name of the task.
@@ -94,7 +92,6 @@ def read(
             `arguments` take the place of the task's own.
         label_key: the column with the label, likewise.
         labelled: whether something is to be learned or compared, so that there must be labels.
-        like: the examples of the training file, whose scheme of tags others follow.
 
     Raises:
         ValueError: a column is not there, or what a reader refuses.
@@ -109,13 +106,14 @@ def read(
         encoding=arguments.encoding,
         word_column=arguments.word_column,
         label_column=arguments.label_column,
+        tag_names=arguments.tag_names,
     )
     if task == "text_classification":
         needed = [*(text_keys or ()), *(split(label_key) if labelled else ())]
         _check_columns(rows, needed, text_keys or ())
         return rows
     if task == "token_classification":
-        return _tagged(rows, arguments, labelled, like)
+        return _tagged(rows, arguments)
     named = _named_columns(task, arguments, labelled)
     if named:
         _check_columns(rows, [*named.values()], split(arguments.text_keys) or ())
@@ -158,22 +156,12 @@ def without_label(rows: Sequence[Row], label_key: str, labels: Sequence[str]) ->
     ]
 
 
-def _tagged(
-    rows: Sequence[Row], arguments: Files, labelled: bool, like: Sequence[Row]
-) -> list[Row]:
-    keys = split(arguments.text_keys)
-    if keys and len(keys) > 1:
+def _tagged(rows: Sequence[Row], arguments: Files) -> list[Row]:
+    keys, label_key = split(arguments.text_keys) or (), arguments.label_key
+    if len(keys) > 1:
         raise ValueError(f"Words stand in one column, but --text_keys are {', '.join(keys)}.")
-    _check_columns(rows, [*(keys or ()), *(split(arguments.label_key) or ())], keys or ())
-    return tagged(
-        rows,
-        keys[0] if keys else None,
-        arguments.label_key,
-        tag_names=arguments.tag_names,
-        repair=arguments.repair,
-        labelled=labelled,
-        like=like,
-    )
+    _check_columns(rows, [*keys, *(split(label_key) or ())], keys)
+    return tagged(rows, keys[0] if keys else None, label_key, arguments.tag_names)
 
 
 def _named_columns(task: TaskName, arguments: Files, labelled: bool) -> dict[str, str]:

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import keras
-from keras_bert.data.rows import Row
 
 import keras_bert as kb
 from keras_bert import files, flags, metrics
+from keras_bert.data.rows import Row
+from keras_bert.data.schemes import in_iob2, tagging_scheme
 from keras_bert.tasks import fine_tuning, report
 from keras_bert.tasks.labels import label_name
 from keras_bert.training import run
@@ -131,6 +132,11 @@ def read(arguments: Arguments) -> tuple[list[Row], list[Row]]:
         train_files, eval_files = f"{arguments.dataset}@train", f"{arguments.dataset}@validation"
     examples = read_some(arguments, train_files)
     held_out = read_some(arguments, eval_files, examples) if eval_files else []
+    if arguments.task == "token_classification":
+        scheme = tagging_scheme(examples)
+        examples, held_out = (
+            in_iob2(some, arguments.repair, prefer=scheme) for some in (examples, held_out)
+        )
     if arguments.eval_share:
         examples, held_out = reading.hold_out(examples, arguments.eval_share)
     print(f"{len(examples):,} examples to learn from, {len(held_out):,} held out.")
@@ -140,7 +146,7 @@ def read(arguments: Arguments) -> tuple[list[Row], list[Row]]:
 def read_some(arguments: Arguments, files: str, like: Sequence[Row] = ()) -> list[Row]:
     """The examples of some files, with what the labels of `like`, read before, tell of them."""
     if arguments.task != "text_classification":
-        return reading.read(arguments.task, arguments, files, like=like)
+        return reading.read(arguments.task, arguments, files)
     keys, label_key = tasks.text_columns(arguments)
     rows = reading.read(arguments.task, arguments, files, text_keys=keys, label_key=label_key)
     labels = ()

@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from keras_bert.data.rows import Row
-
 import keras_bert as kb
+from keras_bert.data.rows import Row
+from keras_bert.data.schemes import in_iob2
 from keras_bert.tasks.labels import label_number, names_among, several_among
 from train import examples as reading
 from train.examples import TaskName
@@ -130,6 +130,8 @@ def read_for(
         ValueError: what reading raises.
     """
     name = name_of(task)
+    if name == "token_classification":
+        return in_iob2(reading.read(name, arguments, files), arguments.repair)
     if name != "text_classification":
         return reading.read(name, arguments, files, labelled=labelled)
     label_key = arguments.label_key or task.label_key
