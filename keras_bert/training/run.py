@@ -243,12 +243,19 @@ class DataLasts(keras.callbacks.Callback):
         super().__init__()
         self.epochs = epochs
 
+    def on_epoch_begin(self, epoch, logs=None) -> None:
+        self._left = self.params["steps"]
+
+    def on_train_batch_end(self, batch, logs=None) -> None:
+        # The optimizer's count does not tell: it is raised in the step that finds no batch, too.
+        self._left = self.params["steps"] - batch - 1
+
     def on_epoch_end(self, epoch, logs=None) -> None:
-        step, end = int(self.model.optimizer.iterations.numpy()), self.epochs.end(epoch)
-        if step != end and not self.model.stop_training:
+        if self._left > 0 and not self.model.stop_training:
+            end = self.epochs.end(epoch)
             raise ValueError(
-                f"Epoch {epoch + 1} must end at step {end}; the data ended at step {step}. Let the "
-                "dataset repeat, or lower num_steps."
+                f"Epoch {epoch + 1} must end at step {end}; the data ended at step "
+                f"{end - self._left}. Let the dataset repeat, or lower num_steps."
             )
 
 

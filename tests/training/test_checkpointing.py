@@ -1,11 +1,13 @@
 """TrainingCheckpoint: exact, whole after a kill at any point, and never silently from the start."""
 
+import contextlib
+import errno
 import os
 import pathlib
+import resource
+import shutil
 import signal
-import subprocess
 import sys
-import textwrap
 
 import keras
 import numpy as np
@@ -13,11 +15,13 @@ import pytest
 import tensorflow as tf
 from absl import logging
 
+from keras_bert import files
 from keras_bert.training.checkpointing import (
     RunInterrupted,
     SaveCheckpoints,
     StopSignal,
     TrainingCheckpoint,
+    system_errors,
 )
 from keras_bert.training.optimizers import AdamW
 
@@ -190,70 +194,173 @@ def test_nonsense_is_refused(tmp_path):
         TrainingCheckpoint(tmp_path, keras.Sequential([keras.layers.Dense(3)]))
 
 
-SAVE_AND_BE_KILLED = """
-    import os, pathlib, signal, sys
+def test_a_note_comes_back_with_the_state(tmp_path):
+    model = make_model()
+    checkpoint = TrainingCheckpoint(tmp_path, model)
+    assert checkpoint.note == {}
+    checkpoint.save({"line": {"loss": 0.5, "größe": float("inf")}})
+    fit(model)
+    checkpoint.save()
+    other = TrainingCheckpoint(tmp_path, model)
+    assert other.restore() == 1 and other.note == {}
+    DAMAGES["no index"](None, checkpoint.paths()[0] / "state.index")
+    assert other.restore() == 0
+    assert other.note == {"line": {"loss": 0.5, "größe": float("inf")}}
 
-    import keras
-    from keras_bert.training.checkpointing import TrainingCheckpoint
 
-    def save_and_be_killed(folder, event_number):
-        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
-        model.compile("sgd", loss="mse")
-        checkpoint = TrainingCheckpoint(folder, model, keep=1)
-        for step in (1, 2):
-            model.set_weights([weight * 0 + step for weight in model.get_weights()])
-            model.optimizer.iterations.assign(step)
-            if step == 2:
-                sys.addaudithook(killer(folder, event_number))
+def test_a_checkpoint_without_a_note_is_read(tmp_path):
+    model = make_model()
+    checkpoint = TrainingCheckpoint(tmp_path, model)
+    path = checkpoint.save({"a": 1})
+    reader = tf.train.load_checkpoint(str(path / "state"))
+    names = [name for name in reader.get_variable_to_shape_map() if not name.startswith("run/")]
+    tensors = [reader.get_tensor(name) for name in names]
+    tf.raw_ops.SaveV2(
+        prefix=str(path / "state"),
+        tensor_names=names,
+        shape_and_slices=[""] * len(names),
+        tensors=tensors,
+    )
+    assert checkpoint.restore() == 0
+    assert checkpoint.note == {}
+
+
+@pytest.mark.parametrize("of", ["model", "optimizer"])
+def test_what_is_not_finite_is_not_saved(tmp_path, of):
+    model = make_model()
+    checkpoint = TrainingCheckpoint(tmp_path, model)
+    checkpoint.save()
+    fit(model)
+    variable = model.trainable_variables[1] if of == "model" else model.optimizer.variables[-1]
+    variable.assign(variable * np.nan)
+    with pytest.raises(FloatingPointError, match=f"{variable.path} is not after step 1"):
+        checkpoint.save()
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000000"]
+
+
+def test_what_killed_saves_left_is_removed(tmp_path):
+    checkpoint = TrainingCheckpoint(tmp_path, make_model())
+    for name in (".writing-4711", ".writing-step-00000005", ".writing-step-00000000"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "state.data-00000-of-00001").write_bytes(b"half of it")
+    checkpoint.save()
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000000"]
+
+
+def test_what_another_process_is_writing_is_left_alone(tmp_path):
+    checkpoint = TrainingCheckpoint(tmp_path, make_model())
+    with files.whole_folder(tmp_path / "step-00000003") as staging:
+        (staging / "part").write_bytes(b"half of it")
+        with pytest.raises(ValueError, match="Another process is writing"):
             checkpoint.save()
+        assert (staging / "part").exists()
 
-    def killer(folder, number):
-        left = [number]
 
-        def hook(event, values):
-            # Everything Python does in the folder: mkdir, open, scandir, rename, remove, rmtree.
-            if any(isinstance(v, (str, os.PathLike)) and str(folder) in str(v) for v in values):
-                left[0] -= 1
-                if left[0] < 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-        return hook
+@pytest.fixture
+def small_disk():
+    """Files of more than 4096 bytes cannot be written."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
-    number, status = 0, 1
-    while status:
-        process = os.fork()
-        if not process:
-            save_and_be_killed(pathlib.Path(sys.argv[1], f"{number:03d}"), number)
-            os._exit(0)
-        status = os.waitpid(process, 0)[1]
-        assert status in (0, signal.SIGKILL), status
-        number += 1
-    print("saved", number)
-"""
+
+def test_a_full_disk_is_one_sentence_and_nothing_is_left(tmp_path, small_disk):
+    checkpoint = TrainingCheckpoint(tmp_path, make_model(units=700))
+    with pytest.raises(OSError, match="File too large") as error:
+        checkpoint.save()
+    sentence = files.reason(error.value)
+    assert sentence == f"{tmp_path}/step-00000000: file too large: raise the limit on the size " + (
+        "of files (ulimit -f)."
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):
+    checkpoint = TrainingCheckpoint(tmp_path, make_model())
+    checkpoint.save()
+
+    def full(prefix, **tensors):
+        pathlib.Path(prefix + ".data-00000-of-00001.tempstate1").write_bytes(b"half of it")
+        raise tf.errors.ResourceExhaustedError(None, None, f"{prefix}; No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left") as error:
+        patch.setattr(tf.raw_ops, "SaveV2", full)
+        checkpoint.save()
+    assert files.reason(error.value).endswith("no space left on device: make space on the disk.")
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000000"]
+    checkpoint.save()
+
+
+def test_what_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch, warnings):
+    checkpoint = TrainingCheckpoint(tmp_path, make_model())
+    checkpoint.save()
+
+    def forbidden(path, *arguments, **options):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch, pytest.raises(PermissionError, match="step-00000000"):
+        patch.setattr(pathlib.Path, "open", forbidden)
+        checkpoint.restore()
+    assert warnings == []
+
+
+def test_other_errors_of_tensorflow_stay_what_they_are():
+    with pytest.raises(tf.errors.InvalidArgumentError), system_errors("here"):
+        raise tf.errors.InvalidArgumentError(None, None, "a shape is wrong")
+
+
+@contextlib.contextmanager
+def kept_at_every_event(folder, states):
+    """Copies a folder before everything that Python does in it: what a kill there would leave.
+
+    That is mkdir, open, scandir, rename, remove, rmtree, as the interpreter's audit events tell.
+    """
+    looking = True
+
+    def hook(event, values):
+        nonlocal looking
+        if looking and any(
+            isinstance(v, str | os.PathLike) and str(folder) in str(v) for v in values
+        ):
+            looking = False
+            shutil.copytree(folder, states / f"{len(os.listdir(states)):03d}")
+            looking = True
+
+    sys.addaudithook(hook)
+    try:
+        yield
+    finally:
+        looking = False
 
 
 def test_a_kill_at_any_point_leaves_a_whole_checkpoint(tmp_path, warnings):
-    script = tmp_path / "script.py"
-    script.write_text(textwrap.dedent(SAVE_AND_BE_KILLED))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    folder = tmp_path / "kills"
-    command = [sys.executable, str(script), str(folder)]
-    output = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=100, check=True
-    )
-    assert "saved" in output.stdout
     keras.utils.clear_session()
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
     model.compile("sgd", loss="mse")
-    steps = []
-    for path in sorted(folder.iterdir()):
+
+    def save(folder, step):
+        model.set_weights([weight * 0 + step for weight in model.get_weights()])
+        model.optimizer.iterations.assign(step)
+        TrainingCheckpoint(folder, model, keep=1).save()
+
+    (states := tmp_path / "states").mkdir()
+    save(folder := tmp_path / "run", 1)
+    with kept_at_every_event(folder, states):
+        save(folder, 2)
+    steps, left = [], 0
+    for path in sorted(states.iterdir()):
+        left += any(path.glob(".writing-*"))
         checkpoint = TrainingCheckpoint(path, model, keep=1)
         steps.append(checkpoint.restore())
         for weight in model.get_weights():
             assert (weight == steps[-1]).all()
         checkpoint.save()
+        assert [*path.iterdir()] == checkpoint.paths()
         assert len(checkpoint.paths()) == 1
     assert steps == sorted(steps)
     assert len(steps) > 10
+    assert left > 5
     assert set(steps) == {1, 2}
     assert warnings == []
 

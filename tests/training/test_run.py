@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert.training import run
+from keras_bert.training import checkpointing, run
 from keras_bert.training.checkpointing import RunInterrupted
 from keras_bert.training.optimizers import AdamW
 from keras_bert.training.schedules import Schedule
@@ -133,10 +133,6 @@ def test_tensorboard_goes_by_steps(uninterrupted):
 
 def test_a_finished_run_is_done(uninterrupted):
     folder, _, history = uninterrupted
-
-    def no_data(first_step):
-        raise AssertionError("a finished run must not read data")
-
     model = make_model()
     assert run.train(model, no_data, folder, NUM_STEPS, STEPS_PER_EPOCH, verbose=0) == history
     assert_same_run(uninterrupted, model, history)
@@ -184,11 +180,12 @@ def test_a_hard_kill(tmp_path, uninterrupted):
     assert_same_run(uninterrupted, model, history)
 
 
-def small():
+def small(rate=0.1):
     keras.utils.clear_session()
     inputs = keras.Input((2,))
-    model = keras.Model(inputs, keras.layers.Dense(1)(inputs))
-    model.compile(AdamW(Schedule(0.1, num_steps=9)), loss="mse")
+    model = keras.Model(inputs, keras.layers.Dense(1, kernel_initializer="ones")(inputs))
+    optimizer = AdamW(Schedule(rate, num_steps=9)) if rate else keras.optimizers.SGD(0.0)
+    model.compile(optimizer, loss="mse")
     return model
 
 
@@ -204,8 +201,21 @@ def test_nan_stops_the_run_and_names_the_step(tmp_path):
 
 
 def test_too_little_data_is_an_error(tmp_path):
-    with pytest.raises(ValueError, match="must end at step 6; the data ended at step 5"):
+    with pytest.raises(ValueError, match="each of the 9 steps to come; it has 5"):
         run.train(small(), ones().repeat(5).skip, tmp_path, 9, 3, verbose=0)
+    unknown = ones().repeat(5).filter(lambda x, y: True)
+    with pytest.raises(ValueError, match="must end at step 6; the data ended at step 5"):
+        run.train(small(), unknown.skip, tmp_path, 9, 3, verbose=0)
+
+
+@pytest.mark.parametrize("size", [0, None])
+def test_what_cannot_be_validated_is_refused_before_the_first_step(tmp_path, size):
+    with pytest.raises(ValueError, match="finite and have a batch.*(none|never ends)"):
+        run.train(small(), no_data, tmp_path, 9, 3, ones().repeat(size), verbose=0)
+
+
+def no_data(first_step):
+    raise AssertionError("no data must be read")
 
 
 def test_a_longer_run_goes_on(tmp_path):
@@ -216,12 +226,203 @@ def test_a_longer_run_goes_on(tmp_path):
     assert np.isnan(history["val_loss"]).tolist() == [True, True, False, False]
 
 
-def test_a_run_without_its_checkpoints_is_not_started_over(tmp_path):
+def test_a_longer_run_counts_each_step_once(tmp_path):
+    # With a rate of zero the loss of a step is that of its batch, and validation is far off.
+    def of(step):
+        return tf.data.Dataset.counter(step).map(
+            lambda i: (tf.zeros((3, 2)), tf.sqrt(tf.cast(i, tf.float32)) * tf.ones((3, 1)))
+        )
+
+    for num_steps in (4, 7):
+        history = run.train(small(0.0), of, tmp_path, num_steps, 3, ones(9.0), verbose=0)
+    assert history["step"] == [3, 4, 6, 7]
+    assert history["loss"] == pytest.approx([(0 + 1 + 2) / 3, 3, (4 + 5) / 2, 6])
+
+
+@pytest.mark.parametrize("num_steps", [3, 6])
+def test_a_run_without_its_checkpoints_is_not_started_over(tmp_path, num_steps):
     data = ones().repeat()
-    run.train(small(), lambda step: data, tmp_path, 6, 3, verbose=0)
+    run.train(small(), lambda step: data, tmp_path, num_steps, 3, verbose=0)
     os.rename(tmp_path / "checkpoints", tmp_path / "moved")
-    with pytest.raises(ValueError, match="must have a checkpoint"):
+    line = (tmp_path / "metrics.jsonl").read_bytes()
+    with pytest.raises(ValueError, match=f"ended at step {num_steps}.*has no checkpoint"):
+        run.train(small(), no_data, tmp_path, 6, 3, verbose=0)
+    assert (tmp_path / "metrics.jsonl").read_bytes() == line
+
+
+class Script(keras.callbacks.Callback):
+    """Ends a run after a step, and notes what it is told."""
+
+    def __init__(self, last_step=None, within=False):
+        super().__init__()
+        self.last_step, self.within, self.told = last_step, within, []
+
+    def on_train_begin(self, logs=None):
+        self.told.append("begin")
+
+    def on_train_end(self, logs=None):
+        self.told.append("end")
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.within:
+            self._look()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.told.append(epoch)
+        self._look()
+
+    def _look(self):
+        if int(self.model.optimizer.iterations) == self.last_step:
+            self.model.stop_training = True
+
+
+STOPS = {
+    "between equal epochs": ((9, 3), None, 3, [3]),
+    "before a shorter epoch": ((5, 2), None, 4, [2, 4]),
+    "in a shorter epoch, the last": ((5, 2), None, 5, [2, 4, 5]),
+    "in the epoch that was broken off": ((9, 3), 2, 3, [3]),
+    "after the epoch that was broken off": ((9, 3), 2, 6, [3, 6]),
+    "within an epoch": ((9, 3), None, 5, [3, 5]),
+}
+
+
+@pytest.mark.parametrize(("numbers", "broken_off", "last_step", "steps"), STOPS.values(), ids=STOPS)
+def test_a_callback_ends_a_run_for_good(
+    tmp_path, monkeypatch, numbers, broken_off, last_step, steps
+):
+    model, data = small(), ones().repeat()
+    if broken_off is not None:
+        with pytest.raises(RunInterrupted):
+            train_and_kill(monkeypatch, broken_off, model, data, tmp_path, numbers)
+    script = Script(last_step, within=last_step not in (3, 4, 6))
+    arguments = {"callbacks": [script], "verbose": 0}
+    history = run.train(model, lambda step: data, tmp_path, *numbers, **arguments)
+    assert history["step"] == steps
+    assert script.told == ["begin", *range(len(steps)), "end"]
+    assert "stopped" not in history
+    # Run again it stays ended, whatever the callback would say now.
+    again, other = run.train(small(), no_data, tmp_path, *numbers, verbose=0), small()
+    assert again == history
+    run.train(other, no_data, tmp_path, numbers[0] + 9, numbers[1], verbose=0)
+    assert int(other.optimizer.iterations) == last_step
+
+
+def train_and_kill(monkeypatch, step, model, data, folder, numbers):
+    with monkeypatch.context() as patch:
+        patch.setattr(run.StopOnNaN, "on_train_batch_end", killed_after(step))
+        run.train(model, lambda _: data, folder, *numbers, verbose=0)
+
+
+def killed_after(step):
+    def kill(self, batch, logs=None):
+        if int(self.model.optimizer.iterations) == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return kill
+
+
+def test_a_run_that_takes_several_fits_is_one_training_to_callbacks(tmp_path):
+    script, data = Script(), ones().repeat()
+    run.train(small(), lambda step: data, tmp_path, 5, 2, callbacks=[script], verbose=0)
+    assert script.told == ["begin", 0, 1, 2, "end"]
+
+
+class Killed(BaseException):
+    """A kill where a test wants it."""
+
+
+# Where a run is killed in its last epoch, and whether that epoch counts.
+KILLS = {
+    "before its checkpoint is on the disk": (checkpointing.files, "flush", False),
+    "before its checkpoint has its name": (os, "rename", False),
+    "before old checkpoints are gone": (checkpointing.files, "remove", True),
+    "before its line": (run.MetricsLog, "append", True),
+    "before TensorBoard's figures": (run.Scalars, "write", True),
+    "before the picture": (run, "draw_losses", True),
+}
+
+
+@pytest.fixture(scope="module")
+def not_killed(tmp_path_factory):
+    return train_until_nine(small(), tmp_path_factory.mktemp("not_killed"))
+
+
+def train_until_nine(model, folder):
+    data = ones().repeat()
+    arguments = {"callbacks": [Script(9)], "verbose": 0}
+    return run.train(model, lambda step: data, folder, 11, 3, ones(2.0), **arguments)
+
+
+@pytest.mark.parametrize(("owner", "name", "counts"), KILLS.values(), ids=KILLS)
+def test_a_kill_while_an_epoch_is_put_on_record(
+    tmp_path, monkeypatch, not_killed, owner, name, counts
+):
+    model, real = small(), getattr(owner, name)
+
+    def kill(*arguments, **options):
+        if int(model.optimizer.iterations) == 9:
+            raise Killed
+        return real(*arguments, **options)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(owner, name, kill)
+        train_until_nine(model, tmp_path)
+    if counts:  # also that a callback ended the run with it
+        history = run.train(small(), no_data, tmp_path, 11, 3, verbose=0)
+    else:
+        history = train_until_nine(small(), tmp_path)
+    assert without_times(history) == without_times(not_killed)
+    assert [path.name for path in tmp_path.rglob(".writing-*")] == []
+
+
+def test_a_signal_after_the_last_save_is_obeyed_without_another(tmp_path, monkeypatch):
+    draw, data = run.draw_losses, ones().repeat()
+
+    def draw_and_kill(history, path):
+        draw(history, path)
+        if history["step"][-1] == 6:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(run, "draw_losses", draw_and_kill)
+    with pytest.raises(RunInterrupted, match="SIGTERM after step 6.*step-00000006. Run"):
         run.train(small(), lambda step: data, tmp_path, 6, 3, verbose=0)
+    assert sorted(path.name[-1] for path in (tmp_path / "checkpoints").iterdir()) == ["3", "6"]
+    assert run.train(small(), no_data, tmp_path, 6, 3, verbose=0)["step"] == [3, 6]
+
+
+def test_a_model_that_was_trained_before_has_no_metrics_to_go_on_with(tmp_path):
+    model, data = small(), ones().repeat()
+    model.fit(data, steps_per_epoch=2, verbose=0)
+    assert run.train(model, lambda step: data, tmp_path, 6, 3, verbose=0)["step"] == [3, 6]
+
+
+@pytest.mark.parametrize("value", [np.float32(0.5), np.int64(3), tf.constant(0.25)])
+def test_what_callbacks_add_is_on_record(tmp_path, value):
+    add, data = Adds(value), ones().repeat()
+    history = run.train(small(), lambda step: data, tmp_path, 3, 3, callbacks=[add], verbose=0)
+    assert history["added"] == [float(value)]
+
+
+@pytest.mark.parametrize("value", ["good", None, np.ones(2)])
+def test_what_is_no_number_is_not(tmp_path, value):
+    add, data = Adds(value), ones().repeat()
+    with pytest.raises(ValueError, match="must be a number; added is"):
+        run.train(small(), lambda step: data, tmp_path, 3, 3, callbacks=[add], verbose=0)
+
+
+class Adds(keras.callbacks.Callback):
+    def __init__(self, value):
+        super().__init__()
+        self.value = value
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["added"] = self.value
+
+
+def test_a_place_that_is_none_is_an_error_before_the_first_step(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        run.train(small(), no_data, tmp_path / "file", 6, 3, verbose=0)
 
 
 def test_the_progress_bar_shows_the_rates(tmp_path, capsys):
