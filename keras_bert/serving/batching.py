@@ -19,9 +19,13 @@ from google.protobuf import (
     wrappers_pb2,
 )
 
-from keras_bert.serving import errors
+from keras_bert.serving import errors, rows
 
 CONFIG_FILE = "batching.config"
+# Of a batch, unless it is one row: as much as one text may have.
+MAX_BYTES = 1 << 16
+# Of all models together.
+MAX_THREADS = 256
 
 Tensors = Mapping[str, np.ndarray]
 
@@ -34,8 +38,9 @@ class Settings:
         max_batch_size: rows of a batch, and so of a request.
         batch_timeout_micros: how long a batch that is not full waits for more, though a thread is
             free.
-        max_enqueued_batches: batches that may wait for a thread; what comes then is refused.
-        num_batch_threads: batches that run at the same time.
+        max_enqueued_batches: batches of a model that may wait for a thread; what comes then is
+            refused.
+        num_batch_threads: batches of a model that run at the same time.
     """
 
     max_batch_size: int = 32
@@ -52,6 +57,11 @@ class Batcher:
     key and agree in all other dimensions; nothing is padded. If a batch of several requests fails,
     each is run by itself, so that a request fails by its own fault only.
 
+    Each model has a queue and threads of its own, as many as the settings say, so that requests
+    for one cannot keep those for another waiting. A batch has at most `MAX_BYTES`; a request with
+    more is run in parts, each of which waits in the queue like a request, so that nothing occupies
+    a thread for long, and nothing is begun for a client that has gone.
+
     Args:
         settings: Settings.
         observe: called with the number of rows of each batch that is run.
@@ -60,53 +70,54 @@ class Batcher:
     def __init__(self, settings: Settings, observe: Callable[[int], None] = lambda rows: None):
         self.settings = settings
         self._observe = observe
-        self._pool = concurrent.futures.ThreadPoolExecutor(settings.num_batch_threads, "batch")
-        self._num_running = 0
-        # In the order of their beginning; the open ones, by key, still take requests.
-        self._queue: collections.deque[_Batch] = collections.deque()
-        self._open: dict[Hashable, _Batch] = {}
+        self._pool = concurrent.futures.ThreadPoolExecutor(MAX_THREADS, "batch")
+        self._queues: dict[Hashable, _Queue] = {}
         self._tasks: set[asyncio.Task] = set()
 
     @property
     def num_waiting(self) -> int:
         """The number of batches that wait."""
-        return len(self._queue)
+        return sum(len(queue.batches) for queue in self._queues.values())
 
     async def run(
-        self, key: Hashable, function: Callable[[Tensors], Tensors], inputs: Tensors, rows: int
+        self,
+        model: Hashable,
+        key: Hashable,
+        function: Callable[[Tensors], Tensors],
+        inputs: Tensors,
+        num_rows: int,
     ) -> dict[str, np.ndarray]:
         """Runs one request with others of its key, and waits for its answer.
 
         A request whose waiting is cancelled is taken out of its batch, if that does not run yet.
 
         Args:
+            model: what has a queue of its own.
             key: the same for requests with the same function.
             function: from arrays to arrays, each with a row for each example; is called on a
                 thread.
             inputs: array by name.
-            rows: int, their first dimension.
+            num_rows: int, their first dimension.
 
         Returns:
-            the request's own rows of the outputs.
+            the request's own rows of the outputs. Where its parts differ in another dimension, they
+            are filled up at its end with zeros and empty strings.
 
         Raises:
             InvalidRequestError: there are more than `max_batch_size` rows.
             OverloadedError: the queue is full.
         """
-        if rows > self.settings.max_batch_size:
+        if num_rows > self.settings.max_batch_size:
             raise errors.invalid(
                 f"A request must have at most {self.settings.max_batch_size} rows, the "
-                f"max_batch_size, but has {rows}: send several."
+                f"max_batch_size, but has {num_rows}: send several."
             )
-        key = (key, tuple((name, array.shape[1:]) for name, array in sorted(inputs.items())))
-        batch = self._batch_with_room(key, function, rows)
-        request = _Request(inputs, rows, asyncio.get_running_loop().create_future())
-        batch.requests.append(request)
-        self._begin()
-        try:
-            return await request.answer
-        finally:
-            self._leave(batch, request)
+        answers = [
+            await self._run(model, key, function, part) for part in rows.parts(inputs, MAX_BYTES)
+        ]
+        if len(answers) == 1:
+            return answers[0]
+        return {name: rows.joined([answer[name] for answer in answers]) for name in answers[0]}
 
     async def close(self) -> None:
         """Waits for what is running."""
@@ -114,11 +125,28 @@ class Batcher:
             await asyncio.wait(self._tasks)
         self._pool.shutdown()
 
-    def _batch_with_room(self, key: Hashable, function, rows: int) -> _Batch:
-        batch = self._open.get(key)
-        if batch is not None and batch.rows + rows <= self.settings.max_batch_size:
+    async def _run(self, model: Hashable, key: Hashable, function, inputs: Tensors) -> Tensors:
+        queue = self._queues.setdefault(model, _Queue(model))
+        key = (key, tuple((name, array.shape[1:]) for name, array in sorted(inputs.items())))
+        request = _Request(inputs, asyncio.get_running_loop().create_future())
+        batch = self._batch_with_room(queue, key, function, request)
+        batch.requests.append(request)
+        self._begin(queue)
+        try:
+            answer = await request.answer
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+        finally:
+            self._leave(queue, batch, request)
+            # An error knows this frame, by its traceback: it must not know the error.
+            answer = request = batch = None
+
+    def _batch_with_room(self, queue: _Queue, key: Hashable, function, request: _Request) -> _Batch:
+        batch = queue.open.get(key)
+        if batch is not None and batch.has_room(request, self.settings.max_batch_size):
             return batch
-        if len(self._queue) >= self.settings.max_enqueued_batches:
+        if len(queue.batches) >= self.settings.max_enqueued_batches:
             raise errors.from_code(
                 "RESOURCE_EXHAUSTED",
                 f"At most {self.settings.max_enqueued_batches} batches may wait, the "
@@ -126,64 +154,76 @@ class Batcher:
             )
         if batch is not None:
             batch.due = True
-        batch = self._open[key] = _Batch(key, function)
-        self._queue.append(batch)
+        batch = queue.open[key] = _Batch(key, function)
+        queue.batches.append(batch)
         timeout_s = self.settings.batch_timeout_micros / 1e6
         batch.due = timeout_s == 0
         if not batch.due:
-            asyncio.get_running_loop().call_later(timeout_s, self._let_go, batch)
+            asyncio.get_running_loop().call_later(timeout_s, self._let_go, queue, batch)
         return batch
 
-    def _let_go(self, batch: _Batch) -> None:
+    def _let_go(self, queue: _Queue, batch: _Batch) -> None:
         batch.due = True
-        self._begin()
+        if batch in queue.batches:
+            self._begin(queue)
 
-    def _begin(self) -> None:
+    def _begin(self, queue: _Queue) -> None:
         """Gives batches that are due to threads that are free."""
-        for batch in list(self._queue):
-            if self._num_running == self.settings.num_batch_threads:
-                return
-            if batch.due or batch.rows == self.settings.max_batch_size:
-                self._remove(batch)
-                self._num_running += 1
-                task = asyncio.create_task(self._execute(batch))
+        for batch in list(queue.batches):
+            if queue.num_running == self.settings.num_batch_threads:
+                break
+            if batch.due or batch.num_rows == self.settings.max_batch_size:
+                queue.remove(batch)
+                queue.num_running += 1
+                task = asyncio.create_task(self._execute(queue, batch))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
+        if not queue.batches and not queue.num_running:
+            del self._queues[queue.model]
 
-    def _remove(self, batch: _Batch) -> None:
-        self._queue.remove(batch)
-        if self._open.get(batch.key) is batch:
-            del self._open[batch.key]
-
-    def _leave(self, batch: _Batch, request: _Request) -> None:
+    def _leave(self, queue: _Queue, batch: _Batch, request: _Request) -> None:
         """Takes out a request that nobody waits for, and so a batch without requests."""
-        if batch in self._queue:
+        if batch in queue.batches:
             batch.requests.remove(request)
             if not batch.requests:
-                self._remove(batch)
+                queue.remove(batch)
+                self._begin(queue)
 
-    async def _execute(self, batch: _Batch) -> None:
+    async def _execute(self, queue: _Queue, batch: _Batch) -> None:
+        self._observe(batch.num_rows)
         requests = batch.requests
-        self._observe(batch.rows)
+        if not await self._answer(batch.function, requests, alone=len(requests) == 1):
+            for request in requests:
+                await self._answer(batch.function, [request], alone=True)
+        queue.num_running -= 1
+        self._begin(queue)
+
+    async def _answer(self, function, requests: list[_Request], alone: bool) -> bool:
+        """Answers requests that somebody waits for; an error is the answer of one alone only."""
+        if all(request.answer.done() for request in requests):  # cancelled
+            return True
+        inputs = [request.inputs for request in requests]
         loop = asyncio.get_running_loop()
-        answers = await loop.run_in_executor(self._pool, _answers, batch.function, requests)
-        self._num_running -= 1
-        self._begin()
+        try:
+            answers = await loop.run_in_executor(self._pool, _run_joined, function, inputs)
+        except Exception as error:
+            if not alone:
+                return False
+            # Without this frame, which knows the request, which is to know the error.
+            answers = [error.with_traceback(error.__traceback__.tb_next)]
         for request, answer in zip(requests, answers, strict=True):
-            if request.answer.done():  # cancelled
-                continue
-            if isinstance(answer, Exception):
-                request.answer.set_exception(answer)
-            else:
+            if not request.answer.done():
                 request.answer.set_result(answer)
+        return True
 
 
 class _Request:
-    """One request: its inputs, the number of its rows, and the future of its answer."""
+    """One request, or a part of one: its inputs, and the future of its answer, or its error."""
 
-    def __init__(self, inputs: Tensors, rows: int, answer: asyncio.Future):
+    def __init__(self, inputs: Tensors, answer: asyncio.Future):
         self.inputs = inputs
-        self.rows = rows
+        self.num_rows = len(next(iter(inputs.values())))
+        self.num_bytes = int(rows.num_bytes(inputs).sum())
         self.answer = answer
 
 
@@ -197,8 +237,28 @@ class _Batch:
         self.requests: list[_Request] = []
 
     @property
-    def rows(self) -> int:
-        return sum(request.rows for request in self.requests)
+    def num_rows(self) -> int:
+        return sum(request.num_rows for request in self.requests)
+
+    def has_room(self, request: _Request, max_rows: int) -> bool:
+        num_bytes = sum(other.num_bytes for other in self.requests) + request.num_bytes
+        return self.num_rows + request.num_rows <= max_rows and num_bytes <= MAX_BYTES
+
+
+class _Queue:
+    """The batches of one model that wait, and the number of those that run."""
+
+    def __init__(self, model: Hashable):
+        self.model = model
+        # In the order of their beginning; the open ones, by key, still take requests.
+        self.batches: collections.deque[_Batch] = collections.deque()
+        self.open: dict[Hashable, _Batch] = {}
+        self.num_running = 0
+
+    def remove(self, batch: _Batch) -> None:
+        self.batches.remove(batch)
+        if self.open.get(batch.key) is batch:
+            del self.open[batch.key]
 
 
 def read_settings(path: pathlib.Path) -> Settings:
@@ -229,23 +289,11 @@ def read_settings(path: pathlib.Path) -> Settings:
     return settings
 
 
-def _answers(function: Callable[[Tensors], Tensors], requests: list[_Request]) -> list:
-    """An answer or an exception for each request."""
-    try:
-        return _run_joined(function, requests)
-    except Exception as error:
-        if len(requests) == 1:
-            return [error]
-    return [answer for request in requests for answer in _answers(function, [request])]
-
-
-def _run_joined(function: Callable[[Tensors], Tensors], requests: list[_Request]) -> list[Tensors]:
-    inputs = {
-        name: np.concatenate([request.inputs[name] for request in requests])
-        for name in requests[0].inputs
-    }
-    outputs = function(inputs)
-    ends = np.cumsum([request.rows for request in requests])
+def _run_joined(function: Callable[[Tensors], Tensors], inputs: list[Tensors]) -> list[Tensors]:
+    outputs = function(
+        {name: np.concatenate([arrays[name] for arrays in inputs]) for name in inputs[0]}
+    )
+    ends = np.cumsum([len(next(iter(arrays.values()))) for arrays in inputs]).tolist()
     for name, output in outputs.items():
         if output.ndim == 0 or len(output) != ends[-1]:
             raise errors.from_code(
@@ -254,8 +302,8 @@ def _run_joined(function: Callable[[Tensors], Tensors], requests: list[_Request]
                 f"shape {list(output.shape)}: export the model with a batch dimension first.",
             )
     return [
-        {name: output[end - request.rows : end] for name, output in outputs.items()}
-        for request, end in zip(requests, ends, strict=True)
+        {name: output[start:end] for name, output in outputs.items()}
+        for start, end in zip([0, *ends], ends, strict=False)
     ]
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from keras_bert import flags
-from keras_bert.serving import errors, json_tensors, signatures
+from keras_bert.serving import errors, json_tensors, rows, signatures
 
 ResultT = TypeVar("ResultT")
 
@@ -104,13 +104,14 @@ class Client:
             ServingError: the server did not answer; `code` says why.
         """
         signature, arrays = self._checked(inputs)
-        rows = signatures.num_rows({name: array.shape for name, array in arrays.items()})
+        num_rows = signatures.num_rows({name: array.shape for name, array in arrays.items()})
         parts = []
-        for start in range(0, max(rows, 1), self.max_batch_size):
+        for start in range(0, max(num_rows, 1), self.max_batch_size):
             part = {name: a[start : start + self.max_batch_size] for name, a in arrays.items()}
             parts.append(self._predict_batch(signature, part))
         return {
-            name: _texts(name, _joined([part[name] for part in parts])) for name in sorted(parts[0])
+            name: _texts(name, rows.joined([part[name] for part in parts]))
+            for name in sorted(parts[0])
         }
 
     def metadata(self) -> dict[str, signatures.Signature]:
@@ -257,21 +258,6 @@ def _utf8(value: Any) -> bytes:
     raise ValueError(
         f"Text must be lists of str or bytes, of equal length, but has {value!r}: send strings."
     )
-
-
-def _joined(parts: list[np.ndarray]) -> np.ndarray:
-    """The rows of all parts, each filled up at its ends to the size of the largest."""
-    if len({part.shape[1:] for part in parts}) > 1:
-        largest = np.max([part.shape[1:] for part in parts], axis=0)
-        fill = b"" if parts[0].dtype == signatures.STRING else 0
-        parts = [_filled(part, largest, fill) for part in parts]
-    return np.concatenate(parts)
-
-
-def _filled(part: np.ndarray, shape: np.ndarray, fill: Any) -> np.ndarray:
-    filled = np.full((len(part), *shape), fill, part.dtype)
-    filled[tuple(slice(size) for size in part.shape)] = part
-    return filled
 
 
 def _texts(name: str, array: np.ndarray) -> np.ndarray:

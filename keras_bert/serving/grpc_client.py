@@ -20,8 +20,6 @@ from tensorflow_serving.apis import (
 from keras_bert.serving import errors, proto_tensors, signatures
 
 SIGNATURE_DEF = "signature_def"
-# An answer may have any size.
-_MAX_BYTES = 1 << 31
 _OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
@@ -73,7 +71,7 @@ class GrpcClient:
         for key, array in inputs.items():
             request.inputs[key].CopyFrom(proto_tensors.write(array))
         answer = _ask(self._prediction.Predict, request, timeout_s)
-        return proto_tensors.read(answer.outputs, signature.outputs, _MAX_BYTES)
+        return proto_tensors.read(answer.outputs, signature.outputs, trusted=True)
 
     def signature_defs(self, timeout_s: float) -> Mapping[str, Any]:
         """The signatures, as `signatures.read` takes them."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import grpc
+from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -20,14 +22,14 @@ from keras_bert.serving.prediction import Address, Predictor, as_serving_error
 
 # The one field of metadata that TF Serving knows.
 SIGNATURE_DEF = "signature_def"
+_STOPPING = "The server is about to stop: ask again."
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     """`tensorflow.serving.PredictionService`: Predict and GetModelMetadata."""
 
-    def __init__(self, predictor: Predictor, max_bytes: int):
+    def __init__(self, predictor: Predictor):
         self._predictor = predictor
-        self._max_bytes = max_bytes
 
     async def Predict(self, request, context) -> predict_pb2.PredictResponse:
         address = _address(request.model_spec)
@@ -40,7 +42,8 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         answer = await self._predictor.predict(
             address,
             signature,
-            lambda infos: proto_tensors.read(request.inputs, infos, self._max_bytes),
+            lambda infos: proto_tensors.read(request.inputs, infos),
+            request.ByteSize(),
             request.output_filter,
         )
         response = predict_pb2.PredictResponse(model_spec=_spec(address, answer.version))
@@ -86,6 +89,59 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         await _unimplemented(context)
 
 
+class Calls(grpc.aio.ServerInterceptor):
+    """The calls that are under way: read, and ended when the server ends.
+
+    Bytes that are no message are INTERNAL, as in other servers. What comes once the server is about
+    to stop, or is not answered when it does, is UNAVAILABLE, so that clients ask again, elsewhere.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task] = set()
+        self._is_closed = False
+
+    async def intercept_service(self, continuation, handler_call_details):
+        handler = await continuation(handler_call_details)
+        if handler is None:  # no such method
+            return None
+
+        async def respond(message: bytes, context: grpc.aio.ServicerContext):
+            if self._is_closed:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, _STOPPING)
+            task = asyncio.current_task()
+            self._tasks.add(task)
+            try:
+                request = await _read(handler.request_deserializer, message, context)
+                return await handler.unary_unary(request, context)
+            except asyncio.CancelledError:
+                if self._is_closed and not context.cancelled():
+                    await context.abort(grpc.StatusCode.UNAVAILABLE, _STOPPING)
+                raise
+            finally:
+                self._tasks.discard(task)
+
+        return grpc.unary_unary_rpc_method_handler(
+            respond, response_serializer=handler.response_serializer
+        )
+
+    async def close(self, grace_s: float) -> None:
+        """Takes no more calls, and waits so long for those that are under way."""
+        self._is_closed = True
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=grace_s)
+            for task in late:
+                task.cancel()
+
+
+async def _read(deserialize: Callable, message: bytes, context: grpc.aio.ServicerContext):
+    try:
+        return deserialize(message)
+    except DecodeError as error:
+        await context.abort(
+            grpc.StatusCode.INTERNAL, f"The message must be of the method's type, but {error}."
+        )
+
+
 def metadata(
     predictor: Predictor, address: Address
 ) -> get_model_metadata_pb2.GetModelMetadataResponse:
@@ -120,7 +176,10 @@ async def _refusing(context: grpc.aio.ServicerContext) -> AsyncIterator[None]:
         yield
     except Exception as error:
         known = as_serving_error(error)
-        await context.abort(grpc.StatusCode[known.code], known.message)
+        code, message = grpc.StatusCode[known.code], known.message
+        # An error knows this frame, by its traceback: it must not know the error.
+        del known
+        await context.abort(code, message)
 
 
 async def _unimplemented(context: grpc.aio.ServicerContext) -> None:

@@ -9,15 +9,14 @@ import pathlib
 import re
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-import tensorflow as tf
 from absl import logging
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from keras_bert.serving import errors
-from keras_bert.serving.saved_model import SavedModel
+from keras_bert.serving.saved_model import SavedModel, code_of
 
 CONFIG_FILE = "models.config"
 # Where TF Serving's container has what is here the base path.
@@ -114,7 +113,7 @@ class Models:
             logging.error("The former configuration stays. %s", error)
         for name, path in self._paths().items():
             config = self._config.get(name, model_server_config_pb2.ModelConfig())
-            self._update(name, _wanted(_versions(path), config.model_version_policy))
+            self._update(name, _versions(path), config.model_version_policy)
             if name in self._models:
                 self._models[name].labels = dict(config.version_labels)
 
@@ -188,19 +187,22 @@ class Models:
         gone = {name: self._base_path / name for name in self._models}
         return {**gone, **others, **named}
 
-    def _update(self, name: str, wanted: Mapping[int, pathlib.Path]) -> None:
+    def _update(self, name: str, there: Mapping[int, pathlib.Path], policy) -> None:
         model = self._models.get(name, _Model())
-        if wanted or model.states:
+        wanted = _wanted(there, policy)
+        if there or model.states or _named(policy):
             self._models[name] = model
         for version, path in sorted(wanted.items()):
             if version not in model.served:
                 self._load(model, name, version, path)
-        # What was served stays where nothing that is wanted could be loaded.
-        if not wanted or set(wanted) & set(model.served):
+        # What was served stays where nothing that is wanted is there, or could be loaded.
+        if not there or set(wanted) & set(model.served):
             for version in sorted(set(model.served) - set(wanted)):
                 self._unload(model, name, version)
         for version in set(model.states) - set(model.served) - set(wanted):
             model.states[version].state = "END"
+        for version in sorted(set(_named(policy)) - set(there) - set(model.served)):
+            _miss(model, name, version)
 
     def _load(self, model: _Model, name: str, version: int, path: pathlib.Path) -> None:
         before = model.states.get(version)
@@ -212,9 +214,10 @@ class Models:
             loaded = SavedModel(path, name, version)
         # Whatever is wrong with one version must not stop the others.
         except Exception as error:
-            code = _code(error)
+            # Clients are not told where the server has its files.
+            message = _message(error).replace(str(path), f"{name}/{version}")
             retry_at = time.monotonic() + self._retry_s
-            model.states[version] = State("END", code, str(error), retry_at)
+            model.states[version] = State("END", code_of(error), message, retry_at)
             logging.exception(
                 "Version %d of %s is not served; it is tried again in %g s.",
                 *(version, name, self._retry_s),
@@ -277,13 +280,30 @@ def _wanted(versions: Mapping[int, pathlib.Path], policy) -> dict[int, pathlib.P
     if kind == "all":
         return dict(versions)
     if kind == "specific":
-        return {version: versions[version] for version in _in(policy.specific.versions, versions)}
+        return {version: versions[version] for version in _named(policy) if version in versions}
     number = max(policy.latest.num_versions, 1)
     return {version: versions[version] for version in sorted(versions)[-number:]}
 
 
-def _in(wanted: Iterable[int], there: Mapping[int, pathlib.Path]) -> list[int]:
-    return [version for version in wanted if version in there]
+def _named(policy) -> tuple[int, ...]:
+    """The versions that a ServableVersionPolicy names."""
+    return tuple(policy.specific.versions)
+
+
+def _miss(model: _Model, name: str, version: int) -> None:
+    """Says once that a version that is wanted by name is not there."""
+    message = (
+        f"Version {version} of {name}, which {CONFIG_FILE} names, must be there, but is not: copy "
+        f"it, or correct {CONFIG_FILE}."
+    )
+    state = State("END", "NOT_FOUND", message)
+    if model.states.get(version) != state:
+        logging.error("%s", message)
+    model.states[version] = state
+
+
+def _message(error: Exception) -> str:
+    return error.message if isinstance(error, errors.ServingError) else str(error)
 
 
 def _local(path: str, base_path: pathlib.Path) -> pathlib.Path:
@@ -291,11 +311,3 @@ def _local(path: str, base_path: pathlib.Path) -> pathlib.Path:
     with contextlib.suppress(ValueError):
         return base_path / pathlib.PurePosixPath(path).relative_to(CONTAINER_PATH)
     return pathlib.Path(path)
-
-
-def _code(error: Exception) -> str:
-    if isinstance(error, errors.ServingError):
-        return error.code
-    if isinstance(error, tf.errors.OpError):
-        return errors.CODES[error.error_code]
-    return "INVALID_ARGUMENT" if isinstance(error, ValueError) else "INTERNAL"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import contextlib
 import functools
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +19,11 @@ from keras_bert.serving import errors, signatures
 from keras_bert.serving.batching import Batcher
 from keras_bert.serving.models import Models
 from keras_bert.serving.monitoring import Metrics
+
+# A request of so many bytes is read at once, in less than a millisecond; a larger one by a thread.
+SMALL_BYTES = 1 << 14
+
+ResultT = TypeVar("ResultT")
 
 
 class Address(NamedTuple):
@@ -46,12 +54,22 @@ class Predictor:
         self.models = models
         self.metrics = metrics
         self._batcher = batcher
+        # One: Python reads no faster in several, and others would wait for all of them.
+        self._reader = concurrent.futures.ThreadPoolExecutor(1, "read")
+
+    async def aside(self, num_bytes: int, function: Callable[..., ResultT], *arguments) -> ResultT:
+        """What a function makes of so many bytes of a request, while others are answered."""
+        if num_bytes <= SMALL_BYTES:
+            return function(*arguments)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._reader, function, *arguments)
 
     async def predict(
         self,
         address: Address,
         signature: str,
         read: Callable[[Mapping[str, signatures.TensorInfo]], Mapping[str, np.ndarray]],
+        num_bytes: int,
         output_filter: Sequence[str] = (),
     ) -> Answer:
         """Runs one signature for one request.
@@ -61,6 +79,7 @@ class Predictor:
             signature: str, the name of the signature.
             read: gives the arrays of the request; is called with what the signature says of its
                 inputs.
+            num_bytes: int, the size of what is read.
             output_filter: names of the outputs that are wanted; empty for all.
 
         Raises:
@@ -76,15 +95,15 @@ class Predictor:
             )
         infos, outputs = model.signatures[signature]
         wanted = _wanted(output_filter, outputs)
-        inputs = read(infos)
+        inputs = await self.aside(num_bytes, read, infos)
         signatures.check_names(inputs, infos)
         for name, array in inputs.items():
             signatures.check(name, array.dtype, array.shape, infos[name])
-        rows = signatures.num_rows({name: array.shape for name, array in inputs.items()})
-        # The version itself is the key: by name and number alone, one that was loaded anew would
+        num_rows = signatures.num_rows({name: array.shape for name, array in inputs.items()})
+        # The version itself has the queue: by name and number alone, one that was loaded anew would
         # get requests that were checked against its predecessor.
         function = functools.partial(model.run, signature)
-        answer = await self._batcher.run((model, signature), function, inputs, rows)
+        answer = await self._batcher.run(model, signature, function, inputs, num_rows)
         return Answer(model.version, {name: answer[name] for name in wanted})
 
     @contextlib.contextmanager
@@ -94,17 +113,25 @@ class Predictor:
         Raises:
             ServingError: whatever goes wrong with it.
         """
-        start, code = time.perf_counter(), "CANCELLED"
+        start, code, known = time.perf_counter(), "CANCELLED", None
         try:
             yield
             code = "OK"
-        except Exception as error:
+        except BaseException as error:
+            if not isinstance(error, Exception):  # cancelled
+                _forget(error)
+                raise
             known = as_serving_error(error)
             code = known.code
-            raise known from error
+            _forget(error)
         finally:
             name = address.name if address.name in self.models.names() else ""
             self.metrics.observe_request(name, protocol, code, time.perf_counter() - start)
+        try:
+            if known is not None:
+                raise known.with_traceback(None)
+        finally:
+            known = None
 
 
 def as_serving_error(error: Exception) -> errors.ServingError:
@@ -115,6 +142,19 @@ def as_serving_error(error: Exception) -> errors.ServingError:
         return errors.from_code(errors.CODES[error.error_code], _of_graph(error.message))
     logging.error("A request could not be answered.", exc_info=error)
     return errors.from_code("INTERNAL", "The server failed; its log says why.")
+
+
+def _forget(error: BaseException) -> None:
+    """Frees what the calls that failed were working on.
+
+    An error knows their frames by its traceback, and what they awaited knows the error: in such a
+    circle a request's tensors would stay until Python looks for circles, which may be gigabytes
+    later.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        traceback.clear_frames(seen.__traceback__)
+        seen = seen.__cause__ or seen.__context__
 
 
 def _wanted(names: Sequence[str], outputs: Mapping[str, signatures.TensorInfo]) -> list[str]:

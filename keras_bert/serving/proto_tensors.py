@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 
 import numpy as np
@@ -24,31 +25,34 @@ _FIELDS = {
     "DT_UINT64": "uint64_val",
     **dict.fromkeys(("DT_INT8", "DT_INT16", "DT_INT32", "DT_UINT8", "DT_UINT16"), "int_val"),
 }
+# One value may stand for a whole tensor of so many bytes, so that a short message stays short.
+MAX_FILL_BYTES = 1 << 12
 _KINDS = {types_pb2.DataType.Value(kind): kind for kind in _FIELDS}
 
 
 def read(
     protos: Mapping[str, tensor_pb2.TensorProto],
     infos: Mapping[str, signatures.TensorInfo],
-    max_bytes: int,
+    trusted: bool = False,
 ) -> dict[str, np.ndarray]:
     """The arrays of protos, each of which is what its signature says and holds what it says.
 
     Args:
         protos: TensorProto by name.
         infos: what the signature says, by name.
-        max_bytes: the size up to which one value may stand for a whole tensor.
+        trusted: whether a tensor may be large where its proto is short, as one value stands for
+            all, and may have any number of values that are not raw bytes.
 
     Returns:
         array by name; strings are arrays of bytes objects.
 
     Raises:
         InvalidRequestError: names, a dtype or a shape are not those of the signature, or a proto
-            does not have the number of values that its shape needs.
+            does not have the number of values that its shape needs, or has too many.
     """
     signatures.check_names(protos, infos)
     for name, proto in protos.items():
-        _check(name, proto, infos[name], max_bytes)
+        _check(name, proto, infos[name], trusted)
     return {name: _array(name, proto) for name, proto in protos.items()}
 
 
@@ -59,7 +63,7 @@ def write(array: np.ndarray) -> tensor_pb2.TensorProto:
 
 
 def _check(
-    name: str, proto: tensor_pb2.TensorProto, info: signatures.TensorInfo, max_bytes: int
+    name: str, proto: tensor_pb2.TensorProto, info: signatures.TensorInfo, trusted: bool
 ) -> None:
     kind = _KINDS.get(proto.dtype)
     if kind is None:
@@ -74,14 +78,15 @@ def _check(
             "the values."
         )
     signatures.check(name, signatures.DTYPES[kind], shape, info)
-    _check_values(name, proto, kind, shape, max_bytes)
+    _check_values(name, proto, kind, shape, trusted)
 
 
 def _check_values(
-    name: str, proto: tensor_pb2.TensorProto, kind: str, shape: tuple[int, ...], max_bytes: int
+    name: str, proto: tensor_pb2.TensorProto, kind: str, shape: tuple[int, ...], trusted: bool
 ) -> None:
     """Compares the number of values with the shape, before anything of that size is made."""
     size, item_size = math.prod(shape), signatures.DTYPES[kind].itemsize
+    most = sys.maxsize if trusted else MAX_FILL_BYTES
     values = getattr(proto, _FIELDS[kind])
     if kind != "DT_STRING" and proto.tensor_content:
         number, whole = divmod(len(proto.tensor_content), item_size)
@@ -90,13 +95,18 @@ def _check_values(
         number = len(values)
         # tf.make_tensor_proto(1, shape=[7]) sends one value for all.
         bytes_of_one = len(values[0]) if kind == "DT_STRING" and number == 1 else item_size
-        fill = number == 1 and 0 < size <= max_bytes // max(bytes_of_one, item_size)
+        fill = number == 1 and 0 < size <= most // max(bytes_of_one, item_size)
         right = number == size or fill
     # Of a tensor without values the sizes are still believed by what is computed with them.
-    if not right or max(shape) > max_bytes:
+    if not right or (size == 0 and max(shape) > most):
         raise errors.invalid(
             f"Tensor {name!r} must have a value for each of its {size} elements, as its shape is "
             f"{list(shape)}, but has {number}: send the shape of the values."
+        )
+    if len(values) > signatures.MAX_VALUES and not trusted:
+        raise errors.invalid(
+            f"Tensor {name!r} must have at most {signatures.MAX_VALUES} strings, or numbers that "
+            f"are not in tensor_content, but has {number}: send fewer rows, or tensor_content."
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import urllib.parse
 from collections.abc import Coroutine
 
 from google.protobuf import json_format
@@ -19,7 +20,7 @@ from starlette.routing import Route
 from tensorflow_serving.apis import get_model_metadata_pb2
 
 from keras_bert.serving import errors, grpc_service, json_tensors, monitoring
-from keras_bert.serving.prediction import Address, Answer, Predictor, as_serving_error
+from keras_bert.serving.prediction import Address, Predictor, as_serving_error
 
 # A model, one of its versions, or what a label stands for.
 MODELS = (
@@ -42,7 +43,7 @@ def application(predictor: Predictor, timeout_s: float, max_bytes: int) -> Starl
         max_bytes: int, the size of a body.
     """
     rest = _Rest(predictor, timeout_s, max_bytes)
-    routes = [Route(monitoring.PATH, rest.metrics)]
+    routes = [Route("/", rest.index), Route(monitoring.PATH, rest.metrics)]
     for path in MODELS:
         routes += [
             Route(f"{path}:predict", rest.predict, methods=["POST"]),
@@ -75,14 +76,31 @@ class _Rest:
                 raise errors.from_code("CANCELLED", "The client has gone.") from None
 
     async def _predict(self, request: Request) -> Response:
-        content = json_tensors.parse_request(await _body(request, self._max_bytes))
-        prediction = self._predictor.predict(
-            _address(request),
+        body = await _body(request, self._max_bytes)
+        return _json(await _unless_gone(request, self._answer(_address(request), body)))
+
+    async def _answer(self, address: Address, body: bytes) -> bytes:
+        aside = self._predictor.aside
+        content = await aside(len(body), json_tensors.parse_request, body)
+        answer = await self._predictor.predict(
+            address,
             content.signature,
             lambda infos: json_tensors.read_inputs(content, infos),
+            len(body),
         )
-        answer = await _unless_gone(request, prediction)
-        return _json(json_tensors.write_outputs(answer.outputs, content.in_rows))
+        num_bytes = sum(array.nbytes for array in answer.outputs.values())
+        return await aside(num_bytes, json_tensors.write_outputs, answer.outputs, content.in_rows)
+
+    async def index(self, request: Request) -> Response:
+        """For who looks whether there is something at this port, and what."""
+        names = self._predictor.models.names()
+        content = {
+            "server": "keras_bert's development server, a stand-in for TensorFlow Serving",
+            "models": {name: f"/v1/models/{urllib.parse.quote(name, safe='')}" for name in names},
+            "to_predict": "POST to the path of a model with :predict behind it",
+            "metrics": monitoring.PATH,
+        }
+        return _json(json.dumps(content).encode())
 
     async def metadata(self, request: Request) -> Response:
         response = grpc_service.metadata(self._predictor, _address(request))
@@ -108,9 +126,9 @@ class _Rest:
         )
 
 
-async def _unless_gone(request: Request, prediction: Coroutine[None, None, Answer]) -> Answer:
-    """Waits for the prediction, and cancels it if the client goes away before."""
-    task = asyncio.ensure_future(prediction)
+async def _unless_gone(request: Request, answer: Coroutine[None, None, bytes]) -> bytes:
+    """Waits for the answer, and cancels it if the client goes away before."""
+    task = asyncio.ensure_future(answer)
     # When the body has come, the next message is that the connection is closed.
     gone = asyncio.ensure_future(request.receive())
     try:

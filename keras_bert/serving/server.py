@@ -36,7 +36,7 @@ try:
     import uvicorn
     from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
-    from keras_bert.serving import batching, grpc_service, rest
+    from keras_bert.serving import batching, connections, grpc_service, rest
     from keras_bert.serving.batching import Batcher
     from keras_bert.serving.models import Models
     from keras_bert.serving.monitoring import Metrics
@@ -45,6 +45,11 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         f"The server needs {error.name}: pip install 'kerasbert[serving]'", name=error.name
     ) from error
+
+
+GRPC_IDLE_MS = 300_000
+# For refusals that are on their way when all is answered.
+LAST_WORDS_S = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +62,8 @@ class Arguments:
     rest_port: int = flags.flag(8501, "port for REST; 0 for any that is free")
     poll_interval_s: float = flags.flag(1.0, "seconds between two looks for new versions")
     rest_timeout_s: float = flags.flag(30.0, "seconds in which a REST request is answered")
-    max_request_bytes: int = flags.flag(1 << 24, "size of a request")
+    # As much as 32 examples of two texts may have; read in 15 ms at most.
+    max_request_bytes: int = flags.flag(1 << 22, "size of a request")
     max_connections: int = flags.flag(1000, "requests, and REST connections, at the same time")
     grace_s: float = flags.flag(30.0, "seconds that requests have to end after SIGTERM")
 
@@ -95,7 +101,7 @@ class Server:
         self._thread.start()
         try:
             self.grpc_port, self.rest_port = self._ports.result()
-        except ValueError:
+        except BaseException:
             self.models.stop()
             raise
 
@@ -116,7 +122,7 @@ class Server:
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        except Exception as error:
+        except BaseException as error:
             if self._ports.done():
                 raise
             self._ports.set_exception(error)
@@ -126,20 +132,27 @@ class Server:
         metrics = Metrics(lambda: batcher.num_waiting)
         batcher = Batcher(self._settings, metrics.observe_batch)
         predictor = Predictor(self.models, batcher, metrics)
-        listener = _listener(self._arguments.host, self._arguments.rest_port)
-        grpc_server, grpc_port = self._grpc_server(predictor)
-        rest_server = self._rest_server(predictor)
-        await grpc_server.start()
-        # In a thread that is not the main one, uvicorn leaves the signals alone.
-        serving = asyncio.create_task(rest_server.serve([listener]))
-        self._ports.set_result((grpc_port, listener.getsockname()[1]))
-        await self._stop.wait()
-        logging.info("Requests that are under way have %g s to end.", self._arguments.grace_s)
-        rest_server.should_exit = True
-        await asyncio.gather(grpc_server.stop(self._arguments.grace_s), serving)
+        calls = grpc_service.Calls()
+        with _listener(self._arguments.host, self._arguments.rest_port) as listener:
+            grpc_server, grpc_port = self._grpc_server(predictor, calls)
+            rest_server = self._rest_server(predictor)
+            await grpc_server.start()
+            # In a thread that is not the main one, uvicorn leaves the signals alone.
+            serving = asyncio.create_task(rest_server.serve([listener]))
+            self._ports.set_result((grpc_port, listener.getsockname()[1]))
+            await self._stop.wait()
+            logging.info("Requests that are under way have %g s to end.", self._arguments.grace_s)
+            rest_server.should_exit = True
+            await asyncio.gather(self._end(grpc_server, calls), serving)
         await batcher.close()
 
-    def _grpc_server(self, predictor: Predictor) -> tuple[grpc.aio.Server, int]:
+    async def _end(self, server: grpc.aio.Server, calls: grpc_service.Calls) -> None:
+        await calls.close(self._arguments.grace_s)
+        await server.stop(LAST_WORDS_S)
+
+    def _grpc_server(
+        self, predictor: Predictor, calls: grpc_service.Calls
+    ) -> tuple[grpc.aio.Server, int]:
         arguments = self._arguments
         server = grpc.aio.server(
             options=(
@@ -147,11 +160,15 @@ class Server:
                 ("grpc.max_send_message_length", -1),
                 # Two servers at one port would share the requests without a word.
                 ("grpc.so_reuseport", 0),
+                # Who has a connection and asks nothing loses it; clients make another one.
+                ("grpc.server_handshake_timeout_ms", round(1000 * connections.HEAD_TIMEOUT_S)),
+                ("grpc.max_connection_idle_ms", GRPC_IDLE_MS),
             ),
+            interceptors=(calls,),
             maximum_concurrent_rpcs=arguments.max_connections,
         )
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-            grpc_service.PredictionService(predictor, arguments.max_request_bytes), server
+            grpc_service.PredictionService(predictor), server
         )
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(
             grpc_service.ModelService(predictor), server
@@ -159,23 +176,25 @@ class Server:
         try:
             return server, server.add_insecure_port(f"{arguments.host}:{arguments.grpc_port}")
         except RuntimeError as error:
-            raise _taken(arguments.host, arguments.grpc_port, error) from error
+            raise _taken(arguments.host, arguments.grpc_port) from error
 
     def _rest_server(self, predictor: Predictor) -> uvicorn.Server:
         arguments = self._arguments
         application = rest.application(
             predictor, arguments.rest_timeout_s, arguments.max_request_bytes
         )
+        open_ones = connections.Connections(arguments.max_connections)
         return uvicorn.Server(
             uvicorn.Config(
-                application,
+                open_ones.application(application),
+                http=open_ones.protocol,
                 lifespan="off",
                 ws="none",
                 log_config=None,
                 log_level="warning",
                 access_log=False,
                 proxy_headers=False,
-                limit_concurrency=arguments.max_connections,
+                limit_concurrency=arguments.max_connections + 1,
                 timeout_graceful_shutdown=arguments.grace_s,
             )
         )
@@ -196,18 +215,18 @@ def main(arguments: Arguments) -> None:
 def _listener(host: str, port: int) -> socket.socket:
     try:
         listener = socket.create_server((host, port), backlog=2048)
-    except OSError as error:
-        raise _taken(host, port, error) from error
+    except (OSError, OverflowError) as error:
+        raise _taken(host, port) from error
     # Connections inherit it. Without, an answer's body waits 40 ms for the receipt of its head;
     # asyncio would set it, but not where the protocol number is left to the system.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
 
-def _taken(host: str, port: int, error: Exception) -> ValueError:
+def _taken(host: str, port: int) -> ValueError:
     return ValueError(
-        f"The server must be able to listen at {host}:{port}, but {error}: choose another port, or "
-        "end the process that has it."
+        f"The server must be able to listen at {host}:{port}, but another process has the port, or "
+        "this one may not have it: choose another, or end the process that has it."
     )
 
 

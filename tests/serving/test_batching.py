@@ -1,8 +1,11 @@
 """Batches: what is joined, what waits, what is refused, whose fault a failure is."""
 
 import asyncio
+import contextlib
 import dataclasses
+import gc
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -36,9 +39,9 @@ def run(coroutine):
     return asyncio.run(asyncio.wait_for(coroutine, 60))
 
 
-def ask(batcher, gate, values, key="key"):
+def ask(batcher, gate, values, key="key", model="model"):
     array = np.array(values)
-    return asyncio.ensure_future(batcher.run(key, gate, {"x": array}, len(array)))
+    return asyncio.ensure_future(batcher.run(model, key, gate, {"x": array}, len(array)))
 
 
 async def entered(gate):
@@ -158,6 +161,106 @@ def test_a_batch_waits_for_its_timeout_or_until_it_is_full():
     run(scenario())
 
 
+def test_a_large_request_is_run_in_parts_and_others_have_their_turn(monkeypatch):
+    monkeypatch.setattr(batching, "MAX_BYTES", 24)  # three numbers
+
+    async def scenario():
+        gate = Gate()
+        batcher = Batcher(ONE_THREAD)
+        large = ask(batcher, gate, [1, 2, 3, 4, 5])
+        await entered(gate)
+        small = ask(batcher, gate, [6, 7])
+        gate.opened.set()
+        assert (await large)["y"].tolist() == [2, 4, 6, 8, 10]
+        assert (await small)["y"].tolist() == [12, 14]
+        assert gate.batches == [[1, 2, 3], [6, 7], [4, 5]]
+        wide = [np.array([[b"a", b"b"]], object), np.array([[b"c"]], object)]
+        sizes = iter(wide)
+        inputs = {"x": np.array([b"x" * 20, b"y" * 20], object)}
+        answer = await batcher.run("", "", lambda _: {"y": next(sizes)}, inputs, 2)
+        assert answer["y"].tolist() == [[b"a", b"b"], [b"c", b""]]
+
+    run(scenario())
+
+
+def test_nothing_more_is_run_for_who_has_left(monkeypatch):
+    monkeypatch.setattr(batching, "MAX_BYTES", 8)
+
+    async def scenario():
+        gate = Gate()
+        batcher = Batcher(ONE_THREAD)
+        large = ask(batcher, gate, [1, 2, 3])
+        await entered(gate)
+        large.cancel()
+        gate.opened.set()
+        await batcher.close()
+        assert gate.batches == [[1]] and batcher.num_waiting == 0
+
+    run(scenario())
+
+
+def test_a_failed_batch_is_run_again_for_those_who_still_wait():
+    async def scenario():
+        gate, loop, asked = Gate(), asyncio.get_running_loop(), []
+
+        def failing(inputs):
+            if len(inputs["x"]) > 1:
+                loop.call_soon_threadsafe(asked[0].cancel)
+            return gate(inputs)
+
+        batcher = Batcher(ONE_THREAD)
+        first = ask(batcher, failing, [0])
+        await entered(gate)
+        asked += [ask(batcher, failing, [1]), ask(batcher, failing, [-1])]
+        await asyncio.sleep(0)
+        gate.opened.set()
+        await first
+        with pytest.raises(ValueError, match="negative"):
+            await asked[1]
+        assert gate.batches == [[0], [1, -1], [-1]]
+
+    run(scenario())
+
+
+def test_a_models_flood_does_not_stop_another_model():
+    async def scenario():
+        gate = Gate()
+        batcher = Batcher(ONE_THREAD)
+        flood = [ask(batcher, gate, [1] * 5) for _ in range(3)]
+        await entered(gate)
+        other = await ask(batcher, Gate(is_open=True), [2], model="other")
+        assert other["y"].tolist() == [4] and batcher.num_waiting == 2
+        gate.opened.set()
+        await asyncio.gather(*flood)
+        assert batcher.num_waiting == 0 and not batcher._queues
+
+    run(scenario())
+
+
+class Array(np.ndarray):
+    """An array that can be referred to weakly."""
+
+
+def test_a_request_that_fails_frees_its_arrays_at_once():
+    async def scenario():
+        batcher = Batcher(ONE_THREAD)
+        array = np.array([-1]).view(Array)
+        freed = weakref.ref(array)
+        asked = batcher.run("", "", Gate(is_open=True), {"x": array}, 1)
+        del array
+        with contextlib.suppress(ValueError):
+            await asked
+        del asked
+        await batcher.close()
+        return freed
+
+    gc.disable()
+    try:
+        assert run(scenario())() is None
+    finally:
+        gc.enable()
+
+
 def test_more_rows_than_a_batch_has_are_refused():
     async def scenario():
         with pytest.raises(errors.InvalidRequestError, match="at most 5 rows.*but has 6"):
@@ -170,7 +273,7 @@ def test_more_rows_than_a_batch_has_are_refused():
 def test_outputs_without_a_row_for_each_example_are_refused(output):
     async def scenario():
         with pytest.raises(errors.InvalidRequestError, match="FAILED_PRECONDITION: Output 'y'"):
-            await Batcher(ONE_THREAD).run("key", lambda _: {"y": output}, {"x": np.ones(2)}, 2)
+            await Batcher(ONE_THREAD).run("", "", lambda _: {"y": output}, {"x": np.ones(2)}, 2)
 
     run(scenario())
 
@@ -178,7 +281,7 @@ def test_outputs_without_a_row_for_each_example_are_refused(output):
 def test_strings_are_joined():
     async def scenario():
         inputs = {"x": np.array([b"a\x00"], object)}
-        answer = await Batcher(ONE_THREAD).run("key", lambda inputs: inputs, inputs, 1)
+        answer = await Batcher(ONE_THREAD).run("", "", lambda inputs: inputs, inputs, 1)
         assert answer["x"].tolist() == [b"a\x00"]
 
     run(scenario())

@@ -119,11 +119,22 @@ def test_a_shape_that_lies(stubs):
 
 
 def test_a_text_that_the_graph_refuses(started, base_path):
-    stubs = Stubs(started(base_path).grpc_port)
+    stubs = Stubs(started(base_path, max_request_bytes=1 << 23).grpc_port)
     code, message = refusal(stubs.prediction.Predict, request_of(sentence=["x" * 5_000_000]))
     assert code == "INVALID_ARGUMENT"
     assert "A text must be shorter." in message
     stubs.channel.close()
+
+
+def test_bytes_that_are_no_message(stubs, caplog):
+    for method in ("PredictionService/Predict", "ModelService/GetModelStatus"):
+        call = stubs.channel.unary_unary(f"/tensorflow.serving.{method}")
+        code, message = refusal(call, b"\xff\xff no proto")
+        assert (code, "must be of the method's type" in message) == ("INTERNAL", True)
+    assert not [record for record in caplog.records if record.exc_info]
+    assert refusal(stubs.channel.unary_unary("/tensorflow.serving.Other/Do"), b"")[0] == (
+        "UNIMPLEMENTED"
+    )
 
 
 def test_large_messages(stubs):

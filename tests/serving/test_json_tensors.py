@@ -193,3 +193,33 @@ def test_what_the_server_writes_is_what_a_client_reads(outputs):
 def test_an_answer_without_outputs_is_refused():
     with pytest.raises(errors.InvalidRequestError, match='must have "outputs"'):
         json_tensors.read_columns(b'{"predictions": [1]}', TEXT)
+
+
+@pytest.mark.parametrize(
+    "body, number",
+    [
+        (b"7", 1),
+        (b'{"inputs": ["a, b", "[", "\\"{,", "\\\\"]}', 6),
+        (b"[[], [], {}]", 7),
+        (b"[1, 2.5, true, null]", 5),
+        (b'"' * 7, 1),
+    ],
+)
+def test_values_are_counted_without_parsing(body, number):
+    assert json_tensors._num_values(body) == number
+
+
+@pytest.mark.parametrize(
+    "values", [b"[]," * 99_999 + b"[]", b"1," * 99_999 + b"1", b"[" * 99_999, b'"",' * 199_999]
+)
+def test_a_body_of_many_values_is_not_parsed(monkeypatch, values):
+    monkeypatch.setattr(json_tensors, "parse", None)
+    with pytest.raises(errors.InvalidRequestError, match="at most 65536 strings, numbers, lists"):
+        json_tensors.parse_request(b'{"inputs": [' + values + b"]}")
+
+
+def test_texts_may_have_any_signs():
+    texts = ["[{,}]" * 9_000, '"quoted", "[more]"' * 9_000, "\\" * 99]
+    body = json_tensors.write_columns("", {"text": np.array([t.encode() for t in texts], object)})
+    request = json_tensors.parse_request(body)
+    assert request.content["text"] == texts

@@ -161,6 +161,29 @@ def test_policies(base_path, add, policy, expected):
     assert {v for v, state in states(served).items() if state == "AVAILABLE"} == expected
 
 
+def test_a_version_that_is_not_there_does_not_end_the_one_that_is(base_path, add):
+    served = polled(base_path)
+    policy = "model_version_policy { specific { versions: 9 } }"
+    (base_path / "models.config").write_text(config_of_toy(policy))
+    served.poll()
+    assert states(served) == {9: "END", 1: "AVAILABLE"}
+    state = served.status("toy", 9)[9]
+    assert state.code == "NOT_FOUND" and "Version 9 of toy" in state.message
+    assert served.find("toy").version == 1
+    add(9)
+    served.poll()
+    assert states(served) == {9: "AVAILABLE", 1: "END"}
+    shutil.rmtree(base_path / "toy")
+    served.poll()
+    assert states(served) == {9: "END", 1: "END"}
+
+
+def test_where_the_server_has_its_files_is_not_told(base_path):
+    (base_path / "toy" / "1" / "variables" / "variables.index").write_bytes(b"")
+    state = polled(base_path).status("toy", 1)[1]
+    assert "toy/1" in state.message and str(base_path) not in state.message
+
+
 def test_labels_are_read_again_and_are_of_versions_that_are_served(base_path, add):
     add(2)
     labels = 'version_labels { key: "stable" value: %d } version_labels { key: "gone" value: 7 }'

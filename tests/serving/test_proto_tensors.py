@@ -9,13 +9,12 @@ from tensorflow.core.framework import tensor_pb2, types_pb2
 from keras_bert.serving import errors, proto_tensors, signatures
 from keras_bert.serving.signatures import TensorInfo
 
-MAX_BYTES = 1 << 20
 FLOAT = np.dtype(np.float32)
 
 
-def read(proto, dtype, shape=None):
+def read(proto, dtype, shape=None, **arguments):
     info = TensorInfo(np.dtype(dtype), shape)
-    return proto_tensors.read({"x": proto}, {"x": info}, MAX_BYTES)["x"]
+    return proto_tensors.read({"x": proto}, {"x": info}, **arguments)["x"]
 
 
 def proto(dtype, shape, **values):
@@ -73,13 +72,42 @@ def test_a_shape_without_its_values_is_refused(lie):
         read(lie, FLOAT)
 
 
+def test_a_short_message_is_a_small_tensor():
+    few = proto_tensors.MAX_FILL_BYTES // 4
+    assert read(proto("DT_FLOAT", (few,), float_val=[1.0]), FLOAT).size == few
+    for lie in (
+        proto("DT_FLOAT", (few + 1,), float_val=[1.0]),
+        proto("DT_INT32", (1, 4_000_000), int_val=[1]),
+        proto("DT_INT32", (0, few * 8), int_val=[]),
+        proto("DT_STRING", (few * 4,), string_val=[b""]),
+    ):
+        dtype = FLOAT if lie.dtype == types_pb2.DT_FLOAT else np.int32
+        dtype = object if lie.dtype == types_pb2.DT_STRING else dtype
+        with pytest.raises(errors.InvalidRequestError, match="must have a value for each of its"):
+            read(lie, dtype)
+        assert read(lie, dtype, trusted=True).nbytes < 1 << 25
+
+
+def test_values_that_are_objects_of_python_are_limited(monkeypatch):
+    monkeypatch.setattr(signatures, "MAX_VALUES", 3)
+    for many in (
+        proto("DT_STRING", (4,), string_val=[b"a"] * 4),
+        proto("DT_FLOAT", (4,), float_val=[1.0] * 4),
+    ):
+        dtype = object if many.dtype == types_pb2.DT_STRING else FLOAT
+        with pytest.raises(errors.InvalidRequestError, match="at most 3 strings, or numbers"):
+            read(many, dtype)
+        assert read(many, dtype, trusted=True).size == 4
+    assert read(proto_tensors.write(np.ones(4, FLOAT)), FLOAT).size == 4
+
+
 def test_strings_as_raw_bytes_are_refused():
     with pytest.raises(errors.InvalidRequestError, match="must have a value for each"):
         read(proto("DT_STRING", (2,), tensor_content=b"\x01\x01ab"), object)
 
 
 def test_one_long_string_for_all_is_refused():
-    long = proto("DT_STRING", (100,), string_val=[b"x" * (MAX_BYTES // 99)])
+    long = proto("DT_STRING", (100,), string_val=[b"x" * (proto_tensors.MAX_FILL_BYTES // 99)])
     with pytest.raises(errors.InvalidRequestError, match="each of its 100 elements"):
         read(long, object)
 
@@ -112,4 +140,4 @@ def test_values_out_of_range_are_refused():
 def test_other_names_are_refused_before_anything_else():
     infos = {"x": TensorInfo(FLOAT, None), "y": TensorInfo(FLOAT, None)}
     with pytest.raises(errors.InvalidRequestError, match="must be 'x', 'y', but are 'x'"):
-        proto_tensors.read({"x": proto("DT_FLOAT", (2**40,))}, infos, MAX_BYTES)
+        proto_tensors.read({"x": proto("DT_FLOAT", (2**40,))}, infos)

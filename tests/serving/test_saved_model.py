@@ -1,5 +1,7 @@
 """A SavedModel in memory: its signatures, its numbers, its warm-up."""
 
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,8 +10,14 @@ pytest.importorskip("tensorflow_serving")
 
 from tensorflow_serving.apis import prediction_log_pb2
 
+from keras_bert import files
 from keras_bert.serving import errors, proto_tensors
-from keras_bert.serving.saved_model import MAX_WARMUP_REQUESTS, WARMUP_FILE, SavedModel
+from keras_bert.serving.saved_model import (
+    MAX_WARMUP_REQUESTS,
+    METADATA_FILE,
+    WARMUP_FILE,
+    SavedModel,
+)
 
 
 def log_of(signature, **inputs):
@@ -74,15 +82,69 @@ def test_warm_up_runs_its_requests(base_path):
         (b"no proto", Exception),
         (prediction_log_pb2.PredictionLog(classify_log={}).SerializeToString(), ValueError),
         (log_of("tokens", sentence=[b"a"]), errors.InvalidRequestError),
-        (log_of("", sentence=[b"x" * 5_000_000]), tf.errors.InvalidArgumentError),
-        (log_of("missing", sentence=[b"a"]), KeyError),
+        (log_of("", sentence=[b"x" * 5_000_000]), errors.InvalidRequestError),
+        (log_of("missing", sentence=[b"a"]), errors.InvalidRequestError),
     ],
     ids=("no proto", "other log", "other inputs", "fails", "no signature"),
 )
 def test_a_bad_warm_up_request_fails_the_load(base_path, record, error):
     write_warmup(base_path / "toy" / "1", [log_of("", sentence=[b"a"]), record])
-    with pytest.raises(error):
+    with pytest.raises(error, match=f"{WARMUP_FILE}: ."):
         load(base_path)
+
+
+@pytest.mark.parametrize("size", [0, 5, -3])
+def test_a_warm_up_file_that_is_cut_off_is_noticed(base_path, size):
+    path = base_path / "toy" / "1" / WARMUP_FILE
+    write_warmup(base_path / "toy" / "1", [log_of("", sentence=[b"a"])])
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises((errors.ServingError, ValueError), match=str(WARMUP_FILE)):
+        load(base_path)
+
+
+def test_a_file_of_the_model_that_is_cut_off_is_named(base_path):
+    for path in (base_path / "toy" / "1" / "variables").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(Exception, match="toy/1: "):
+        load(base_path)
+
+
+def with_metadata(path):
+    """Adds the metadata that the exporter writes; gives its path."""
+    listed = {
+        str(file.relative_to(path)): {"sha256": files.sha256(file)}
+        for file in path.rglob("*")
+        if file.is_file()
+    }
+    (path / METADATA_FILE).parent.mkdir()
+    (path / METADATA_FILE).write_text(json.dumps({"task": "TextClassifier", "files": listed}))
+    return path / METADATA_FILE
+
+
+@pytest.mark.parametrize("name", ["saved_model.pb", "variables/variables.index"])
+def test_a_file_that_is_not_the_one_exported_is_refused(base_path, name):
+    with_metadata(base_path / "toy" / "1")
+    assert load(base_path).version == 1
+    file = base_path / "toy" / "1" / name
+    file.write_bytes(file.read_bytes() + b" ")
+    with pytest.raises(ValueError, match=f"{name} must be .* exported, but it is damaged"):
+        load(base_path)
+    file.unlink()
+    with pytest.raises(ValueError, match=f"{name} must be .* exported, but it is not there"):
+        load(base_path)
+
+
+@pytest.mark.parametrize("text", ["{", '{"files": 7}', '{"files": {"saved_model.pb": "a sum"}}'])
+def test_metadata_that_is_damaged_is_refused(base_path, text):
+    with_metadata(base_path / "toy" / "1").write_text(text)
+    with pytest.raises(ValueError, match=f"{METADATA_FILE} must be JSON as it was exported"):
+        load(base_path)
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"made_by": "others"}'])
+def test_metadata_of_others_has_no_sums(base_path, text):
+    with_metadata(base_path / "toy" / "1").write_text(text)
+    assert load(base_path).version == 1
 
 
 def test_too_many_warm_up_requests_fail_the_load(base_path):

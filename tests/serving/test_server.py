@@ -1,6 +1,7 @@
 """The server as a whole: overload, versions that change, bad company, the end."""
 
 import concurrent.futures
+import gc
 import json
 import os
 import pathlib
@@ -10,6 +11,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import weakref
 
 import grpc
 import numpy as np
@@ -23,6 +26,8 @@ import httpx
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 import keras_bert
+from keras_bert.serving import json_tensors, proto_tensors
+from keras_bert.serving import server as server_module
 
 SERVER = pathlib.Path(keras_bert.__file__).parent / "serving" / "server.py"
 
@@ -136,7 +141,7 @@ BAD_GRPC = (
 
 
 def test_16_threads_of_good_and_bad_requests(started, base_path):
-    server = started(base_path)
+    server = started(base_path, max_request_bytes=1 << 23)
     channel = grpc.insecure_channel(f"localhost:{server.grpc_port}")
     predict = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict
     url = f"http://localhost:{server.rest_port}/v1/models/toy:predict"
@@ -167,6 +172,46 @@ def test_16_threads_of_good_and_bad_requests(started, base_path):
     channel.close()
 
 
+def test_a_failing_request_frees_its_tensors_at_once(
+    started, base_path, gate, ask_grpc, monkeypatch
+):
+    """Without Python's search for circles."""
+    server = started(base_path, max_request_bytes=1 << 24)
+    arrays = []
+
+    class Array(np.ndarray):
+        """An array that can be referred to weakly."""
+
+    def seen(read):
+        def watched(*arguments):
+            inputs = {name: array.view(Array) for name, array in read(*arguments).items()}
+            arrays.extend(map(weakref.ref, inputs.values()))
+            return inputs
+
+        return watched
+
+    monkeypatch.setattr(json_tensors, "read_inputs", seen(json_tensors.read_inputs))
+    monkeypatch.setattr(proto_tensors, "read", seen(proto_tensors.read))
+    gc.collect()
+    gc.disable()
+    try:
+        for signature, text in (("serving_default", "x" * 5_000_000), ("total", "a")):
+            assert ask_rest(server, [text, "b"], signature).status_code == 400
+            with pytest.raises(grpc.RpcError):
+                ask_grpc(server, request_of({"sentence": [text, "b"]}, signature))
+        with pytest.raises(httpx.ReadTimeout):
+            url = f"http://localhost:{server.rest_port}/v1/models/toy:predict"
+            content = {"signature_name": "wait", "inputs": [str(gate)]}
+            httpx.post(url, json=content, timeout=0.1)
+        wait_for(
+            server, ':tensorflow:serving:request_count{model_name="toy",status="CANCELLED"} 1.0'
+        )
+        # The last one still runs.
+        assert len(arrays) == 5 and [array() for array in arrays[:4]] == [None] * 4
+    finally:
+        gc.enable()
+
+
 def test_stopping_answers_what_is_under_way(started, base_path, gate, ask_grpc):
     (base_path / "batching.config").write_text("num_batch_threads { value: 2 }")
     server = started(base_path)
@@ -187,11 +232,63 @@ def test_stopping_answers_what_is_under_way(started, base_path, gate, ask_grpc):
         stopping.result()
 
 
+def test_what_comes_to_a_stopping_server_is_unavailable(started, base_path, gate):
+    server = started(base_path, grace_s=0.2)
+    channel = grpc.insecure_channel(f"localhost:{server.grpc_port}")
+    predict = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict
+    late = predict.future(request_of({"path": [str(gate)]}, "wait"), timeout=60)
+    wait_for(server, "keras_bert_serving_batch_rows_count 1.0")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        stopping = pool.submit(server.stop)
+        while True:  # another that comes while the first is under way
+            try:
+                predict(request_of(right(3)), timeout=60)
+            except grpc.RpcError as error:
+                assert error.code() == grpc.StatusCode.UNAVAILABLE
+                break
+        assert late.exception().code() == grpc.StatusCode.UNAVAILABLE
+        gate.touch()
+        stopping.result()
+    channel.close()
+
+
 def test_a_port_that_is_taken(started, base_path):
     server = started(base_path)
-    for port in ({"grpc_port": server.grpc_port}, {"rest_port": server.rest_port}):
-        with pytest.raises(ValueError, match="must be able to listen at localhost"):
-            started(base_path, **port)
+    port = free_port()
+    for ports in (
+        {"grpc_port": server.grpc_port, "rest_port": port},
+        {"rest_port": server.rest_port},
+        {"rest_port": 99_999},
+    ):
+        with pytest.raises(
+            ValueError, match=r"must be able to listen at localhost:\d+, but [^.]+\.$"
+        ):
+            started(base_path, **ports)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("localhost", port))
+    assert not [thread for thread in threading.enumerate() if thread.name == "models"][1:]
+
+
+def test_any_error_at_the_start_leaves_no_thread(started, base_path, monkeypatch):
+    class Unforeseen(BaseException):
+        pass
+
+    def fail(*_):
+        raise Unforeseen
+
+    monkeypatch.setattr(server_module.Server, "_rest_server", fail)
+    before = threading.active_count()
+    port = free_port()
+    with pytest.raises(Unforeseen):
+        started(base_path, rest_port=port)
+    assert threading.active_count() <= before
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("localhost", port))
+
+
+def free_port():
+    with socket.create_server(("localhost", 0)) as listener:
+        return listener.getsockname()[1]
 
 
 def test_a_wrong_configuration(started, base_path):
@@ -206,7 +303,7 @@ import importlib.abc, sys
 
 class Missing(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        allowed = ("keras_bert.flags", "keras_bert.serving")
+        allowed = ("keras_bert.files", "keras_bert.flags", "keras_bert.serving")
         ours = name.startswith("keras_bert") and not name.startswith(allowed)
         if ours or name.split(".")[0] in ("safetensors", "matplotlib", "httpx"):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
