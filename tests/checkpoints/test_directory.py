@@ -172,11 +172,13 @@ def test_numbers_of_transformers(shared):
         np.testing.assert_allclose(ours[where], value[where], atol=1e-5)
 
 
+@pytest.mark.reference("torch", "transformers")
 @pytest.mark.parametrize("objective", ["next_sentence", None])
-def test_transformers_opens_what_is_saved(tmp_path, tokenizer, objective, config):
-    torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
-    model = kb.BertPretrainer(kb.BertEncoder(config), objective)
+def test_transformers_opens_what_is_saved(tmp_path, tokenizer, objective, config, drawn):
+    import torch
+    import transformers
+
+    model = drawn(kb.BertPretrainer(kb.BertEncoder(config), objective))
     kb.save(model, tmp_path, tokenizer)
     architecture = transformers.BertForPreTraining if objective else transformers.BertForMaskedLM
     theirs, report = architecture.from_pretrained(tmp_path, output_loading_info=True)

@@ -13,9 +13,9 @@ OLD, NEW = "sentence_transformers.models.", "sentence_transformers.base.modules.
 
 
 @pytest.fixture(scope="module")
-def encoder(config):
+def encoder(config, drawn):
     keras.utils.set_random_seed(5)
-    return kb.BertEncoder(config)
+    return drawn(kb.BertEncoder(config))
 
 
 def embedder(encoder, tokenizer, pooling="mean", normalize=True, layers=(-1,)):
@@ -189,9 +189,11 @@ def test_prompts_that_are_not_used_do_not_matter(tmp_path, config):
     assert sentence_transformers.read_settings(tmp_path, config)["pooling"] == "mean"
 
 
+@pytest.mark.reference("sentence_transformers")
 @pytest.mark.parametrize("pooling", ["cls", "mean", "max", "mean_max"])
 def test_sentence_transformers_makes_the_same_vectors(tmp_path, encoder, tokenizer, pooling):
-    theirs = pytest.importorskip("sentence_transformers")
+    import sentence_transformers as theirs
+
     task = embedder(encoder, tokenizer, pooling, normalize=pooling != "max")
     kb.save(task, tmp_path)
     model = theirs.SentenceTransformer(str(tmp_path), device="cpu")

@@ -104,11 +104,13 @@ TRANSFORMERS = {
 }
 
 
+@pytest.mark.reference("torch", "transformers")
 @pytest.mark.parametrize("name", TRANSFORMERS)
-def test_transformers_opens_what_we_save(tmp_path, tokenizer, config, name):
-    torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
-    task = TASKS[name](kb.BertEncoder(config), packer(tokenizer))
+def test_transformers_opens_what_we_save(tmp_path, tokenizer, config, drawn, name):
+    import torch
+    import transformers
+
+    task = drawn(TASKS[name](kb.BertEncoder(config), packer(tokenizer)))
     kb.save(task, tmp_path)
     model, loading = getattr(transformers, TRANSFORMERS[name]).from_pretrained(
         tmp_path, output_loading_info=True

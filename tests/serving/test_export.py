@@ -468,7 +468,7 @@ TASKS = {
 def test_older_tensorflow_answers(tmp_path, config, tokenizer, name, precision):
     """KERAS_BERT_OLD_PYTHONS: interpreters with older versions, the oldest first, ":" between."""
     if not OLD_PYTHONS:
-        pytest.skip("KERAS_BERT_OLD_PYTHONS names no interpreter with an older TensorFlow")
+        pytest.skip("without older interpreters: KERAS_BERT_OLD_PYTHONS names none")
     keras.utils.set_random_seed(3)
     make, columns = TASKS[name]
     path = export(make(kb.BertEncoder(config), kb.Packer(tokenizer, 23)), tmp_path, precision)

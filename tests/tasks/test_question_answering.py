@@ -529,9 +529,11 @@ def test_logits_are_those_of_transformers(shared):
         assert np.asarray(got[name])[~there].max() <= -1e9
 
 
+@pytest.mark.reference("torch", "transformers")
 def test_answers_are_those_of_transformers_rows_and_logits(shared):
-    torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
+    import torch
+    import transformers
+
     task = kb.load(golden(shared)).model
     tokenizer = transformers.AutoTokenizer.from_pretrained(golden(shared))
     model = transformers.AutoModelForQuestionAnswering.from_pretrained(golden(shared)).eval()

