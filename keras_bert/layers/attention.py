@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_bert.layers.dropout import Dropout
+from keras_bert.layers.initializers import independent
 from keras_bert.layers.rows import put_rows, take_rows
 
 # Added to the scores of padding before the softmax, as google-research/bert does: its exponential
@@ -49,7 +50,7 @@ class SelfAttention(keras.layers.Layer):
         num_heads: int, number of heads N.
         hidden_dim: int, width D of input and output.
         dropout: float, dropout of the attention probabilities.
-        kernel_initializer: initializer of the four projections.
+        kernel_initializer: initializer of the four projections, which draws each anew.
 
     Args (call):
         x: float [B*T, D], the states that ask.
@@ -85,6 +86,7 @@ class SelfAttention(keras.layers.Layer):
         super().__init__(dtype=dtype, name=name)
         self.num_heads = num_heads
         self.hidden_dim = hidden_dim
+        kernel_initializer = independent(kernel_initializer)
         self.query, self.key, self.value, self.projection = (
             keras.layers.Dense(
                 hidden_dim, kernel_initializer=kernel_initializer, dtype=dtype, name=part

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_bert.layers.dropout import Dropout
+from keras_bert.layers.initializers import independent
 from keras_bert.layers.norm import LayerNorm
 
 
@@ -65,7 +66,7 @@ class Embeddings(keras.layers.Layer):
         dropout: float, dropout of the result.
         norm_epsilon: float, added to the variance of the layer norm; None leaves the norm out, as
             pre-norm encoders do.
-        initializer: initializer of the tables.
+        initializer: initializer of the tables, which draws each anew.
 
     Args (call):
         token_ids: int [B, T].
@@ -102,6 +103,7 @@ class Embeddings(keras.layers.Layer):
         super().__init__(dtype=dtype, name=name)
         self.hidden_dim = hidden_dim
         self.max_sequence_length = max_sequence_length
+        initializer = independent(initializer)
         self.token, self.segment = (
             keras.layers.Embedding(size, hidden_dim, initializer, dtype=dtype, name=part)
             for part, size in (("token", vocabulary_size), ("segment", num_segments))

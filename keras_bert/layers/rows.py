@@ -76,7 +76,8 @@ class MeanOfRows(keras.layers.Layer):
 
     def call(self, x, padding_mask):
         exists = ops.cast(padding_mask[:, :, :1], x.dtype)
-        return ops.sum(x * exists, axis=1) / ops.sum(exists, axis=1)
+        # At least 1, so that an example without a row, which fills up a batch, gives zeros.
+        return ops.sum(x * exists, axis=1) / ops.maximum(ops.sum(exists, axis=1), 1.0)
 
 
 def take_rows(x, places):

@@ -2,14 +2,51 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
+
 import keras
 from keras import ops
 
 from keras_bert.layers.activations import ACTIVATIONS
 from keras_bert.layers.attention import SelfAttention
 from keras_bert.layers.dropout import Dropout
+from keras_bert.layers.initializers import independent
 from keras_bert.layers.norm import LayerNorm
 from keras_bert.layers.rows import put_rows, take_rows
+
+_SKIPS_PADDING = contextvars.ContextVar("skips_padding", default=False)
+
+
+@contextlib.contextmanager
+def skipped_padding(wanted: bool = True):
+    """Within it training computes for tokens alone what blocks compute for each of them.
+
+    Only attention then sees rectangles of rows; the states of padding are 0. Losses and gradients
+    of what is not padding stay the same. Shapes depend on values, as TensorFlow's graphs allow, but
+    neither XLA, TPUs nor JAX. It belongs to the step that is traced within it, and is no state of
+    the blocks, which several models may share.
+
+    Args:
+        wanted: bool; False is as without it.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert.layers.attention import AttentionBias
+    >>> from keras_bert.layers.transformer import TransformerBlock, skipped_padding
+    >>> block = TransformerBlock(num_heads=3, hidden_dim=15, intermediate_dim=31)
+    >>> x, bias = np.ones([1, 2, 15]), AttentionBias()(np.array([[1, 0]]))
+    >>> with skipped_padding():
+    ...     states = block(x, bias, training=True)
+    >>> [bool(np.any(state)) for state in np.asarray(states[0])]
+    [True, False]
+    """
+    token = _SKIPS_PADDING.set(wanted)
+    try:
+        yield
+    finally:
+        _SKIPS_PADDING.reset(token)
 
 
 class TransformerBlock(keras.layers.Layer):
@@ -27,14 +64,11 @@ class TransformerBlock(keras.layers.Layer):
         attention_dropout: float, dropout of the attention probabilities.
         norm_epsilon: float, added to the variance of the layer norms.
         norm_first: bool, pre-norm.
-        kernel_initializer: initializer of all matrices.
+        kernel_initializer: initializer of all matrices, which draws each anew.
 
     Attributes:
         recompute: bool, whether training keeps only the block's input, and computes the rest again
             on the way back, with the same dropout. False; to be set before training starts.
-        skip_padding: bool, whether training computes for tokens alone what it computes for each of
-            them, and gives 0 for padding. False; to be set before training starts. Shapes then
-            depend on values, as TensorFlow's graphs allow, but neither XLA nor JAX.
 
     Args (call):
         x: float [B, T, D].
@@ -72,7 +106,7 @@ class TransformerBlock(keras.layers.Layer):
         super().__init__(dtype=dtype, name=name)
         self.norm_first = norm_first
         self.recompute = False
-        self.skip_padding = False
+        kernel_initializer = independent(kernel_initializer)
         self.attention = SelfAttention(
             num_heads, hidden_dim, attention_dropout, kernel_initializer, dtype, name="attention"
         )
@@ -114,7 +148,7 @@ class TransformerBlock(keras.layers.Layer):
         seeds = [dropout.draw() if training else None for dropout in dropouts]
 
         tokens = None
-        if training and self.skip_padding:
+        if training and _SKIPS_PADDING.get():
             # A token sees itself, padding does not.
             is_token = ops.diagonal(bias[:, 0], axis1=1, axis2=2) == 0
             (tokens,) = ops.nonzero(ops.reshape(is_token, (-1,)))

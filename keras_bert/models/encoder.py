@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import types
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -9,6 +13,7 @@ from keras_bert.config import BertConfig
 from keras_bert.layers.attention import AttentionBias
 from keras_bert.layers.embeddings import Embeddings
 from keras_bert.layers.heads import FirstPlaces, Pooler
+from keras_bert.layers.initializers import independent
 from keras_bert.layers.norm import LayerNorm
 from keras_bert.layers.transformer import TransformerBlock
 
@@ -30,7 +35,8 @@ class BertEncoder(keras.Model):
 
     Args:
         config: BertConfig.
-        initializer: initializer of all matrices and tables; None is BERT's truncated normal.
+        initializer: initializer of all matrices and tables, which draws each anew; None is BERT's
+            truncated normal.
         dtype: keras dtype policy of all layers; None takes the global one.
 
     Args (call):
@@ -58,7 +64,7 @@ class BertEncoder(keras.Model):
     """
 
     def __init__(self, config: BertConfig, initializer=None, dtype=None, name: str = "encoder"):
-        initializer = initializer or initializer_of(config)
+        initializer = independent(initializer or initializer_of(config))
         embeddings = _embeddings(config, initializer, dtype)
         blocks = [
             _block(config, initializer, dtype, f"layer_{i}") for i in range(config.num_layers)
@@ -66,7 +72,8 @@ class BertEncoder(keras.Model):
         pooler = Pooler(config.hidden_dim, initializer, dtype=dtype, name="pooler")
 
         inputs = encoder_inputs()
-        bias = AttentionBias(dtype=dtype, name="attention_bias")(inputs["padding_mask"])
+        mask = inputs["padding_mask"]
+        bias = AttentionBias(dtype=dtype, name="attention_bias")(mask)
         x = embeddings(*(inputs[name] for name in INPUTS))
         hidden_states = [x]
         for block in blocks:
@@ -89,6 +96,20 @@ class BertEncoder(keras.Model):
         # Symbolic, float [B, T, D]: models that use other layers are cut out with them.
         self.hidden_states = hidden_states
         self._bias = bias
+        # Made once, so that a model may hold several calls of them. In a namespace, because Keras
+        # would take them for more layers of the encoder.
+        places = keras.Input((None,), dtype="int32", name="places")
+        first = FirstPlaces(1, name="first_places")(mask)
+        self._parts = types.SimpleNamespace(
+            states_at=keras.Model(
+                {**inputs, "places": places}, self._states_at(places), name=f"{name}_states_at"
+            ),
+            pooled=keras.Model(inputs, pooler(self._states_at(first)), name=f"{name}_pooled"),
+        )
+
+    def __call__(self, *args, **options):
+        check_call(self, options)
+        return super().__call__(*args, **options)
 
     @property
     def recompute(self) -> bool:
@@ -110,27 +131,6 @@ class BertEncoder(keras.Model):
     def recompute(self, value: bool) -> None:
         for block in self.blocks:
             block.recompute = value
-
-    @property
-    def skip_padding(self) -> bool:
-        """Whether training computes nothing for padding that is computed for each token alone.
-
-        Only attention then sees rectangles of rows; the states of padding are 0. Losses and
-        gradients of what is not padding stay the same. Shapes depend on values, as TensorFlow's
-        graphs allow, but neither XLA, TPUs nor JAX. False; a task sets it when it is compiled.
-
-        Example:
-
-        >>> import keras_bert as kb
-        >>> encoder = kb.BertEncoder(kb.BertConfig.preset("tiny"))
-        >>> encoder.skip_padding = True
-        """
-        return all(block.skip_padding for block in self.blocks)
-
-    @skip_padding.setter
-    def skip_padding(self, value: bool) -> None:
-        for block in self.blocks:
-            block.skip_padding = value
 
     def states_at(self, inputs, places):
         """The last hidden states at some places alone, for less than those at all of them.
@@ -155,9 +155,8 @@ class BertEncoder(keras.Model):
         >>> tuple(encoder.states_at(inputs, np.array([[1, 4, 5], [2, 3, 0]])).shape)
         (2, 3, 128)
         """
-        below = keras.Model(self.input, (self.hidden_states[-2], self._bias), name="below")
-        x = self.blocks[-1](*below(inputs), places)
-        return x if self.norm is None else self.norm(x)
+        rows = {name: inputs[name] for name in INPUTS}
+        return self._parts.states_at({**rows, "places": places})
 
     def pooled(self, inputs):
         """The pooled output alone, for less than a call takes: see `states_at`.
@@ -178,8 +177,7 @@ class BertEncoder(keras.Model):
         >>> tuple(encoder.pooled(inputs).shape)
         (2, 128)
         """
-        first = FirstPlaces(1, name="first_places")(inputs["padding_mask"])
-        return self.pooler(self.states_at(inputs, first))
+        return self._parts.pooled({name: inputs[name] for name in INPUTS})
 
     def probe(self) -> keras.Model:
         """A model with the same weights and inputs that shows what happens inside.
@@ -211,6 +209,22 @@ class BertEncoder(keras.Model):
             "attention_scores": ops.stack(scores),
         }
         return keras.Model(self.inputs, outputs, name=f"{self.name}_probe")
+
+    def _states_at(self, places):
+        """The symbolic last hidden states at symbolic places."""
+        x = self.blocks[-1](self.hidden_states[-2], self._bias, places)
+        return x if self.norm is None else self.norm(x)
+
+
+def check_call(model: keras.Model, options: Mapping[str, Any]) -> None:
+    """Raise if a model is called by keywords that it does not have; Keras would pass them over."""
+    unknown = sorted(set(options) - {"inputs", "training", "mask"})
+    if unknown:
+        raise ValueError(
+            f"A {type(model).__name__} takes inputs, training and mask when it is called, not "
+            f"{', '.join(unknown)}: leave that out. BertEncoder.probe() gives a model that shows "
+            "hidden states and attention scores."
+        )
 
 
 def _embeddings(config: BertConfig, initializer, dtype) -> Embeddings:

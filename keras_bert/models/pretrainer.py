@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
+import tensorflow as tf
 from keras import ops
 
 from keras_bert.config import BertConfig
 from keras_bert.layers.heads import FirstPlaces, MaskedLMHead
+from keras_bert.layers.initializers import independent
 from keras_bert.metrics import Perplexity
-from keras_bert.models.encoder import INPUTS, BertEncoder, encoder_inputs, initializer_of
+from keras_bert.models.encoder import (
+    INPUTS,
+    BertEncoder,
+    check_call,
+    encoder_inputs,
+    initializer_of,
+)
 from keras_bert.training.trainable import Trainable
 
 SENTENCE_OBJECTIVES = ("next_sentence", "sentence_order")
@@ -30,8 +40,10 @@ class BertPretrainer(Trainable):
     Args:
         encoder: BertEncoder.
         sentence_objective: "next_sentence", "sentence_order" or None.
-        initializer: initializer of the heads' matrices; None is BERT's truncated normal.
-        dtype: keras dtype policy of the heads; None takes the global one.
+        initializer: initializer of the heads' matrices, which draws each anew; None is BERT's
+            truncated normal.
+        dtype: keras dtype policy of the masked-LM head; None takes the global one. Logits are
+            float32 under each.
         num_sequences: int, sequences K that a row may hold (`Packer.join`).
 
     Args (call):
@@ -39,8 +51,8 @@ class BertPretrainer(Trainable):
             `mask_positions` [B, P], the places whose pieces are to be predicted.
 
     Returns:
-        dict of logits: `masked_lm` float [B, P, V], and, under the name of the sentence objective,
-        float [B, 2], or [B, K, 2] where K is greater than 1: column 0 for a true continuation,
+        dict of float32 logits: `masked_lm` [B, P, V], and, under the name of the sentence
+        objective, [B, 2], or [B, K, 2] where K is greater than 1: column 0 for a true continuation,
         column 1 for a random or swapped one.
 
     Raises:
@@ -78,7 +90,7 @@ class BertPretrainer(Trainable):
         if num_sequences < 1:
             raise ValueError(f"num_sequences must be at least 1, not {num_sequences!r}.")
         config = encoder.config
-        initializer = initializer or initializer_of(config)
+        initializer = independent(initializer or initializer_of(config))
         inputs = pretrainer_inputs()
         places, num_first = inputs["mask_positions"], 0
         if sentence_objective is not None:
@@ -97,19 +109,36 @@ class BertPretrainer(Trainable):
         outputs = {"masked_lm": masked_lm(states[:, num_first:])}
         if sentence_objective is not None:
             sentence = keras.layers.Dense(
-                2, kernel_initializer=initializer, dtype=dtype, name=sentence_objective
+                2, kernel_initializer=initializer, dtype="float32", name=sentence_objective
             )
             if num_sequences == 1:
                 pooled = encoder.pooler(states)
             else:
                 pooled = encoder.pooler.dense(states[:, :num_sequences])
             outputs[sentence_objective] = sentence(pooled)
-        # Without a sentence objective nothing trains the pooler: it keeps its first weights.
-        encoder.pooler.trainable = sentence_objective is not None
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self.encoder = encoder
         self.sentence_objective = sentence_objective
         self.num_sequences = num_sequences
+
+    def __call__(self, *args, **options):
+        check_call(self, options)
+        return super().__call__(*args, **options)
+
+    @property
+    def idle_layers(self) -> Sequence[keras.layers.Layer]:
+        """The encoder's pooler, where there is no sentence objective to train it."""
+        return () if self.sentence_objective else (self.encoder.pooler,)
+
+    def on(self, encoder: BertEncoder) -> BertPretrainer:
+        """A pretrainer of the same kind, with heads of its own, on another encoder."""
+        return BertPretrainer(
+            encoder,
+            self.sentence_objective,
+            dtype=self.get_layer("masked_lm").dense.dtype_policy,
+            num_sequences=self.num_sequences,
+            name=self.name,
+        )
 
     def objective(self, sentence_weight: float = 1.0) -> dict:
         """Losses and metrics, as keyword arguments of `compile`.
@@ -149,11 +178,10 @@ class BertPretrainer(Trainable):
 
 @keras.saving.register_keras_serializable(package="keras_bert")
 class LabelAccuracy(keras.metrics.Mean):
-    """Share of the places where no class scores higher than the label.
+    """Share of the places where the label is the best class, of equal ones the first.
 
-    keras.metrics.SparseCategoricalAccuracy looks for the best class, and for negative zeros before
-    that: with the scores of a vocabulary it takes 36 ms where this takes 4, 2 % of a training step
-    of "small".
+    keras.metrics.SparseCategoricalAccuracy looks for negative zeros before that, which are equal to
+    zeros: with 640 predictions of a vocabulary of 30,522 it takes 67 ms where this takes 17.
 
     Args:
         name: str, name of the metric.
@@ -177,9 +205,8 @@ class LabelAccuracy(keras.metrics.Mean):
         super().__init__(name=name, dtype=dtype)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        labels = ops.cast(y_true, "int32")[..., None]
-        scores = ops.squeeze(ops.take_along_axis(y_pred, labels, axis=-1), axis=-1)
-        super().update_state(scores >= ops.max(y_pred, axis=-1), sample_weight)
+        best = tf.argmax(y_pred, axis=-1, output_type=tf.int32)
+        super().update_state(best == tf.cast(y_true, tf.int32), sample_weight)
 
 
 def num_training_flops(config: BertConfig, sequence_length: int, num_predictions: int) -> int:

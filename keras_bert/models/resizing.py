@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TypeVar
 
 import keras
 import numpy as np
 
 from keras_bert.config import BertConfig
 from keras_bert.models.encoder import BertEncoder
-from keras_bert.models.pretrainer import BertPretrainer
+
+Model = TypeVar("Model", bound=keras.Model)
 
 
 def resize(
-    model: BertEncoder | BertPretrainer,
+    model: Model,
     max_sequence_length: int | None = None,
     vocabulary_size: int | None = None,
-) -> BertEncoder | BertPretrainer:
+) -> Model:
     """A model with the weights of another and more rows in its tables.
 
     New positions repeat the learned ones from the first on, as Longformer starts them (Beltagy et
@@ -24,15 +26,16 @@ def resize(
     output bias is 0. What the model gives for old pieces at old positions stays the same.
 
     Args:
-        model: BertEncoder or BertPretrainer.
+        model: BertEncoder, BertPretrainer or a task.
         max_sequence_length: int, positions wanted; None leaves them.
         vocabulary_size: int, pieces wanted; None leaves them.
 
     Returns:
-        A new model of the same kind; the old one is not changed.
+        A new model of the same kind, not compiled yet; the old one is not changed. A task keeps its
+        tokenizer and the length of its rows.
 
     Raises:
-        ValueError: a number is smaller than the model's own.
+        ValueError: a number is smaller than the model's own, or the model is of another kind.
 
     Example:
 
@@ -44,23 +47,42 @@ def resize(
     >>> encoder.config.max_sequence_length, tuple(encoder.embeddings.position.embeddings.shape)
     (1024, (1024, 15))
     """
+    encoder = _encoder_of(model)
     config = _resized_config(
-        getattr(model, "encoder", model).config,
+        encoder.config,
         max_sequence_length=max_sequence_length,
         vocabulary_size=vocabulary_size,
     )
-    larger: keras.Model = BertEncoder(config)
-    if isinstance(model, BertPretrainer):
-        larger = BertPretrainer(larger, model.sentence_objective)
-    old_weights = {weight.path: weight for weight in model.weights}
-    for weight in larger.weights:
-        old, new = np.array(old_weights[weight.path]), np.array(weight)
-        if weight.path == "embeddings/position/embeddings":
-            new = np.resize(old, new.shape)  # NumPy's resize repeats
-        else:
-            new[tuple(slice(size) for size in old.shape)] = old
-        weight.assign(new)
+    larger = BertEncoder(config, dtype=encoder.embeddings.dtype_policy, name=encoder.name)
+    larger.recompute = encoder.recompute
+    larger = larger if model is encoder else model.on(larger)
+    # States of dropout too; none of the two is compiled or has metrics among its variables.
+    old_variables = {variable.path: variable for variable in model.variables}
+    for variable in larger.variables:
+        _fill(variable, old_variables[variable.path])
     return larger
+
+
+def _encoder_of(model: keras.Model) -> BertEncoder:
+    if isinstance(model, BertEncoder):
+        return model
+    if isinstance(getattr(model, "encoder", None), BertEncoder) and hasattr(model, "on"):
+        return model.encoder
+    raise ValueError(
+        f"What is resized must be a BertEncoder, a BertPretrainer or a task, not {model!r}: "
+        "resize its encoder, and make a model on that."
+    )
+
+
+def _fill(variable: keras.Variable, old_variable: keras.Variable) -> None:
+    """Gives a variable the values of a smaller one, and whether it is trained."""
+    old, new = np.array(old_variable), np.array(variable)
+    if variable.path == "embeddings/position/embeddings":
+        new = np.resize(old, new.shape)  # NumPy's resize repeats
+    else:
+        new[tuple(slice(size) for size in old.shape)] = old
+    variable.assign(new)
+    variable.trainable = old_variable.trainable
 
 
 def _resized_config(config: BertConfig, **sizes: int | None) -> BertConfig:

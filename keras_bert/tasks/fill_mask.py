@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_bert.models.encoder import BertEncoder
 from keras_bert.models.pretrainer import BertPretrainer, pretrainer_inputs
 from keras_bert.tasks.task import Example, Task, source_of
 from keras_bert.text.packing import Packer
@@ -63,6 +64,17 @@ class FillMask(Task):
         super().__init__(pretrainer.encoder, packer, inputs, outputs, name=name)
         self.pretrainer = pretrainer
         self.top_k = top_k
+
+    @property
+    def idle_layers(self) -> Sequence[keras.layers.Layer]:
+        """What stands on [CLS]: blanks train neither the pooler nor a head of sentences."""
+        objective = self.pretrainer.sentence_objective
+        heads = (self.pretrainer.get_layer(objective),) if objective else ()
+        return (self.encoder.pooler, *heads)
+
+    def on(self, encoder: BertEncoder) -> FillMask:
+        """The same task, with a pretrainer of its own, on another encoder."""
+        return FillMask(self.pretrainer.on(encoder), self.packer, self.top_k, name=self.name)
 
     @property
     def example_spec(self) -> dict[str, tf.TensorSpec]:

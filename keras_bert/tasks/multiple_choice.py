@@ -68,13 +68,15 @@ class MultipleChoice(Task):
         pooled = encoder.pooled(flat_rows(inputs))
         dropout = head_dropout(encoder, dropout)
         score = keras.layers.Dense(
-            1, kernel_initializer=head_initializer(encoder, initializer), name="classifier"
+            1,
+            kernel_initializer=head_initializer(encoder, initializer),
+            dtype="float32",
+            name="classifier",
         )(Dropout(dropout)(pooled))
-        scores = GatherRows()(score, inputs["padding_mask"])[:, :, 0]
+        scores = GatherRows(dtype="float32")(score, inputs["padding_mask"])[:, :, 0]
         # Choices that are not there have no part in the softmax, in the loss as in the answers.
         scores = ops.where(inputs["padding_mask"][:, :, 0] > 0, scores, HIDDEN)
         super().__init__(encoder, packer, inputs, {"logits": scores}, name=name)
-        encoder.pooler.trainable = self.USES_POOLER
         self.dropout = dropout
 
     @property

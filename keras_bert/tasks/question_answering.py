@@ -104,11 +104,13 @@ class QuestionAnswerer(Task):
         initializer=None,
         name: str = "question_answerer",
     ):
-        encoder.pooler.trainable = self.USES_POOLER
         inputs = encoder_inputs()
         # As in both references there is no dropout before this head.
         logits = keras.layers.Dense(
-            2, kernel_initializer=head_initializer(encoder, initializer), name="span"
+            2,
+            kernel_initializer=head_initializer(encoder, initializer),
+            dtype="float32",
+            name="span",
         )(encoder(inputs)["sequence_output"])
         # Padding, which trimming leaves more or less of, has no part in the loss.
         is_token = inputs["padding_mask"] > 0

@@ -106,7 +106,6 @@ class SentenceEmbedder(Task):
         else:
             outputs = {"embeddings": GatherRows(dtype="float32")(vectors, inputs["padding_mask"])}
         super().__init__(encoder, packer, inputs, outputs, name=name)
-        encoder.pooler.trainable = self.USES_POOLER
         self.pooling = pooling
         self.state_layers = tuple(layers)
         self.combine = combine

@@ -11,7 +11,9 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from keras_bert.layers.initializers import independent
 from keras_bert.layers.rows import FlattenRows
+from keras_bert.layers.transformer import skipped_padding
 from keras_bert.models.encoder import INPUTS, BertEncoder
 from keras_bert.tasks import labels
 from keras_bert.text.packing import Packer
@@ -53,6 +55,8 @@ class Task(Trainable):
     ARCHITECTURE: str
     # Whether the head stands on the pooled output.
     USES_POOLER = True
+    # Whether training computes little for padding; `compile` says.
+    skip_padding = False
 
     def __init__(self, encoder: BertEncoder, packer: Packer, inputs, outputs, name: str):
         _check_fit(encoder, packer)
@@ -66,11 +70,25 @@ class Task(Trainable):
     def compile(self, *arguments, **options) -> None:
         """As `Trainable.compile`. Without XLA and TPUs training then computes little for padding.
 
-        See `BertEncoder.skip_padding`: batches to learn from are drawn, with rows of all lengths.
+        See `skipped_padding`: batches to learn from are drawn, with rows of all lengths.
         """
         super().compile(*arguments, **options)
         on_tpu = isinstance(tf.distribute.get_strategy(), tf.distribute.TPUStrategy)
-        self.encoder.skip_padding = not (self.jit_compile or on_tpu)
+        self.skip_padding = not (self.jit_compile or on_tpu)
+
+    def train_step(self, data) -> dict[str, tf.Tensor]:
+        """As `Trainable.train_step`."""
+        with skipped_padding(self.skip_padding):
+            return super().train_step(data)
+
+    @property
+    def idle_layers(self) -> Sequence[keras.layers.Layer]:
+        """The encoder's pooler, where the head does not stand on it."""
+        return () if self.USES_POOLER else (self.encoder.pooler,)
+
+    def on(self, encoder: BertEncoder) -> Task:
+        """The same task, with a head of its own, on another encoder."""
+        return self.from_settings(encoder, self.tokenizer, self.settings())
 
     @property
     def example_spec(self) -> dict[str, tf.TensorSpec | tf.RaggedTensorSpec]:
@@ -418,7 +436,8 @@ def head_initializer(encoder: BertEncoder, initializer):
     that are the same but for that factor, the F1 of three seeds was 36.9, 36.0 and 37.8 in place of
     40.1, 37.7 and 38.7.
     """
-    return initializer or keras.initializers.RandomNormal(stddev=encoder.config.initializer_range)
+    normal = keras.initializers.RandomNormal(stddev=encoder.config.initializer_range)
+    return independent(initializer or normal)
 
 
 def labels_of(settings: Mapping[str, Any]) -> tuple[str, ...]:

@@ -99,14 +99,13 @@ class TextClassifier(Task):
         inputs = encoder_inputs() if stride is None else row_inputs()
         pooled = encoder.pooled(inputs if stride is None else flat_rows(inputs))
         dropout = head_dropout(encoder, dropout)
-        logits = keras.layers.Dense(len(labels), kernel_initializer=initializer, name="classifier")(
-            Dropout(dropout)(pooled)
-        )
+        logits = keras.layers.Dense(
+            len(labels), kernel_initializer=initializer, dtype="float32", name="classifier"
+        )(Dropout(dropout)(pooled))
         if stride is not None:
-            logits = GatherRows()(logits, inputs["padding_mask"])
-            logits = MeanOfRows()(logits, inputs["padding_mask"])
+            logits = GatherRows(dtype="float32")(logits, inputs["padding_mask"])
+            logits = MeanOfRows(dtype="float32")(logits, inputs["padding_mask"])
         super().__init__(encoder, packer, inputs, {"logits": logits}, name=name)
-        encoder.pooler.trainable = self.USES_POOLER
         self.labels = labels
         self.text_keys = tuple(text_keys)
         self.label_key = label_key

@@ -112,10 +112,10 @@ class TokenClassifier(Task):
         logits = keras.layers.Dense(
             len(labels),
             kernel_initializer=head_initializer(encoder, initializer),
+            dtype="float32",
             name="classifier",
         )(hidden)
         super().__init__(encoder, packer, inputs, {"logits": logits}, name=name)
-        encoder.pooler.trainable = self.USES_POOLER
         self.labels = tuple(labels)
         self.dropout = dropout
         self.stride = max(1, (packer.sequence_length - 2) // 2)

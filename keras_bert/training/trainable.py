@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import types
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -58,6 +59,12 @@ class Trainable(keras.Model):
             return
         _make_functional(type(self))
         super().__init__(inputs, outputs, name=name)
+
+    def __call__(self, *args, **options):
+        # None is as if it were not given: Keras would take it for an answer, and a model within
+        # another one, whose `call` does not pass `training` on, would train without dropout.
+        given = {name: value for name, value in options.items() if value is not None}
+        return super().__call__(*args, **given)
 
     def compile(
         self,
@@ -120,6 +127,38 @@ class Trainable(keras.Model):
         self.compile(**config)
         if self.built:
             self.optimizer.build(self.trainable_variables)
+
+    @property
+    def idle_layers(self) -> Sequence[keras.layers.Layer]:
+        """Layers of the model that no loss depends on: none, where a subclass says nothing else.
+
+        Their variables are not among those that the model trains, whatever their own `trainable`
+        says, which belongs to all models that share the layers.
+        """
+        return ()
+
+    @property
+    def trainable_weights(self) -> list[keras.Variable]:
+        """The weights that training updates: without those of `idle_layers`."""
+        return self._without_idle(super().trainable_weights)
+
+    @property
+    def trainable_variables(self) -> list[keras.Variable]:
+        """The variables that training updates: without those of `idle_layers`."""
+        return self._without_idle(super().trainable_variables)
+
+    @property
+    def non_trainable_weights(self) -> list[keras.Variable]:
+        """All other weights."""
+        return _without(self.weights, self.trainable_weights)
+
+    @property
+    def non_trainable_variables(self) -> list[keras.Variable]:
+        """All other variables."""
+        return _without(self.variables, self.trainable_variables)
+
+    def _without_idle(self, variables: list[keras.Variable]) -> list[keras.Variable]:
+        return _without(variables, [v for layer in self.idle_layers for v in layer.variables])
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -378,6 +417,12 @@ def _check_divisible(size: int | tf.Tensor, number: int) -> list[tf.Operation]:
     if size % number:
         raise ValueError(f"{rule}; it is {size}. {advice}")
     return []
+
+
+def _without(variables, others) -> list[keras.Variable]:
+    """Those variables that are not among the others, in their order."""
+    excluded = {id(variable) for variable in others}
+    return [variable for variable in variables if id(variable) not in excluded]
 
 
 def _named(tree, name: str, what: str):

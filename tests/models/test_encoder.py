@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 import json
 import os
 import subprocess
@@ -11,6 +12,13 @@ import pytest
 import keras_bert as kb
 
 B, T = 2, 7
+
+
+def equal_matrices(*models):
+    """Pairs of paths of matrices of one shape that are equal."""
+    matrices = {id(w): w for model in models for w in model.weights if len(w.shape) > 1}.values()
+    pairs = itertools.combinations([(w.path, w.numpy()) for w in matrices], 2)
+    return [(a, b) for (a, x), (b, y) in pairs if x.shape == y.shape and np.array_equal(x, y)]
 
 
 def inputs(length=T):
@@ -59,12 +67,52 @@ def test_sequences_of_a_row_are_as_if_alone(positions, config):
         np.testing.assert_allclose(together[:1, start:end], states, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["recompute", "skip_padding"])
-def test_how_training_computes_is_a_setting_of_all_blocks(name, config):
+INITIALIZERS = {
+    "BERT's": lambda: None,
+    "by name": lambda: "glorot_uniform",
+    "unseeded": lambda: keras.initializers.RandomNormal(stddev=0.02),
+    "seeded": lambda: keras.initializers.TruncatedNormal(stddev=0.02, seed=7),
+    "a generator": lambda: keras.initializers.RandomNormal(seed=keras.random.SeedGenerator(3)),
+}
+
+
+@pytest.mark.parametrize("name", INITIALIZERS)
+def test_fresh_matrices_are_independent_draws(name, config):
+    encoders, initializers = [], [INITIALIZERS[name]() for _ in range(2)]
+    for initializer in initializers:
+        keras.utils.set_random_seed(5)
+        encoders.append(kb.BertEncoder(config, initializer))
+    assert equal_matrices(encoders[0]) == []
+    # The same under a seed, the initializer's or the global one; others without.
+    for ours, same in zip(*(encoder.get_weights() for encoder in encoders), strict=True):
+        np.testing.assert_array_equal(ours, same)
+    keras.utils.set_random_seed(6)
+    other = kb.BertEncoder(config, INITIALIZERS[name]())
+    is_seeded = name in ("seeded", "a generator")
+    assert len(equal_matrices(encoders[0], other)) == (16 if is_seeded else 0)
+    spreads = [np.std(matrix) for matrix in other.get_weights() if matrix.ndim > 1]
+    assert min(spreads) > 0.01
+
+
+def test_models_that_share_an_initializer_are_independent(config):
+    shared = keras.initializers.TruncatedNormal(stddev=0.02)
+    encoder, other = kb.BertEncoder(config, shared), kb.BertEncoder(config, shared)
+    pretrainers = [
+        kb.BertPretrainer(encoder, objective, initializer=shared)
+        for objective in ("next_sentence", "sentence_order", None)
+    ]
+    assert equal_matrices(other, *pretrainers) == []
+    # By one seed too, which makes each of them again.
+    seeded = keras.initializers.TruncatedNormal(stddev=0.02, seed=3)
+    model = kb.BertPretrainer(kb.BertEncoder(config, seeded), initializer=seeded)
+    assert equal_matrices(model) == []
+
+
+def test_recomputing_is_a_setting_of_all_blocks(config):
     encoder = kb.BertEncoder(config)
-    assert getattr(encoder, name) is False
-    setattr(encoder, name, True)
-    assert getattr(encoder, name) is True and all(getattr(b, name) for b in encoder.blocks)
+    assert encoder.recompute is False
+    encoder.recompute = True
+    assert encoder.recompute is True and all(block.recompute for block in encoder.blocks)
 
 
 JAX_PROGRAM = """
@@ -153,6 +201,42 @@ def test_bfloat16_stays_near_float32(config):
     difference = np.asarray(output, "float32") - np.asarray(exact(inputs())["sequence_output"])
     # Post-norm states have deviation 1; bfloat16 keeps 8 bits, over two layers.
     assert np.abs(difference).max() < 0.06
+
+
+def test_parts_of_an_encoder_are_made_once(config, monkeypatch):
+    """Two towers are one model, and a call makes no new one."""
+    encoder = kb.BertEncoder(config)
+    paths = [variable.path for variable in encoder.variables]
+    towers = [{n: keras.Input((None,), dtype="int32") for n in inputs()} for _ in range(2)]
+    places = keras.Input((None,), dtype="int32")
+    both = keras.Model(
+        [towers, places],
+        [encoder.pooled(tower) for tower in towers]
+        + [encoder.states_at(tower, places) for tower in towers],
+    )
+    assert [variable.path for variable in both.variables] == paths
+    assert [variable.path for variable in encoder.variables] == paths
+
+    def none_more(*_, **__):
+        raise AssertionError("a model was made")
+
+    monkeypatch.setattr(keras, "Model", none_more)
+    rows, at = [inputs(), {name: value[::-1] for name, value in inputs().items()}], [[1, 3], [2, 0]]
+    outputs = both([rows, np.array(at)])
+    expected = [encoder(some) for some in rows]
+    for i, some in enumerate(expected):
+        np.testing.assert_allclose(outputs[i], some["pooled_output"], atol=1e-5)
+        states = np.take_along_axis(np.asarray(some["sequence_output"]), np.array(at)[..., None], 1)
+        np.testing.assert_allclose(outputs[2 + i], states, atol=1e-5)
+    np.testing.assert_allclose(encoder.pooled(rows[0]), outputs[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["encoder", "pretrainer"])
+def test_a_call_takes_no_word_that_it_does_not_know(kind, config):
+    model = kb.BertEncoder(config)
+    model = model if kind == "encoder" else kb.BertPretrainer(model)
+    with pytest.raises(ValueError, match=r"not output_hidden_states: .* BertEncoder\.probe\(\)"):
+        model(inputs(), output_hidden_states=True)
 
 
 def test_state_of_dropout_has_one_name_in_every_model(config):

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import keras_bert as kb
+from keras_bert.layers.heads import product_with_rows
 from keras_bert.models.pretrainer import LabelAccuracy
 from keras_bert.training import run
 
@@ -137,11 +138,82 @@ def test_accuracy_is_the_share_of_labels_with_the_best_score():
     np.testing.assert_allclose(ours.result(), stock.result(), rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_of_equal_scores_the_first_one_counts(dtype):
+    # Rounded so that the best score is often shared.
+    scores = tf.cast(np.random.default_rng(1).integers(-3, 3, [400, 7]) / 4, dtype)
+    labels = np.random.default_rng(2).integers(0, 7, 400)
+    accuracy = LabelAccuracy()
+    accuracy.update_state(labels, scores)
+    expected = (np.argmax(np.asarray(scores, "float32"), axis=-1) == labels).mean()
+    assert float(accuracy.result()) == pytest.approx(expected)
+    accuracy.reset_state()
+    accuracy.update_state(labels, tf.zeros_like(scores))
+    assert float(accuracy.result()) == pytest.approx((labels == 0).mean())
+
+
 def test_pooler_rests_where_nothing_trains_it(config):
-    model = kb.BertPretrainer(kb.BertEncoder(config), None)
-    assert "pooler/dense/kernel" not in {weight.path for weight in model.trainable_weights}
+    """Also where another pretrainer of the same encoder trains it."""
+    encoder = kb.BertEncoder(config)
+    trained = [kb.BertPretrainer(encoder, kind) for kind in ("next_sentence", None)]
+    trained = [{weight.path for weight in model.trainable_weights} for model in trained]
+    pooler = {"pooler/dense/kernel", "pooler/dense/bias"}
+    assert trained[0] - trained[1] == {"next_sentence/kernel", "next_sentence/bias", *pooler}
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_logits_are_float32(policy, config):
+    encoder = kb.BertEncoder(config, dtype=policy)
+    model = kb.BertPretrainer(encoder, dtype=policy)
+    x, _, _ = batch("next_sentence")
+    outputs = model(x)
+    assert {value.dtype for value in outputs.values()} == {tf.float32}
+    # They are not rounded ones: of 101 x 12 there would be many equal ones.
+    logits = np.asarray(outputs["masked_lm"])
+    assert (np.asarray(tf.cast(logits, tf.bfloat16), "float32") != logits).mean() > 0.9
+    exact = kb.BertPretrainer(kb.BertEncoder(config, dtype="float32"), dtype="float32")
+    exact.set_weights(model.get_weights())
+    np.testing.assert_allclose(logits, exact(x)["masked_lm"], atol=0.02)
+
+
+def test_gradients_of_a_head_in_bfloat16_are_near_the_exact_ones():
+    """And float32, as the variables are, although computed from rounded numbers."""
+    generator = np.random.default_rng(3)
+    states, table = generator.normal(size=[5, 7]), tf.constant(generator.normal(size=[11, 7]))
+    table = tf.cast(table, tf.float32)
+    found = []
+    for dtype in (tf.float32, tf.bfloat16):
+        x = tf.cast(states, dtype)
+        with tf.GradientTape() as tape:
+            tape.watch([x, table])
+            logits = product_with_rows(x, table)
+            loss = tf.reduce_sum(tf.sin(logits))
+        gradients = tape.gradient(loss, [x, table])
+        assert [logits.dtype, gradients[0].dtype, gradients[1].dtype] == [
+            tf.float32,
+            dtype,
+            tf.float32,
+        ]
+        found.append([np.asarray(gradient, "float32") for gradient in gradients])
+    for exact, rounded in zip(*found, strict=True):
+        np.testing.assert_allclose(rounded, exact, atol=0.05 * np.abs(exact).max())
+
+
+def test_without_a_weight_every_log_is_finite(config):
     model = kb.BertPretrainer(kb.BertEncoder(config))
-    assert "pooler/dense/kernel" in {weight.path for weight in model.trainable_weights}
+    model.compile(kb.AdamW(1e-2), run_eagerly=True, **model.objective())
+    x, y, weights = batch("next_sentence")
+    weights = {name: np.zeros_like(weight) for name, weight in weights.items()}
+    before = model.get_weights()
+    logs = model.train_on_batch(x, y, weights, return_dict=True)
+    assert all(np.isfinite(value) for value in logs.values())
+    assert logs["loss"] == logs["masked_lm_accuracy"] == 0.0
+    for weight, value in zip(model.trainable_weights, model.get_weights(), strict=False):
+        assert np.isfinite(value).all(), weight.path
+    changed = [
+        not np.allclose(a, b, rtol=1e-3) for a, b in zip(before, model.get_weights(), strict=True)
+    ]
+    assert not any(changed)  # but for the decay
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -31,6 +32,32 @@ def test_new_positions_repeat_the_old_and_new_pieces_are_drawn(config):
     np.testing.assert_array_equal(new, old[np.arange(50) % 23])
     drawn = np.array(larger.embeddings.token.embeddings)[101:]
     assert 0.01 < drawn.std() < 0.03 and np.unique(drawn).size == drawn.size
+
+
+def test_a_resized_model_is_one_of_the_same_kind(config):
+    """Its sequences, precision, dropout, and what the user set are as they were."""
+    encoder = kb.BertEncoder(config, dtype="mixed_bfloat16", name="mine")
+    encoder.recompute = True
+    encoder.blocks[0].trainable = False
+    model = kb.BertPretrainer(encoder, "sentence_order", dtype="mixed_bfloat16", num_sequences=3)
+    states = [variable for variable in model.variables if "seed" in variable.path]
+    for i, state in enumerate(states):
+        state.assign([i, 7 * i + 1])
+    larger = kb.resize(model, vocabulary_size=107)
+    assert (larger.sentence_objective, larger.num_sequences) == ("sentence_order", 3)
+    assert larger.encoder.name == "mine" and larger.encoder.recompute
+    ours, theirs = model(inputs()), larger(inputs())
+    assert theirs["sentence_order"].shape == (2, 3, 2)
+    np.testing.assert_allclose(theirs["masked_lm"][..., :101], ours["masked_lm"], atol=1e-6)
+    trained = [{weight.path for weight in m.trainable_weights} for m in (model, larger)]
+    assert trained[0] == trained[1] and not any("layer_0" in path for path in trained[0])
+    again = {v.path: v.numpy().tolist() for v in larger.variables if "seed" in v.path}
+    assert again == {state.path: state.numpy().tolist() for state in states} and len(again) == 5
+
+
+def test_what_is_no_bert_is_refused():
+    with pytest.raises(ValueError, match="must be a BertEncoder, a BertPretrainer or a task"):
+        kb.resize(keras.Sequential([keras.layers.Dense(3)]), vocabulary_size=107)
 
 
 @pytest.mark.parametrize("change", [{"max_sequence_length": 22}, {"vocabulary_size": 96}])

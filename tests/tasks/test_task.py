@@ -1,6 +1,7 @@
 """What holds for every task; a new one is a row of the table."""
 
 import dataclasses
+import itertools
 import logging
 
 import keras
@@ -9,6 +10,8 @@ import pytest
 import tensorflow as tf
 
 import keras_bert as kb
+from keras_bert.layers import transformer
+from keras_bert.layers.rows import take_rows
 from keras_bert.tasks.task import label_index, labels_of
 
 PAIRS = [("the fine film", "no"), ("a quick brown fox", "yes"), ("over the lazy dog", "yes")]
@@ -94,6 +97,93 @@ def close(some, others):
             assert a == (b if isinstance(b, str) else pytest.approx(b, abs=1e-5))
 
 
+def equal_matrices(model):
+    """Pairs of paths of matrices of one shape that are equal."""
+    matrices = [(w.path, w.numpy()) for w in model.weights if len(w.shape) > 1]
+    pairs = itertools.combinations(matrices, 2)
+    return [(a, b) for (a, x), (b, y) in pairs if x.shape == y.shape and np.array_equal(x, y)]
+
+
+def trained(model):
+    return [weight.path for weight in model.trainable_weights]
+
+
+@pytest.fixture
+def in_bfloat16():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_fresh_matrices_are_independent_draws(name, tokenizer, config):
+    task, again = (make(name, tokenizer, config)[0] for _ in range(2))
+    assert equal_matrices(task) == []
+    for one, same in zip(task.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, same)
+    assert all(np.std(matrix) > 0.01 for matrix in task.get_weights() if matrix.ndim > 1)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_resized_task_answers_the_same(name, tokenizer, config):
+    task, examples = make(name, tokenizer, config)
+    larger = kb.resize(task, max_sequence_length=40, vocabulary_size=107)
+    assert type(larger) is type(task) and larger.encoder.config.vocabulary_size == 107
+    close(larger(examples), task(examples))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_in_bfloat16_outputs_are_float32(name, tokenizer, config, in_bfloat16):
+    task, examples = make(name, tokenizer, config)
+    assert task.encoder.output["sequence_output"].dtype == "bfloat16"
+    assert {output.dtype for output in task.output.values()} == {"float32"}
+    assert len(task(examples)) == len(examples)
+
+
+def test_tasks_of_one_encoder_leave_it_and_each_other_alone(tokenizer, config):
+    """In any order of making and compiling; what the user freezes is frozen for all."""
+    kinds = ("one label", "tags", "answers", "blanks", "vectors")
+    alone = {kind: trained(make(kind, tokenizer, config)[0]) for kind in kinds}
+    for order in (kinds, kinds[::-1]):
+        encoder = kb.BertEncoder(dataclasses.replace(config, num_layers=1))
+        tasks = {kind: TASKS[kind][0](encoder, kb.Packer(tokenizer, 13)) for kind in order}
+        pretrainer = kb.BertPretrainer(encoder)
+        for kind, task in tasks.items():
+            task.compile("sgd", jit_compile=kind == "tags", **task.objective())
+        assert {kind: trained(task) for kind, task in tasks.items()} == alone
+        assert {"pooler/dense/kernel", "next_sentence/kernel"} <= set(trained(pretrainer))
+        assert all(weight.trainable for weight in encoder.weights)
+        assert [task.skip_padding for task in tasks.values()] == [k != "tags" for k in tasks]
+    encoder.trainable = False
+    assert [trained(tasks[kind]) for kind in ("one label", "tags", "answers", "vectors")] == [
+        *[["classifier/kernel", "classifier/bias"]] * 2,
+        ["span/kernel", "span/bias"],
+        [],
+    ]
+
+
+def test_padding_is_skipped_in_the_step_of_the_task_that_says_so(tokenizer, config, monkeypatch):
+    skipped = []
+
+    def noticing(x, places):
+        skipped.append(places is not None)
+        return take_rows(x, places)
+
+    monkeypatch.setattr(transformer, "take_rows", noticing)
+    task, examples = make("tags", tokenizer, config)
+    batch = next(iter(task.dataset(examples, 2)))
+    for skips in (True, False, True):
+        task.compile("sgd", run_eagerly=True, **task.objective())
+        task.skip_padding = skips
+        skipped.clear()
+        task.train_on_batch(*batch)
+        assert set(skipped) == {skips}
+        skipped.clear()
+        task.encoder(batch[0], training=True)
+        task.test_on_batch(*batch)
+        assert set(skipped) == {False}
+
+
 @pytest.mark.parametrize("name", [name for name in TASKS if name not in ("vectors", "blanks")])
 def test_new_heads_spread_as_in_transformers(name, tokenizer, config):
     task, _ = make(name, tokenizer, config)
@@ -143,9 +233,10 @@ def test_padding_that_is_skipped_changes_no_update(name, tokenizer, config):
     updates = []
     for skip_padding in (True, False):
         task, examples = make(name, tokenizer, config, num_layers=2)
-        task.compile(keras.optimizers.SGD(1.0), run_eagerly=True, **task.objective())
-        assert task.encoder.skip_padding
-        task.encoder.skip_padding = skip_padding
+        # By so much that the updates are not of the size of the weights' own rounding.
+        task.compile(keras.optimizers.SGD(100.0), run_eagerly=True, **task.objective())
+        assert task.skip_padding
+        task.skip_padding = skip_padding
         before = task.get_weights()
         task.fit(task.dataset(examples, 3), verbose=0)
         updates.append([b - a for a, b in zip(before, task.get_weights(), strict=True)])
@@ -157,7 +248,7 @@ def test_padding_that_is_skipped_changes_no_update(name, tokenizer, config):
 
 def test_under_xla_shapes_do_not_depend_on_values(classifier):
     classifier.compile(keras.optimizers.SGD(0.1), jit_compile=True, **classifier.objective())
-    assert not classifier.encoder.skip_padding
+    assert not classifier.skip_padding
 
 
 @pytest.fixture(scope="module")

@@ -189,6 +189,54 @@ def test_variables_without_a_gradient_stay_in_micro_batches():
     assert same == {"tokens/kernel", "tokens/bias"}
 
 
+class Idle(Functional):
+    """Only the tokens have a loss."""
+
+    @property
+    def idle_layers(self):
+        return (self.get_layer("row"),)
+
+
+def test_idle_layers_are_not_trained_whatever_else_they_belong_to():
+    model = Idle()
+    other = Trainable(model.input, {"row": model.get_layer("row").output})
+    trained = [[v.path for v in m.trainable_variables] for m in (model, other)]
+    assert trained[0] == ["table/embeddings", "tokens/kernel", "tokens/bias"]
+    assert trained[1] == ["table/embeddings", "row/kernel", "row/bias"]
+    assert model.get_layer("row").trainable
+    assert [v.path for v in model.non_trainable_weights] == ["row/kernel", "row/bias"]
+    assert len(model.trainable_variables) + len(model.non_trainable_variables) == len(
+        model.variables
+    )
+    # Not by Keras' own decay of weights either, which takes what has no gradient.
+    x, y, _ = data()
+    for optimizer in (AdamW(0.1, 0.5), keras.optimizers.AdamW(0.1, weight_decay=0.5)):
+        model.compile(optimizer, {"tokens": losses()["tokens"]}, run_eagerly=True)
+        before = model.get_layer("row").get_weights()
+        model.train_on_batch(x, {"tokens": y["tokens"]})
+        for old, new in zip(before, model.get_layer("row").get_weights(), strict=True):
+            np.testing.assert_array_equal(old, new)
+    model.get_layer("table").trainable = False
+    assert [v.path for v in model.trainable_variables] == ["tokens/kernel", "tokens/bias"]
+    model.trainable = False
+    assert not model.trainable_variables and len(model.non_trainable_weights) == 5
+
+
+def test_within_another_model_it_trains_with_dropout():
+    class Around(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.inside = Functional(dropout=0.5)
+
+        def call(self, inputs):
+            return self.inside(inputs, training=None)
+
+    model, (x, _, _) = Around(), data()
+    once, again = (model(x, training=True)["tokens"] for _ in range(2))
+    assert not np.array_equal(once, again)
+    np.testing.assert_array_equal(model(x)["tokens"], model(x)["tokens"])
+
+
 def single(inputs=2, **arguments):
     x = keras.Input((inputs,))
     model = Trainable(x, keras.layers.Dense(1, kernel_initializer="ones", **arguments)(x))
