@@ -4,8 +4,9 @@ from keras_bert import environment  # noqa: F401, first: TensorFlow reads it whe
 from keras_bert.checkpoints.directory import Checkpoint, load, save
 from keras_bert.checkpoints.google import write as save_google
 from keras_bert.config import BertConfig
-from keras_bert.data.corpus import TextCorpus, TokenCorpus, write_token_corpus
+from keras_bert.data.corpus import TextCorpus
 from keras_bert.data.pretraining import PretrainingRows, pretraining_dataset
+from keras_bert.data.token_corpus import TokenCorpus, write_token_corpus
 from keras_bert.data.word_vectors import fit_word_vectors, read_word_vectors
 from keras_bert.models.encoder import BertEncoder
 from keras_bert.models.pretrainer import BertPretrainer, num_training_flops

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from keras_bert.data.corpus import Sentences, Stream, TextCorpus, TokenCorpus, stream_key
+from keras_bert.data.corpus import Sentences, Stream, TextCorpus, stream_key
+from keras_bert.data.token_corpus import TokenCorpus
 from keras_bert.text.masking import Masker
 from keras_bert.text.packing import Packer, orbit
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
+import io
 import os
 import pathlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+
+from keras_bert.data.compression import FAULTS, damaged, opened
 
 
 def read_word_vectors(
@@ -19,7 +21,7 @@ def read_word_vectors(
     which has a first line with the number of words and their width.
 
     Args:
-        path: path of the text file, plain or `.gz`.
+        path: path of the text file, plain or compressed.
         vocabulary: sequence of str, the pieces; one that continues a word ("##s") has no vector.
 
     Returns:
@@ -97,12 +99,19 @@ def fit_word_vectors(
 
 def _lines(path: pathlib.Path) -> Iterator[tuple[int, str, list[str]]]:
     """Number, first field and other fields of every line that is not empty."""
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8", newline="\n") as file:
-        for number, line in enumerate(file, 1):
-            fields = line.rstrip("\r\n ").split(" ")
-            if fields[0]:
-                yield number, fields[0], fields[1:]
+    with io.TextIOWrapper(opened(path), encoding="utf-8", newline="\n") as file:
+        try:
+            for number, line in enumerate(file, 1):
+                fields = line.rstrip("\r\n ").split(" ")
+                if fields[0]:
+                    yield number, fields[0], fields[1:]
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{path} must be UTF-8, but is not ({error}): word2vec's binary form cannot be "
+                "read, write the text form."
+            ) from error
+        except FAULTS as error:
+            raise damaged(path, error) from error
 
 
 def _parse(values: list[str], path: pathlib.Path, number: int) -> np.ndarray:

@@ -1,16 +1,18 @@
-"""TextCorpus and TokenCorpus: what is refused, what is a sentence, and the order of blocks."""
+"""TextCorpus: what is refused, what is a sentence, and the order of blocks."""
 
+import bz2
 import gzip
 import json
+import lzma
 import re
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-import keras_bert as kb
 from keras_bert.data import corpus as corpus_lib
-from keras_bert.data.corpus import TextCorpus, TokenCorpus, write_token_corpus
+from keras_bert.data.corpus import TextCorpus
+from keras_bert.data.documents import MAX_LINE_BYTES
 
 
 def write(folder, **files):
@@ -134,14 +136,14 @@ def test_marks_and_nuls_are_counted(tmp_path):
     assert "2 NUL characters" in corpus.summary()
 
 
-LONG = b"x" * (corpus_lib.MAX_LINE_BYTES + 1)
+LONG = b"x" * (MAX_LINE_BYTES + 1)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"fine\nM\xfcnchen\n", r"a\.txt:2 is not: byte 0xfc at offset 6.*iconv"),
-        (b"\xff\xfea\0", r"a\.txt:1 is not: byte 0xff at offset 0"),
+        (b"fine\nM\xfcnchen\n", r"a\.txt:2 is not: byte 0xfc at offset 6.*iconv -f cp1252"),
+        (b"\xff\xfea\0", r"a\.txt:1 is not: byte 0xff at offset 0.*iconv -f utf-16"),
         (b"cut \xe4\xb8", r"a\.txt:1 is not: byte 0xe4 at offset 4"),
         (b"one\n" * 400_000 + b"M\xfcnchen", r"a\.txt:400001 is not: .* at offset 1600001"),
         (b"one\n" + LONG + b"\n", r"a\.txt:2 is\..*Break the text into lines"),
@@ -170,7 +172,7 @@ def test_lines_up_to_the_limit_are_read(tmp_path):
     [
         ("{}/*.nothing", "matches none"),
         ("{}/a.txt,{}/b.txt", r"b\.txt' matches none"),
-        (" ", "' '"),
+        (" ", "' ' must name"),
     ],
 )
 def test_patterns_must_match(tmp_path, pattern, message):
@@ -231,110 +233,87 @@ def test_fewest_documents_of_a_worker(tmp_path):
     assert [corpus.min_documents(n) for n in (1, 2, 3, 4)] == [7, 2, 1, 1]
 
 
-@pytest.fixture
-def tokens(many, tokenizer, tmp_path):
-    write_token_corpus(many, tokenizer, tmp_path / "tokens", num_shards=3)
-    return tmp_path / "tokens"
+STORIES = ["One. Two\nthree.\n\nFour", "Five. Six"]
 
 
-def read_all(corpus, tokenizer, **order):
-    ids, documents = [], []
-    for block in corpus.blocks(**order).batch(2):
-        sentences = corpus.read(block, tokenizer)
-        ids += sentences.ids.to_list()
-        documents += sentences.documents.numpy().tolist()
-    return ids, documents
+def lines_of_json(texts):
+    return "".join(json.dumps({"url": "x", "text": text}) + "\n" for text in texts)
 
 
-def test_a_token_corpus_gives_what_the_text_gives(many, tokenizer, tokens):
-    corpus = TokenCorpus(tokens)
-    expected = read_all(many, tokenizer, shuffle=False)
-    assert read_all(corpus, tokenizer, shuffle=False) == expected
-    shuffled = read_all(corpus, tokenizer, seed=1)
-    assert shuffled != expected and sorted(shuffled[0]) == sorted(expected[0])
-    assert (corpus.num_files, corpus.num_documents) == (3, 11)
-    assert corpus.num_tokens == sum(map(len, expected[0]))
-    assert [path.name for path in sorted(tokens.iterdir())] == [
-        *("manifest.json", *(f"shard-0000{i}.tfrecord" for i in range(3)))
-    ]
-
-
-def test_blocks_of_a_batch_are_numbered(many, tokenizer, tokens):
-    for corpus in (many, TokenCorpus(tokens)):
-        sentences = corpus.read(next(iter(corpus.blocks().batch(5))), tokenizer)
-        assert np.unique(sentences.blocks).tolist() == [0, 1, 2, 3, 4]
-        assert (np.diff(sentences.blocks) >= 0).all()
-
-
-def test_a_token_corpus_is_never_written_over(many, tokenizer, tokens):
-    with pytest.raises(ValueError, match="tokens exists"):
-        write_token_corpus(many, tokenizer, tokens)
-    with pytest.raises(ValueError, match="num_shards must be at least 1"):
-        write_token_corpus(many, tokenizer, tokens / "new", 0)
-
-
-def test_an_interrupted_write_leaves_nothing(many, vocabulary, tmp_path, monkeypatch):
-    def fail(*_):
-        raise OSError("disk full")
-
-    monkeypatch.setattr(corpus_lib._ShardWriter, "record", fail)
-    with pytest.raises(OSError, match="disk full"):
-        write_token_corpus(many, kb.Tokenizer(vocabulary), tmp_path / "tokens")
-    assert not [path for path in tmp_path.iterdir() if "tokens" in path.name]
-
-
-def remove_shard(folder):
-    (folder / "shard-00001.tfrecord").unlink()
-
-
-def shorten_shard(folder):
-    path = folder / "shard-00001.tfrecord"
-    path.write_bytes(path.read_bytes()[:-1])
-
-
-def flip_a_bit(folder):
-    path = folder / "shard-00002.tfrecord"
-    data = bytearray(path.read_bytes())
-    data[50] ^= 1
-    path.write_bytes(data)
-
-
-def remove_manifest(folder):
-    (folder / "manifest.json").unlink()
-
-
-def spoil_manifest(folder):
-    (folder / "manifest.json").write_text("{")
-
-
-def change_format(folder):
-    manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps({**manifest, "format": "other"}))
+ARTICLES = "".join(
+    f'<doc id="{i}" url="x" title="y">\n{text}\n\n</doc>\n' for i, text in enumerate(STORIES)
+)
+FOUND = [("One.", 0), ("Two", 0), ("three.", 0), ("Four", 0), ("Five.", 1), ("Six", 1)]
 
 
 @pytest.mark.parametrize(
-    ("damage", "message"),
+    ("name", "content"),
     [
-        (remove_shard, r"shard-00001\.tfrecord does not"),
-        (shorten_shard, r"shard-00001\.tfrecord must have the manifest's \d+ bytes"),
-        (flip_a_bit, r"shard-00002\.tfrecord must have the manifest's SHA-256"),
-        (remove_manifest, "must hold manifest.json"),
-        (spoil_manifest, "must be JSON"),
-        (change_format, "'other'"),
+        ("c4.jsonl", lines_of_json(STORIES).encode()),
+        ("c4.json.gz", gzip.compress(lines_of_json(STORIES).encode())),
+        # Blank lines and empty texts are no documents.
+        ("c4.ndjson.xz", lzma.compress(lines_of_json(["", *STORIES, " "]).encode() + b"\n")),
+        ("anything", lines_of_json(STORIES).encode()),
+        ("wiki_00", ARTICLES.encode()),
+        ("wiki_00.bz2", bz2.compress(ARTICLES.encode())),
     ],
 )
-def test_a_damaged_token_corpus_is_refused(tokens, damage, message):
-    damage(tokens)
+@pytest.mark.parametrize("documents", ["files", "blank_lines"])
+def test_objects_and_articles_are_documents(tmp_path, name, content, documents):
+    (tmp_path / name).write_bytes(content)
+    corpus = TextCorpus(str(tmp_path), documents)
+    assert sentences_of(corpus) == FOUND
+    assert corpus.num_documents == 2
+    assert sorted(sentences_of(corpus, shuffle=True)) == sorted(FOUND)
+
+
+def test_compressed_text_is_read_beside_plain_text_and_objects(tmp_path):
+    write(tmp_path, a="\ufeffOne\ntwo.\n\nThree.\n")
+    (tmp_path / "b.txt").write_bytes(bz2.compress(b"Four.\nfive\n"))
+    whole = [("One two.", 0), ("Three.", 0), ("Four.", 1 << 32), ("five", 1 << 32)]
+    joined = [*whole[:2], ("Four. five", 1 << 32)]
+    assert sentences_of(TextCorpus(f"{tmp_path}/*.txt")) == joined
+    (tmp_path / "c.jsonl").write_text(lines_of_json(STORIES))
+    corpus = TextCorpus(f"{tmp_path}/[ac].*", "blank_lines")
+    documents = [document for _, document in sentences_of(corpus)]
+    assert documents == [0, 0, 1, *([1 << 32] * 4), (1 << 32) + 1, (1 << 32) + 1]
+    assert corpus.num_documents == 4
+
+
+def test_blocks_of_objects_are_bounded_and_repeat(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpus_lib, "BLOCK_BYTES", 200)
+    for name in "ab":
+        texts = [f"File {name} text {i}.\nIt is short." for i in range(40)]
+        (tmp_path / f"{name}.jsonl").write_text(lines_of_json(texts))
+    corpus = TextCorpus(tmp_path)
+    one = sentences_of(corpus, shuffle=True, seed=3, epoch=1)
+    assert one == sentences_of(corpus, shuffle=True, seed=3, epoch=1)
+    assert one != sentences_of(corpus, shuffle=True, seed=3, epoch=2)
+    assert sorted(one) == sorted(sentences_of(corpus)) and len(one) == 160
+    assert len({document for _, document in one}) == corpus.num_documents == 80
+    assert max(len(block["text"].numpy()) for block in corpus.blocks()) < 250
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.jsonl", '{"text": "a"}\n{"content": "b", "url": "c"}\n',
+         r"a\.jsonl:2: .*under 'text', but this one has content, url: rename .*jq"),
+        ("a.jsonl", '{"text": null}\n', r"a\.jsonl:1: .*has None"),
+        ("a.jsonl", '{"text": "a"}\nprose\n', r"a\.jsonl:2: a line must be a JSON object"),
+        ("a.json", '[{"text": "a"}]', r"a\.json:1: a JSON object .*is '\[.*"),
+        ("a.json", '{\n"text": "a"}', r"a\.json:1: a line must be a JSON object.*jq -c"),
+        # What the first line is, all are.
+        ("a.txt", '{"text": "a"}\nprose\n', r"a\.txt:2: a line must be a JSON object"),
+        ("a.csv", "text,label\na,b\n", r"a\.csv is a table, by its name: leave it out"),
+        ("a.tsv.gz", "a\tb\n", r"a\.tsv\.gz is a table"),
+        ("a.xml", "<mediawiki>\n", r"a\.xml is XML: .*WikiExtractor"),
+        ("a.html", "<!DOCTYPE html>\n", r"a\.html must hold text, but is a web page"),
+        ("a.txt", b"PK\x03\x04" + bytes(600), r"a\.txt must .* is a ZIP archive: unzip"),
+    ],
+)  # fmt: skip
+def test_what_is_no_prose_is_refused(tmp_path, name, content, message):
+    data = content if isinstance(content, bytes) else content.encode()
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
     with pytest.raises(ValueError, match=message):
-        TokenCorpus(tokens)
-
-
-def test_another_tokenizer_is_refused(tokens, tokenizer, vocabulary):
-    corpus = TokenCorpus(tokens)
-    blocks = next(iter(corpus.blocks().batch(1)))
-    for other in (
-        kb.Tokenizer(vocabulary[:-2] + vocabulary[-1:] + vocabulary[-2:-1]),
-        kb.Tokenizer(vocabulary, lowercase=False),
-    ):
-        with pytest.raises(ValueError, match="manifest.json, but its"):
-            corpus.read(blocks, other)
+        TextCorpus(str(tmp_path / name))

@@ -7,8 +7,9 @@ import tensorflow as tf
 import keras_bert as kb
 from keras_bert.data import corpus as corpus_lib
 from keras_bert.data import pretraining
-from keras_bert.data.corpus import TextCorpus, TokenCorpus, write_token_corpus
+from keras_bert.data.corpus import TextCorpus
 from keras_bert.data.pretraining import PretrainingRows, pretraining_dataset
+from keras_bert.data.token_corpus import TokenCorpus, write_token_corpus
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 # Every word stands for itself, so that a token tells its document and its place.

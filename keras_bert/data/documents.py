@@ -1,0 +1,296 @@
+"""Files of documents: scanned and checked, and read as lines whatever they are written as."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+from absl import logging
+
+from keras_bert.data.compression import FAULTS, compression_of, damaged, opened, plain_name
+
+DOCUMENTS = ("files", "blank_lines")
+MAX_LINE_BYTES = 1 << 20
+# The key of the text in a JSON object.
+TEXT_KEY = "text"
+
+_HEAD_BYTES = 1 << 16
+_MARK = b"\xef\xbb\xbf"
+_JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
+_OTHER_SUFFIXES = {
+    ".csv": "a table",
+    ".tsv": "a table",
+    ".conll": "a table",
+    ".conllu": "a table",
+    ".md5": "no text",
+    ".sha256": "no text",
+}
+# WikiExtractor's files: an element around each article, with its attributes.
+_ARTICLE, _ARTICLE_END = re.compile(r"<doc( [^>]*)?>\s*"), "</doc>"
+
+
+@dataclasses.dataclass(frozen=True)
+class TextFile:
+    """What the scan found in one file.
+
+    Args:
+        path: path of the file.
+        form: "text", "json" (an object on every line) or "articles" (WikiExtractor's).
+        compression: how it is compressed, "" if it is not.
+        num_lines, num_bytes: of the text in it.
+        num_documents: documents that are not empty.
+        num_nuls: NUL characters.
+        has_bom: whether it begins with a byte order mark.
+    """
+
+    path: str
+    form: str
+    compression: str
+    num_lines: int
+    num_bytes: int
+    num_documents: int
+    num_nuls: int
+    has_bom: bool
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether TensorFlow reads its lines as they are."""
+        return self.form == "text" and self.compression in ("", "gzip")
+
+
+def scan(path: str, documents: str) -> TextFile:
+    """Reads a file once and checks it.
+
+    Args:
+        path: path of the file, plain or compressed.
+        documents: one of `DOCUMENTS`, of a text; in the other forms each object, or each article,
+            is a document.
+
+    Raises:
+        ValueError: it is no text, or is damaged; it is a table, a web page or XML; it holds invalid
+            UTF-8, a line longer than 1 MiB or a carriage return inside a line; a line of JSON is no
+            object with a text under `TEXT_KEY`.
+    """
+    with open(path, "rb") as file:
+        compression = compression_of(file.read(16))
+    with opened(path) as file:
+        try:
+            head = file.read(_HEAD_BYTES)
+        except FAULTS as error:
+            raise damaged(path, error) from error
+    form = _form_of(path, head)
+    lines = size = texts = nuls = 0
+    after_blank = True
+    for rows, num_bytes, num_nuls in _counted(path, form):
+        lines, size, nuls = lines + len(rows), size + num_bytes, nuls + num_nuls
+        for row in rows:
+            blank = not row or row.isspace()
+            texts += after_blank and not blank
+            after_blank = blank
+    if form == "text" and documents == "files":
+        texts = min(texts, 1)
+    return TextFile(path, form, compression, lines, size, texts, nuls, head.startswith(_MARK))
+
+
+def line_blocks(file: TextFile, documents: str, block_bytes: int) -> Iterator[np.ndarray]:
+    """The lines of a file that TensorFlow does not read, in blocks.
+
+    Whatever its form, a line is a paragraph, and an empty line ends a document.
+
+    Args:
+        file: what the scan found.
+        documents: as of `scan`.
+        block_bytes: about so many bytes are a block.
+
+    Yields:
+        Arrays of bytes [lines].
+    """
+    lines = _lines_of(file.path, file.form)
+    if file.form == "text" and documents == "files":
+        lines = _paragraphs(lines, block_bytes)
+    block, size = [], 0
+    for line in lines:
+        block.append(line.encode("utf-8"))
+        size += len(block[-1]) + 1
+        if size >= block_bytes:
+            yield np.array(block, object)
+            block, size = [], 0
+    if block:
+        yield np.array(block, object)
+
+
+def _form_of(path: str, head: bytes) -> str:
+    """What a file with this name and beginning is; refuses what must not be learned as prose."""
+    suffix = os.path.splitext(plain_name(path))[1].lower()
+    start = head.removeprefix(_MARK).lstrip()
+    if suffix in _OTHER_SUFFIXES:
+        raise ValueError(
+            f"A corpus must be text, but {path} is {_OTHER_SUFFIXES[suffix]}, by its name: leave "
+            "it out of the pattern, or write its texts to a text file, or as JSON lines such as "
+            f'{{"{TEXT_KEY}": "..."}}.'
+        )
+    if start.startswith((b"<?xml", b"<mediawiki")):
+        raise ValueError(
+            f"A corpus must be text, but {path} is XML: write its texts to a text file, those of "
+            "Wikipedia with WikiExtractor, whose files can be read."
+        )
+    if _ARTICLE.match(start[:_HEAD_BYTES].split(b"\n", 1)[0].decode("utf-8", "replace")):
+        return "articles"
+    if suffix in _JSON_SUFFIXES or (start.startswith(b"{") and _is_object(start.split(b"\n")[0])):
+        return "json"
+    return "text"
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _counted(path: str, form: str) -> Iterator[tuple[list[str], int, int]]:
+    """Lines of a file in parts, how many bytes these have, and how many NULs."""
+    if form == "text":
+        lines = 0
+        for chunk, rows in _chunks(path):
+            lines += len(rows)
+            yield rows, len(chunk), chunk.count(0)
+        return
+    for line in _lines_of(path, form):
+        size = len(line.encode("utf-8")) + 1
+        if size > MAX_LINE_BYTES:
+            raise ValueError(
+                f"A line must not be longer than {MAX_LINE_BYTES} bytes, but in {path} the one "
+                f"that begins with {line[:50]!r} is. Break the text into lines, at paragraphs."
+            )
+        yield [line], size, line.count("\0")
+
+
+def _lines_of(path: str, form: str) -> Iterator[str]:
+    """Lines of a file; of JSON and articles paragraphs, and an empty line after each document."""
+    rows = (row for _, rows in _chunks(path, form) for row in rows)
+    rows = (row.removesuffix("\r") for row in rows)
+    if form == "json":
+        return _of_objects(path, rows)
+    return _of_articles(rows) if form == "articles" else rows
+
+
+def _chunks(path: str, form: str = "text") -> Iterator[tuple[bytes, list[str]]]:
+    """The file in chunks of whole lines, checked, each with its lines."""
+    lines = size = 0
+    with opened(path) as file:
+        for chunk in _whole_lines(file, path, form):
+            _check_lines(chunk, path, lines, form)
+            text = _decoded(chunk, path, lines, size)
+            if not size:
+                text = text.removeprefix("\ufeff")
+            rows = text.removesuffix("\n").split("\n")
+            yield chunk, rows
+            size += len(chunk)
+            lines += len(rows)
+
+
+def _of_objects(path: str, rows: Iterator[str]) -> Iterator[str]:
+    num_empty = 0
+    for number, row in enumerate(rows, 1):
+        if not row.strip():
+            continue
+        text = _text_of(row, f"{path}:{number}")
+        if text.strip():
+            yield from (line for line in re.split("\r\n|\n|\r", text) if line.strip())
+            yield ""
+        else:
+            num_empty += 1
+    if num_empty:
+        logging.info("%s: %d objects have an empty text.", path, num_empty)
+
+
+def _text_of(row: str, place: str) -> str:
+    try:
+        value: Any = json.loads(row)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"{place}: a line must be a JSON object, as the file's name or its first line says, "
+            f"but is none ({error}): write an object on every line, with `jq -c .` or "
+            "`jq -c '.[]'`."
+        ) from error
+    if not isinstance(value, dict) or not isinstance(value.get(TEXT_KEY), str):
+        there = f"has {', '.join(value)}" if isinstance(value, dict) else f"is {row!r:.100}"
+        if isinstance(value, dict) and TEXT_KEY in value:
+            there = f"has {value[TEXT_KEY]!r:.100}"
+        raise ValueError(
+            f"{place}: a JSON object of a corpus must have its text under {TEXT_KEY!r}, but this "
+            f"one {there:.300}: rename the key, for example with "
+            f"`jq -c '{{{TEXT_KEY}: .content}}'`."
+        )
+    # Half a surrogate pair is no text.
+    return value[TEXT_KEY].encode("utf-8", "replace").decode("utf-8")
+
+
+def _of_articles(rows: Iterator[str]) -> Iterator[str]:
+    for row in rows:
+        if row.strip() == _ARTICLE_END:
+            yield ""
+        elif row.strip() and not _ARTICLE.fullmatch(row):
+            yield row
+
+
+def _paragraphs(rows: Iterator[str], block_bytes: int) -> Iterator[str]:
+    """Lines of paragraphs joined, as long ones as a block at most."""
+    joined, size = [], 0
+    for row in rows:
+        blank = not row or row.isspace()
+        if not blank:
+            joined.append(row)
+            size += len(row) + 1
+        if joined and (blank or size >= block_bytes):
+            yield " ".join(joined)
+            joined, size = [], 0
+    if joined:
+        yield " ".join(joined)
+
+
+def _whole_lines(file: BinaryIO, path: str, form: str) -> Iterator[bytes]:
+    """The file in chunks of whole lines."""
+    # At most one byte too many, so that a file without line feeds is not read as a whole; a JSON
+    # object is one line, however long its text.
+    rest = MAX_LINE_BYTES + 1 if form == "text" else -1
+    try:
+        while chunk := file.read(MAX_LINE_BYTES):
+            yield chunk + file.readline(rest)
+    except FAULTS as error:
+        raise damaged(path, error) from error
+
+
+def _decoded(chunk: bytes, path: str, lines: int, size: int) -> str:
+    try:
+        return chunk.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = lines + chunk.count(b"\n", 0, error.start) + 1
+        encoding = "utf-16" if chunk.startswith((b"\xff\xfe", b"\xfe\xff")) else "cp1252"
+        raise ValueError(
+            f"Text must be UTF-8, but {path}:{line} is not: byte {chunk[error.start]:#04x} at "
+            f"offset {size + error.start}. Convert the file from the encoding that it has, for "
+            f"example with `iconv -f {encoding} -t utf-8`."
+        ) from error
+
+
+def _check_lines(chunk: bytes, path: str, lines: int, form: str) -> None:
+    if chunk.count(b"\r") != chunk.count(b"\r\n"):
+        line = lines + chunk.count(b"\n", 0, re.search(rb"\r(?!\n)", chunk).start()) + 1
+        raise ValueError(
+            f"Lines must end in a line feed, but {path}:{line} holds a carriage return inside a "
+            "line. Convert the file, for example with `tr '\\r' '\\n'`."
+        )
+    if len(chunk) > MAX_LINE_BYTES and form == "text":
+        for number, line in enumerate(chunk.split(b"\n"), lines + 1):
+            if len(line) > MAX_LINE_BYTES:
+                raise ValueError(
+                    f"A line must not be longer than {MAX_LINE_BYTES} bytes, but {path}:{number} "
+                    "is. Break the text into lines, at paragraphs or sentences."
+                )
