@@ -25,7 +25,7 @@ _MOVABLE = (
 _SPACES = r"\t\n\r\p{Z}"
 _PUNCTUATION = r"!-/:-@\[-`{-~\p{P}"
 # The blocks of `_is_chinese_char` in google-research/bert.
-_CJK = (
+CJK = (
     r"\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}\x{F900}-\x{FAFF}\x{20000}-\x{2A6DF}"
     r"\x{2A700}-\x{2B73F}\x{2B740}-\x{2B81F}\x{2B820}-\x{2CEAF}\x{2F800}-\x{2FA1F}"
 )
@@ -107,7 +107,7 @@ def split_words(
     >>> split_words(["don't"])[0].to_list()
     [[b'don', b"'", b't']]
     """
-    alone = _PUNCTUATION + _CJK if split_cjk else _PUNCTUATION
+    alone = _PUNCTUATION + CJK if split_cjk else _PUNCTUATION
     return tf_text.regex_split_with_offsets(texts, f"[{_SPACES}]+|[{alone}]", f"[{alone}]")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,12 +9,16 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from keras_bert.text import normalization
-from keras_bert.text.vocabulary import CONTINUATION, SPECIAL_TOKENS, check_vocabulary
+from keras_bert.text.added_tokens import AddedToken, Cut, Finder
+from keras_bert.text.vocabulary import (
+    CONTINUATION,
+    SPECIAL_TOKENS,
+    check_vocabulary,
+    unused_ids,
+)
 
 # UTF-8 takes at most four bytes for a character.
 _MAX_WORD_BYTES = 4 * normalization.MAX_WORD_CHARACTERS
-# Divides special tokens from text; no text has one, since BERT drops it.
-_NUL = "\0"
 _WANTED = "Texts must be one string or strings of shape [B]"
 _REMEDY = "Flatten them, or tokenize one column at a time."
 
@@ -36,9 +39,12 @@ class Tokenizer:
         strip_accents: whether to drop accents; None: as `lowercase` says.
         split_cjk: whether every Chinese character is a word (transformers'
             `tokenize_chinese_chars`).
+        added_tokens: AddedTokens, which are one piece each wherever texts spell them. Those that
+            the vocabulary lacks get the ids after it, in order. The `SPECIAL_TOKENS` are text all
+            the same, unless `tokenize` is told otherwise.
 
     Raises:
-        ValueError: if the vocabulary is malformed.
+        ValueError: if the vocabulary is malformed, or an added token cannot be in a text.
 
     Example:
 
@@ -57,18 +63,27 @@ class Tokenizer:
         lowercase: bool = True,
         strip_accents: bool | None = None,
         split_cjk: bool = True,
+        *,
+        added_tokens: Sequence[AddedToken] = (),
     ):
-        check_vocabulary(vocabulary)
-        self.vocabulary = tuple(vocabulary)
+        known = frozenset(vocabulary)
+        new = dict.fromkeys(t.content for t in added_tokens if t.content not in known)
+        self.vocabulary = (*vocabulary, *new)
+        check_vocabulary(self.vocabulary)
         self.vocabulary_size = len(self.vocabulary)
+        self.num_word_pieces = self.vocabulary_size - len(new)
+        self.added_tokens = tuple(added_tokens)
         self.lowercase = lowercase
         self.strip_accents = lowercase if strip_accents is None else strip_accents
         self.split_cjk = split_cjk
-        self._id_of = {piece: id_ for id_, piece in enumerate(self.vocabulary)}
+        self._id_of = {piece: id_ for id_, piece in enumerate(self.vocabulary) if piece}
         self.special_ids = tuple(self._id_of[token] for token in SPECIAL_TOKENS)
         self.pad_id, self.unknown_id, self.cls_id, self.sep_id, self.mask_id = self.special_ids
 
-        continues = [piece.startswith(CONTINUATION) for piece in self.vocabulary]
+        continues = [
+            piece.startswith(CONTINUATION) and id_ < self.num_word_pieces
+            for id_, piece in enumerate(self.vocabulary)
+        ]
         lengths = [len(piece.removeprefix(CONTINUATION)) for piece in self.vocabulary]
         # On the host, whatever accelerator there is: strings live there.
         with tf.init_scope(), tf.device("CPU:0"):
@@ -76,11 +91,12 @@ class Tokenizer:
             self._continues = tf.constant(np.array(continues, bool))
             self._lengths = tf.constant(np.array(lengths, np.int32))
             self._word_pieces = self._build_word_pieces()
+            self._in_texts, self._in_normalized = self._finders()
 
     def _build_word_pieces(self) -> tf_text.FastWordpieceTokenizer:
         try:
             return tf_text.FastWordpieceTokenizer(
-                _matchable(self.vocabulary),
+                _matchable(self.vocabulary, self.num_word_pieces),
                 max_bytes_per_word=_MAX_WORD_BYTES,
                 token_out_type=tf.int32,
                 unknown_token="[UNK]",
@@ -91,6 +107,26 @@ class Tokenizer:
                 "A vocabulary must have a piece that words can be spelled with; these "
                 f"{self.vocabulary_size} pieces have none: {error}. Learn one from text."
             ) from error
+
+    def _finders(self) -> tuple[Finder | None, Finder | None]:
+        """What finds the added tokens, in texts as they came and in normalized ones."""
+        tokens = [t for t in self.added_tokens if t.content not in SPECIAL_TOKENS]
+        raw = {t.content: t for t in tokens if not t.normalized}
+        rest = [t for t in tokens if t.normalized]
+        spellings = self._normalize(tf.constant([t.content for t in rest], tf.string)).numpy()
+        normalized = {s.decode(): t for s, t in zip(spellings, rest, strict=True)}
+        if not all(map(str.strip, normalized)):
+            raise ValueError(
+                "An added token must be in normalized text, but of one of "
+                f"{[t.content for t in rest]} normalization leaves nothing: remove it."
+            )
+        apart = normalization.CJK if self.split_cjk else ""
+        return self._finder(raw), self._finder(normalized, any_space=True, apart=apart)
+
+    def _finder(self, tokens: dict[str, AddedToken], **options) -> Finder | None:
+        ids = {spelling: self._id_of[token.content] for spelling, token in tokens.items()}
+        single = [spelling for spelling, token in tokens.items() if token.single_word]
+        return Finder(ids, single, **options) if ids else None
 
     def tokenize(
         self, texts: tf.Tensor | Sequence[str] | str, special_tokens: Sequence[str] = ()
@@ -119,10 +155,8 @@ class Tokenizer:
         [5, 4]
         """
         texts, is_one = _batch(texts)
-        if special_tokens:
-            ids = self._tokenize_around(texts, special_tokens)
-        else:
-            ids, _, _ = self._cut(self._normalize(texts))
+        finder = self._with_special(special_tokens) if special_tokens else self._in_texts
+        [ids] = _around(finder, texts, lambda texts: self._pieces_of(self._normalize(texts))[:1])
         return ids[0] if is_one else ids
 
     def tokenize_with_offsets(
@@ -153,11 +187,7 @@ class Tokenizer:
         [(0, 5), (5, 6)]
         """
         texts, is_one = _batch(texts)
-        normalized = self._normalize(texts)
-        ids, starts, ends = self._cut(normalized)
-        starts, ends = normalization.original_spans(
-            texts, normalized, starts, ends, self.lowercase, self.strip_accents
-        )
+        ids, starts, ends = _around(self._in_texts, texts, self._with_offsets)
         return (ids[0], starts[0], ends[0]) if is_one else (ids, starts, ends)
 
     def tokens(self, ids: tf.RaggedTensor | tf.Tensor) -> tf.RaggedTensor | tf.Tensor:
@@ -229,6 +259,21 @@ class Tokenizer:
     def _normalize(self, texts: tf.Tensor) -> tf.Tensor:
         return normalization.normalize(texts, self.lowercase, self.strip_accents)
 
+    def _with_offsets(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, ...]:
+        """Ids of texts [B], and their starts and ends in characters, all int32."""
+        normalized = self._normalize(texts)
+        ids, starts, ends = self._pieces_of(normalized)
+        spans = normalization.original_spans(
+            texts, normalized, starts, ends, self.lowercase, self.strip_accents
+        )
+        return ids, *spans
+
+    def _pieces_of(self, normalized: tf.Tensor) -> tuple[tf.RaggedTensor, ...]:
+        """What `_cut` gives, with the added tokens that are found in normalized texts."""
+        if self._in_normalized is None:
+            return self._cut(normalized)
+        return self._in_normalized.around(normalized, self._cut, "BYTE")
+
     def _cut(self, normalized: tf.Tensor) -> tuple[tf.RaggedTensor, ...]:
         """Ids int32, and their starts and ends in bytes int64, of normalized texts [B]."""
         if self.split_cjk:
@@ -282,36 +327,40 @@ class Tokenizer:
             tf.searchsorted(kept, row_splits, out_type=tf.int64),
         )
 
-    def _tokenize_around(self, texts: tf.Tensor, special_tokens: Sequence[str]) -> tf.RaggedTensor:
+    def _with_special(self, special_tokens: Sequence[str]) -> Finder:
+        """What finds special tokens besides the added ones."""
         unknown = [token for token in special_tokens if token not in self._id_of]
         if unknown:
             raise ValueError(
                 f"Special tokens must be pieces of the vocabulary; {unknown} are not. "
                 "Leave them out, or add them to the vocabulary."
             )
-        # Of two that begin alike the longer one is meant.
-        names = sorted(set(special_tokens), key=lambda name: (-len(name), name))
-        texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="ignore")
-        texts = tf.strings.regex_replace(texts, r"\x{00}", "")
-        either = "|".join(map(re.escape, names))
-        texts = tf.strings.regex_replace(texts, f"({either})", rf"{_NUL}\1{_NUL}")
-        parts = tf.strings.split(texts, _NUL)
-        matches = parts.values[:, None] == tf.constant(names)
-        is_special = tf.reduce_any(matches, axis=1)
-        special = tf.gather([self._id_of[name] for name in names], tf.argmax(matches, axis=1))
-        ids, _, _ = self._cut(self._normalize(tf.where(is_special, "", parts.values)))
-        special = tf.ragged.boolean_mask(special[:, None], is_special[:, None])
-        return parts.with_values(tf.concat([ids, special], axis=1)).merge_dims(1, 2)
+        ids = {token: self._id_of[token] for token in special_tokens}
+        added = self._in_texts
+        return Finder(ids) if added is None else Finder(added.ids | ids, added.single_words)
 
 
-def _matchable(vocabulary: Sequence[str]) -> list[str]:
-    """The pieces, where those with whitespace, as no word has it, can match no text.
+def _around(finder: Finder | None, texts: tf.Tensor, cut: Cut) -> tuple[tf.RaggedTensor, ...]:
+    """What `cut` makes of texts as they came, with the tokens that a finder finds in them."""
+    if finder is None:
+        return cut(texts)
+    texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="ignore")
+    # The operation that splits stops at a NUL. BERT drops both, and both are one character.
+    texts = tf.strings.regex_replace(texts, r"\x{00}", "\ufffd")
+    return finder.around(texts, cut, "UTF8_CHAR")
 
-    The operation looks for pieces before it looks for spaces, and bert-base-chinese has U+2028.
+
+def _matchable(vocabulary: Sequence[str], num_word_pieces: int) -> list[str]:
+    """The pieces, where those that no word is cut into can match no text.
+
+    These are the added tokens, unused ids, and those with whitespace: the operation looks for
+    pieces before it looks for spaces, and bert-base-chinese has U+2028.
     """
-    return [
-        f"\ufffd{piece}" if any(map(str.isspace, piece)) else piece  # U+FFFD is in no text
-        for piece in vocabulary
+    never = {*unused_ids(vocabulary), *range(num_word_pieces, len(vocabulary))}
+    never.update(id_ for id_, piece in enumerate(vocabulary) if any(map(str.isspace, piece)))
+    return [  # U+FFFD is in no text
+        f"\ufffd{id_}\ufffd{piece}"[:60] if id_ in never else piece
+        for id_, piece in enumerate(vocabulary)
     ]
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import tensorflow as tf
 from absl import logging
 
+from keras_bert import files
 from keras_bert.text import normalization
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -32,7 +33,9 @@ def read_vocabulary(path: str | os.PathLike, max_size: int | None = None) -> tup
     r"""Reads a `vocab.txt`: UTF-8, one piece a line, the line's number (from 0) its id.
 
     Lines end with "\n" or "\r\n" and with nothing else: real vocabularies have pieces such as
-    U+2028. The final line may lack its end.
+    U+2028. The final line may lack its end, and empty lines after it are left out. An empty line
+    before it keeps its id and stands for no word, and so does a piece that comes again further
+    down, as in google-research/bert; the log says so.
 
     Args:
         path: the file.
@@ -42,7 +45,7 @@ def read_vocabulary(path: str | os.PathLike, max_size: int | None = None) -> tup
         The pieces, in the order of their ids.
 
     Raises:
-        ValueError: if the file is malformed; it names the line.
+        ValueError: if the file cannot be read or is malformed; it names the line.
 
     Example:
 
@@ -52,22 +55,51 @@ def read_vocabulary(path: str | os.PathLike, max_size: int | None = None) -> tup
     >>> kb.read_vocabulary(path)[5]
     'the'
     """
-    content = pathlib.Path(path).read_bytes()
+    try:
+        content = pathlib.Path(path).read_bytes()
+    except OSError as error:
+        raise ValueError(
+            f"A vocabulary must be a file that can be read; {files.reason(error)}"
+        ) from error
+    vocabulary = pieces_of(content, os.fspath(path), max_size)
+    check_vocabulary(vocabulary, os.fspath(path), max_size)
+    return vocabulary
+
+
+def pieces_of(content: bytes, source: str, max_size: int | None = None) -> tuple[str, ...]:
+    """The pieces in the content of a `vocab.txt`, special tokens or not.
+
+    Args:
+        content: the file's bytes.
+        source: what to call the file in messages.
+        max_size: the most pieces to accept, or None.
+
+    Raises:
+        ValueError: if it is malformed, or there are more pieces.
+    """
     if content.startswith(b"\xef\xbb\xbf"):
         raise ValueError(
-            f"A vocabulary must begin with its first piece; {path}:1 begins with a byte order "
+            f"A vocabulary must begin with its first piece; {source}:1 begins with a byte order "
             'mark. Save the file as "UTF-8 without BOM".'
         )
+    content = content.rstrip(b"\r\n")
+    _check_size(content.count(b"\n") + 1, source, max_size)  # before a flood of lines is cut
     try:
-        lines = content.decode("utf-8").removesuffix("\n").split("\n")
+        lines = content.decode("utf-8").split("\n")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ValueError(
-            f"A vocabulary must be UTF-8; {path}:{line} is not ({error.reason}). "
+            f"A vocabulary must be UTF-8; {source}:{line} is not ({error.reason}). "
             "Convert the file to UTF-8."
         ) from error
     vocabulary = tuple(line.removesuffix("\r") for line in lines)
-    check_vocabulary(vocabulary, os.fspath(path), max_size)
+    _check_pieces(vocabulary, source)
+    for id_ in unused_ids(vocabulary):
+        fault = "is again further down" if vocabulary[id_] else "is empty"
+        logging.warning(
+            "%s:%d %s: no text becomes the id %d.",
+            *(source, id_ + 1, f"{vocabulary[id_]!r} {fault}".removeprefix("'' "), id_),
+        )
     return vocabulary
 
 
@@ -90,17 +122,13 @@ def write_vocabulary(path: str | os.PathLike, vocabulary: Sequence[str]) -> None
     ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'the']
     """
     check_vocabulary(vocabulary)
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(temporary, "wb") as file:
-            file.write("".join(f"{piece}\n" for piece in vocabulary).encode())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with files.whole_file(path) as staging:
+        staging.write_bytes(content_of(vocabulary))
+
+
+def content_of(vocabulary: Sequence[str]) -> bytes:
+    """What a `vocab.txt` of some pieces holds."""
+    return "".join(f"{piece}\n" for piece in vocabulary).encode()
 
 
 def check_vocabulary(
@@ -109,50 +137,68 @@ def check_vocabulary(
     """Checks that pieces can be a vocabulary, and be read again once written.
 
     Args:
-        vocabulary: the pieces, in the order of their ids.
+        vocabulary: the pieces, in the order of their ids; empty and repeated ones stand for no
+            word (`unused_ids`).
         source: what to call them in messages, usually their file.
         max_size: the most pieces to accept, or None.
 
     Raises:
         ValueError: if a special token is missing, there are more than `max_size` pieces, or a
-            piece is empty, repeated, too long, no text, or has a NUL or the end of a line in it.
+            piece is too long, no text, or has a NUL or the end of a line in it.
 
     Example:
 
     >>> from keras_bert.text.vocabulary import check_vocabulary
     >>> check_vocabulary(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the"))
     """
-    if max_size is not None and len(vocabulary) > max_size:
+    _check_size(len(vocabulary), source, max_size)
+    _check_pieces(vocabulary, source)
+    missing = [token for token in SPECIAL_TOKENS if token not in vocabulary]
+    if missing:
+        raise ValueError(
+            f"A vocabulary must have the special tokens {' '.join(SPECIAL_TOKENS)}; "
+            f"{source}:{max(1, len(vocabulary))} ends without {' '.join(missing)}. "
+            "Take a vocabulary made for BERT, or add them where the model expects them."
+        )
+
+
+def unused_ids(vocabulary: Sequence[str]) -> list[int]:
+    """The ids of pieces that no text becomes: empty ones, and those that come again further down.
+
+    Published vocabularies have them. Of two equal lines google-research/bert, and all who follow
+    it, take the later one.
+
+    Example:
+
+    >>> from keras_bert.text.vocabulary import unused_ids
+    >>> unused_ids(("[PAD]", "the", "", "the"))
+    [1, 2]
+    """
+    last = {piece: id_ for id_, piece in enumerate(vocabulary) if piece}
+    return [id_ for id_, piece in enumerate(vocabulary) if last.get(piece) != id_]
+
+
+def _check_size(size: int, source: str, max_size: int | None) -> None:
+    if max_size is not None and size > max_size:
         raise ValueError(
             f"A vocabulary must have at most {max_size} pieces; {source}:{max_size + 1} is one "
-            f"more ({len(vocabulary)} in all). Take the vocabulary that belongs to the model."
+            f"more ({size} in all). Take the vocabulary that belongs to the model."
         )
-    first_line: dict[str, int] = {}
+
+
+def _check_pieces(vocabulary: Sequence[str], source: str) -> None:
     for line, piece in enumerate(vocabulary, start=1):
-        fault = _fault(piece)
-        if not fault and piece in first_line:
-            fault = f"is {piece!r} again, as in line {first_line[piece]}"
-        if fault:
+        if fault := _fault(piece):
             raise ValueError(
                 f"Each piece of a vocabulary must be a text of its own; {source}:{line} {fault}. "
                 "Correct the line: to leave it out would shift the ids after it."
             )
-        first_line[piece] = line
-    missing = [token for token in SPECIAL_TOKENS if token not in first_line]
-    if missing:
-        raise ValueError(
-            f"A vocabulary must have the special tokens {' '.join(SPECIAL_TOKENS)}; "
-            f"{source}:{len(vocabulary)} ends without {' '.join(missing)}. "
-            "Take a vocabulary made for BERT, or add them where the model expects them."
-        )
 
 
 def _fault(piece: str) -> str:
     """What is wrong with a piece by itself, or ""."""
     if not isinstance(piece, str):
         return f"is a {type(piece).__name__}"
-    if not piece:
-        return "is empty"
     if "\0" in piece or "\n" in piece or piece.endswith("\r"):
         return f"has a NUL or the end of a line in it ({piece!r})"
     try:

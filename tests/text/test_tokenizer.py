@@ -557,7 +557,7 @@ def test_knows_its_special_ids_and_settings(vocabulary):
     ("vocabulary", "message"),
     [
         (("[PAD]", "a"), r"vocabulary:2 ends without \[UNK\]"),
-        ((*SPECIAL, "a", "a"), "vocabulary:7 is 'a' again, as in line 6"),
+        ((*SPECIAL, "a", "a\n"), "vocabulary:7 has a NUL or the end of a line in it"),
         (SPECIAL, "must have a piece that words can be spelled with"),
     ],
 )
