@@ -198,12 +198,21 @@ def connected(address: str, num_clients: int) -> Iterator[list[kb.Client]]:
         yield clients
 
 
+def export(preset: str, folder: str) -> str:
+    """Writes a classifier of two classes below a base path; returns the version's path."""
+    keras.utils.set_random_seed(0)
+    tokenizer = kb.Tokenizer(vocabulary())
+    encoder = kb.BertEncoder(kb.BertConfig.preset(preset))
+    task = kb.TextClassifier(encoder, kb.Packer(tokenizer, LENGTH), ("negative", "positive"))
+    return str(kb.export(task, pathlib.Path(folder, MODEL)))
+
+
 @contextlib.contextmanager
-def served(preset: str) -> Iterator[Server]:
-    """A server, in a process of its own, with a model that another one exports before."""
+def served(preset: str, write: Callable[[str, str], str] = export) -> Iterator[Server]:
+    """A server, in a process of its own, with models that another one writes before."""
     with tempfile.TemporaryDirectory() as folder:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            path = pool.apply(export, (preset, folder))
+            path = pool.apply(write, (preset, folder))
         command = [sys.executable, "-m", "keras_bert.serving.server"]
         command += [f"--model_base_path={folder}", "--grpc_port=0", "--rest_port=0"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -216,15 +225,6 @@ def served(preset: str) -> Iterator[Server]:
         finally:
             process.terminate()
             process.wait()
-
-
-def export(preset: str, folder: str) -> str:
-    """Writes a classifier of two classes below a base path; returns the version's path."""
-    keras.utils.set_random_seed(0)
-    tokenizer = kb.Tokenizer(vocabulary())
-    encoder = kb.BertEncoder(kb.BertConfig.preset(preset))
-    task = kb.TextClassifier(encoder, kb.Packer(tokenizer, LENGTH), ("negative", "positive"))
-    return str(kb.export(task, pathlib.Path(folder, MODEL)))
 
 
 def vocabulary() -> tuple[str, ...]:

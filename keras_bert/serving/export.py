@@ -9,7 +9,6 @@ import importlib.metadata
 import os
 import pathlib
 import re
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -19,7 +18,7 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 from absl import logging
 
-from keras_bert.checkpoints import hub
+from keras_bert import files
 from keras_bert.checkpoints.settings import write_json
 from keras_bert.models.encoder import BertEncoder
 from keras_bert.models.pretrainer import BertPretrainer
@@ -33,8 +32,6 @@ from keras_bert.text.tokenizer import Tokenizer
 Precision = Literal["float32", "bfloat16"]
 PRECISIONS = ("float32", "bfloat16")
 
-# A server looks for directories whose name is a number; this one becomes it in one moment.
-WRITING = ".writing"
 METADATA_FILE = pathlib.PurePath("assets.extra", "metadata.json")
 # A saved graph computes what the one in memory does, to the order of its sums.
 TOLERANCE = 1e-3
@@ -77,6 +74,7 @@ def export(
 
     Raises:
         ValueError: the model cannot be served as it is; the message says why.
+        OSError: the disk is full, or the directory cannot be written to. Nothing is left behind.
 
     Example:
 
@@ -101,15 +99,10 @@ def export(
     reference = _in_precision(_as_task(model, tokenizer), "float32")
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    with _alone(directory):
-        staging = directory / WRITING
-        if staging.exists():  # of a process that was killed
-            shutil.rmtree(staging)
-        try:
+    with _alone(directory), _system_errors(directory):
+        version = _next_version(directory)
+        with files.whole_folder(version) as staging:
             _write(reference, precision, staging)
-            version = _publish(staging, directory)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
     logging.info("%s is written.", version)
     return version
 
@@ -289,14 +282,13 @@ def _versions_of_libraries() -> dict[str, str]:
 
 def _files(directory: pathlib.Path) -> dict[str, dict[str, Any]]:
     """Size and SHA-256 of every file below a directory, by its path there."""
-    folders = [directory, *sorted(path for path in directory.rglob("*") if path.is_dir())]
     return {
-        str((folder / name).relative_to(directory)): {
-            "bytes": (folder / name).stat().st_size,
-            "sha256": checksum,
+        path.relative_to(directory).as_posix(): {
+            "bytes": path.stat().st_size,
+            "sha256": files.sha256(path),
         }
-        for folder in folders
-        for name, checksum in hub.checksums(folder).items()
+        for path in sorted(directory.rglob("*"))
+        if path.is_file() and path.name != files.LOCK
     }
 
 
@@ -311,22 +303,22 @@ def _alone(directory: pathlib.Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _publish(staging: pathlib.Path, directory: pathlib.Path) -> pathlib.Path:
-    """Gives a finished folder the next number, once it is on the disk."""
-    hub.flush(*staging.rglob("*"), staging)
-    version = _rename_to_next(staging, directory)
-    hub.flush(directory)
-    return version
-
-
-def _rename_to_next(staging: pathlib.Path, directory: pathlib.Path) -> pathlib.Path:
-    """A folder is never renamed to one that holds something: whoever comes first has a number."""
-    names = [path.name for path in directory.iterdir() if _VERSION.fullmatch(path.name)]
-    version = directory / str(max(map(int, names), default=0) + 1)
+@contextlib.contextmanager
+def _system_errors(directory: pathlib.Path) -> Iterator[None]:
+    """What TensorFlow says of a full or forbidden disk becomes an OSError."""
     try:
-        os.rename(staging, version)
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+        yield
+    except tf.errors.OpError as error:
+        codes = (code for code in errno.errorcode if os.strerror(code) in error.message)
+        code = next(codes, None)
+        if code is None:
             raise
-        return _rename_to_next(staging, directory)
-    return version
+        raise OSError(code, os.strerror(code), os.fspath(directory)) from error
+
+
+def _next_version(directory: pathlib.Path) -> pathlib.Path:
+    """The version after the last one; what killed processes have left is removed."""
+    for left in directory.glob(f"{files.WRITING}*"):
+        files.remove(left)
+    names = [path.name for path in directory.iterdir() if _VERSION.fullmatch(path.name)]
+    return directory / str(max(map(int, names), default=0) + 1)

@@ -33,8 +33,8 @@ def functions_of(task: Task) -> dict[str, ConcreteFunction]:
     Each begins with checks in the graph, whose failure is INVALID_ARGUMENT: a tensor of another
     rank than its signature says would end the process, in TensorFlow Text, or give a wrong answer.
     Columns must have the same number of rows, a text, or a list of texts, at most `MAX_TEXT_BYTES`
-    bytes; ids must be in range, masks 0 or 1, and rows no longer than the model's positions. There
-    may be no rows.
+    bytes; ids must be in range, masks 0 or 1, and rows no longer than the model's positions, with
+    no more places to predict than positions. There may be no rows.
 
     Args:
         task: Task.
@@ -157,8 +157,12 @@ def _limit(name: str, config: BertConfig, shape: tf.Tensor) -> int | tf.Tensor:
 def _same_shape(name: str, value: tf.Tensor, shape: tf.Tensor) -> tf.Operation:
     """Rows of all inputs are the same ones; of places in them there may be any number."""
     if name == "mask_positions":
-        message = "mask_positions must have a row for each row of token_ids: send as many."
-        return _demand(tf.shape(value)[0] == shape[0], message)
+        message = (
+            "mask_positions must have a row for each row of token_ids, and no more places than it "
+            "has positions: send as many."
+        )
+        rows, places = tf.unstack(tf.shape(value))
+        return _demand((rows == shape[0]) & (places <= shape[1]), message)
     # Ranks are equal: `ensure_shape` saw to that.
     return _demand(tf.shape(value) == shape, f"{name} must have the shape of token_ids: send that.")
 

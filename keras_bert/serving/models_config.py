@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 
+from keras_bert import files
 from keras_bert.serving.models import CONTAINER_PATH, read_config
 
 _EMPTY = "model_config_list {\n}\n"
@@ -54,10 +55,9 @@ def add_model(path: str | os.PathLike, name: str) -> None:
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     text = text if "}" in text else text + _EMPTY
     end = text.rindex("}")
-    staging = path.with_name(f".writing-{path.name}")
-    staging.write_text(text[:end] + entry + text[end:], encoding="utf-8")
-    _check(staging, path, {*before, name}, entry)
-    os.replace(staging, path)
+    with files.whole_file(path) as staging:
+        staging.write_text(text[:end] + entry + text[end:], encoding="utf-8")
+        _check(staging, path, {*before, name}, entry)
 
 
 def _check(staging: pathlib.Path, path: pathlib.Path, wanted: set[str], entry: str) -> None:
@@ -67,7 +67,6 @@ def _check(staging: pathlib.Path, path: pathlib.Path, wanted: set[str], entry: s
     except ValueError:
         found = set()
     if found != wanted:
-        staging.unlink()
         raise ValueError(
             f"{path} must end with the bracket that closes model_config_list, but does not: add "
             f"this to it by hand:\n{entry}"

@@ -15,9 +15,10 @@ import pytest
 import tensorflow as tf
 
 import keras_bert as kb
+from keras_bert import files
 from keras_bert.serving import export as module
 from keras_bert.serving import warmup
-from keras_bert.serving.export import METADATA_FILE, WRITING, export
+from keras_bert.serving.export import METADATA_FILE, export
 
 FIRST = ["a fine film", "the lazy dog, unaffable", "Fox"]
 SECOND = ["over", "the quick brown fox wanted more", ""]
@@ -199,11 +200,11 @@ def test_metadata_says_what_is_there(directory):
     logits = {"dtype": "float32", "shape": [None, 3]}
     assert signatures["tokens"]["outputs"] == {"logits": logits}
     assert metadata["versions"]["tensorflow"] == tf.__version__
-    files = content(version)
-    del files[str(METADATA_FILE)]
+    written = content(version)
+    del written[str(METADATA_FILE)]
     assert metadata["files"] == {
         name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-        for name, data in files.items()
+        for name, data in written.items()
     }
 
 
@@ -322,10 +323,10 @@ def test_a_saved_graph_that_answers_otherwise_is_not_served(quick, monkeypatch, 
 @pytest.mark.parametrize("step", ["check_operations", "write", "rename"])
 def test_an_error_at_any_step_leaves_nothing(quick, monkeypatch, tmp_path, task, step):
     def fail(*_):
-        assert os.listdir(tmp_path) == [WRITING]
+        assert os.listdir(tmp_path) == [".writing-1"]
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    owner = {"check_operations": module.operations, "write": warmup, "rename": module.os}[step]
+    owner = {"check_operations": module.operations, "write": warmup, "rename": os}[step]
     monkeypatch.setattr(owner, step, fail)
     with pytest.raises(OSError, match="No space left"):
         export(task, tmp_path)
@@ -336,11 +337,19 @@ def test_a_full_disk_leaves_nothing(quick, tmp_path, task):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))  # the graph is larger
     try:
-        with pytest.raises(Exception, match="File too large"):
+        with pytest.raises(OSError, match="File too large") as caught:
             export(task, tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert os.listdir(tmp_path) == []
+    assert files.reason(caught.value).startswith(f"{tmp_path}: file too large: raise the limit")
+
+
+def test_a_path_that_cannot_be_written_to_is_told(tmp_path, task):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OSError, match="file"):
+        export(task, tmp_path / "file" / "model")
+    assert os.listdir(tmp_path) == ["file"]
 
 
 def test_versions_are_never_written_over(quick, tmp_path, task):
@@ -348,30 +357,24 @@ def test_versions_are_never_written_over(quick, tmp_path, task):
         (tmp_path / name).mkdir()
     (tmp_path / "12" / "saved_model.pb").write_text("mine")
     (tmp_path / ("9" * 40)).mkdir()
-    (tmp_path / WRITING).mkdir()  # of a process that was killed
-    (tmp_path / WRITING / "saved_model.pb").write_text("half")
+    for number in (5, 13):  # of processes that were killed
+        (tmp_path / f".writing-{number}").mkdir()
+        (tmp_path / f".writing-{number}" / "saved_model.pb").write_text("half")
     assert export(task, tmp_path).name == "13"
     assert (tmp_path / "12" / "saved_model.pb").read_text() == "mine"
-    assert not (tmp_path / WRITING).exists()
+    assert not list(tmp_path.glob(".*"))
     assert set(metadata_of(tmp_path / "13")["files"]) < set(content(tmp_path / "13"))
 
 
-def test_whoever_comes_first_has_the_number(monkeypatch, tmp_path):
-    (tmp_path / WRITING).mkdir()
-    rename, numbers = os.rename, []
+def test_a_version_that_another_writes_meanwhile_stays(quick, monkeypatch, tmp_path, task):
+    def slow(path):
+        (tmp_path / "1").mkdir()
+        (tmp_path / "1" / "saved_model.pb").write_text("theirs")
 
-    def slow(source, target):
-        numbers.append(target.name)
-        if len(numbers) == 1:  # another machine is faster
-            target.mkdir()
-            (target / "saved_model.pb").write_text("theirs")
-        elif len(numbers) == 2:
-            target.write_text("a file")
-        rename(source, target)
-
-    monkeypatch.setattr(os, "rename", slow)
-    assert module._rename_to_next(tmp_path / WRITING, tmp_path) == tmp_path / "3"
-    assert numbers == ["1", "2", "3"]
+    monkeypatch.setattr(module.operations, "check_operations", slow)
+    with pytest.raises(OSError, match="not empty"):
+        export(task, tmp_path)
+    assert os.listdir(tmp_path) == ["1"]
     assert (tmp_path / "1" / "saved_model.pb").read_text() == "theirs"
 
 
@@ -409,7 +412,7 @@ export(kb.BertEncoder(config), sys.argv[1], tokenizer=tokenizer)
 def test_a_killed_process_leaves_nothing_that_is_served(quick, tmp_path, task):
     killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path], capture_output=True)
     assert killed.returncode == -9, killed.stderr
-    assert os.listdir(tmp_path) == [WRITING]
+    assert os.listdir(tmp_path) == [".writing-1"]
     assert export(task, tmp_path).name == "1"
     assert os.listdir(tmp_path) == ["1"]
 

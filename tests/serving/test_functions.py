@@ -186,6 +186,7 @@ def test_a_list_of_texts_is_as_long_as_all_of_them(served):
         ({"mask_positions": [[3], [0]]}, r"mask_positions must lie in \[0, positions\)"),
         ({"mask_positions": [[-1], [0]]}, r"mask_positions must lie in \[0, positions\)"),
         ({"mask_positions": [[1]]}, "mask_positions must have a row for each row"),
+        ({"mask_positions": [[1] * 4] * 2}, "no more places than it has positions"),
         ({"segment_ids": [[0, 0, 0]]}, "segment_ids must have the shape of token_ids"),
         ({"padding_mask": [[1], [1]]}, "padding_mask must have the shape of token_ids"),
         ({"token_ids": [[2] * 24] * 2}, "A row must have 1 to 23 positions"),
