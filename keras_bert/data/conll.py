@@ -74,8 +74,7 @@ def read_conll(
     lines, named = _without_header(path, lines, (word_column, label_column))
     lines = _without_comments(path, lines, named[1])
     filled = [line.cells for line in lines if line.cells]
-    if word_column is None and label_column is None:
-        _check_columns(path, filled)
+    _check_columns(path, filled, word_column is None, label_column is None)
     columns = (1 if named[0] is None else named[0], -1 if named[1] is None else named[1])
     if named[1] is None and filled and len(filled[0]) == 1:
         logging.info("%s: its single column has words without labels.", path)
@@ -232,37 +231,48 @@ def _without_comments(path: Path, lines: list[_Line], label_column: int | None) 
     return kept
 
 
-def _check_columns(path: Path, rows: Sequence[Sequence[str]]) -> None:
-    """Refuses to take running numbers or labels for words, and words for labels."""
+def _check_columns(
+    path: Path, rows: Sequence[Sequence[str]], words_first: bool, labels_last: bool
+) -> None:
+    """Refuses to take running numbers or labels for words, or words for labels, unless told so."""
     width = len(rows[0]) if rows else 0
     if width < 2 or any(len(cells) != width for cells in rows):
         return  # there is nothing to choose, or what is wrong is told by line
     columns = list(zip(*rows, strict=True))
-    entities = [i + 1 for i in range(width) if _are_entity_labels(columns[i])]
-    advice = "say which columns they are, such as --word_column={} --label_column={}"
-    if set(columns[0]) <= set(map(str, range(len(rows) + 1))) and "2" in columns[0]:
-        raise ValueError(
-            f"{path}: the first column must be words, but holds running numbers: "
-            f"{advice.format(2, entities[0] if entities else -1)}."
+    entities = [i for i, cells in enumerate(columns, 1) if _are_entity_labels(cells)]
+    usual = -1 if width in entities or not entities else entities[0]
+    fault = ""
+    if words_first and columns[0].count("2") and set(columns[0]) <= _numbers(len(rows)):
+        fault = f"words, but the first one holds running numbers{_advice(2, usual)}"
+    elif words_first and 1 in entities:
+        fault = f"words, but the first one holds {_some(columns[0])}{_advice(width, 1)}"
+    elif labels_last and usual > 0:
+        fault = (
+            f"labels, but the last one holds {_some(columns[-1])}, and column {usual} "
+            f"{_some(columns[usual - 1])}{_advice(1, usual)} or {width}"
         )
-    if 1 in entities:
-        raise ValueError(
-            f"{path}: the first column must be words, but holds labels such as "
-            f"{_some(columns[0])}: {advice.format(width, 1)}."
+    elif labels_last and not entities and _are_many(columns[-1]):
+        fault = (
+            f"labels, but the last one holds {len(set(columns[-1]))} different ones, such as "
+            f"{_some(columns[-1])}, for {len(rows)} words{_advice(1, -1)}"
         )
-    labels = set(columns[-1])
-    if entities and width not in entities:
-        raise ValueError(
-            f"{path}: the last column must be labels, but holds {_some(columns[-1])}, and column "
-            f"{entities[0]} holds {_some(columns[entities[0] - 1])}: "
-            f"{advice.format(1, entities[0])} or {width}."
-        )
-    many = len(labels) > _FEW_LABELS and len(labels) * _WORDS_A_LABEL > len(rows)
-    if not entities and (many or len(labels) > _MANY_LABELS):
-        raise ValueError(
-            f"{path}: the last column must be labels, but holds {len(labels)} different ones, such "
-            f"as {_some(columns[-1])}, for {len(rows)} words: {advice.format(1, -1)}."
-        )
+    if fault:
+        raise ValueError(f"{path}: one of its columns must be {fault}.")
+
+
+def _advice(word_column: int, label_column: int) -> str:
+    return (
+        f": say which one it is, such as --word_column={word_column} --label_column={label_column}"
+    )
+
+
+def _numbers(last: int) -> set[str]:
+    return {str(number) for number in range(last + 1)}
+
+
+def _are_many(labels: Sequence[str]) -> bool:
+    number = len(set(labels))
+    return number > _MANY_LABELS or (number > _FEW_LABELS and number * _WORDS_A_LABEL > len(labels))
 
 
 def _are_entity_labels(cells: Sequence[str]) -> bool:

@@ -252,7 +252,8 @@ def table_rows(
         quoted = delimiter != "\t" or _is_quoted(path, lines, has_header=width is None)
     rows = list(_rows(lines, path, delimiter, quoted))
     report_empty(path, [line for line, cells in rows if not any(cells)])
-    return [row for row in rows if any(row[1])]
+    header = [row for row in rows if row[1]][:1] if width is None else []
+    return [row for row in rows if any(row[1]) or row in header]
 
 
 def check_names(columns: Sequence[str], place: str) -> None:
@@ -352,9 +353,12 @@ def _fits(
     """Whether a delimiter parts all lines into the same number of cells, two at least."""
     rows = _rows(lines, path, delimiter, delimiter != "\t" if quoted is None else quoted)
     try:
-        widths = {len(cells) for _, cells in rows if any(cells)}
+        filled = [cells for _, cells in rows if any(cells)]
     except ValueError:
         return False
+    if width is None and filled:
+        filled[0] = _named(filled[0], filled[1:])
+    widths = set(map(len, filled))
     return len(widths) == 1 and min(widths) >= 2 and (width is None or widths == {width})
 
 

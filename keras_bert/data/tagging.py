@@ -142,19 +142,23 @@ def _cell(row: Row, key: str) -> Any:
 
 
 def _is_list(value: Any) -> bool:
-    return isinstance(value, list) or (isinstance(value, str) and value.lstrip().startswith("["))
+    return isinstance(value, list | tuple) or (
+        isinstance(value, str) and value.lstrip().startswith("[")
+    )
 
 
 def _is_words(value: Any) -> bool:
     """Whether a cell may be words; Prodigy's tokens are objects."""
     return isinstance(value, str) or (
-        isinstance(value, list) and all(isinstance(one, str) for one in value)
+        isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
     )
 
 
 def _are_spans(rows: Sequence[Row], key: str) -> bool:
     values = [_list_of(row, key) for row in rows if _is_list(row.get(key))]
-    return bool(values) and all(isinstance(one, list | dict) for value in values for one in value)
+    return bool(values) and all(
+        isinstance(one, list | tuple | dict) for value in values for one in value
+    )
 
 
 def _list_of(row: Row, key: str) -> list[Any]:
@@ -162,12 +166,12 @@ def _list_of(row: Row, key: str) -> list[Any]:
     value = _cell(row, key)
     if isinstance(value, str):
         value = _parsed(value) if _is_list(value) else value.split()
-    if not isinstance(value, list):
+    if not isinstance(value, list | tuple):
         raise ValueError(
             f"{row.source}: {key!r} must be a list, but is {row[key]!r:.100}: correct it, or name "
             "the columns of words and labels with --word_column and --label_column."
         )
-    return value
+    return list(value)
 
 
 def _parsed(text: str) -> Any:
@@ -312,7 +316,7 @@ def _span(value: Any, text: str, source: str) -> _Span:
         else None
         for keys in _SPAN_KEYS
     ]
-    if isinstance(value, list) and len(value) >= 3:
+    if isinstance(value, list | tuple) and len(value) >= 3:
         cells = value[:3]
     start, end, kind = cells
     kind = kind[0] if isinstance(kind, list) and len(kind) == 1 else kind

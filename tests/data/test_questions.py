@@ -5,7 +5,8 @@ import logging
 
 import pytest
 
-from keras_bert.data.questions import read_arc, read_copa, read_race, read_squad, read_swag
+from keras_bert.data.questions import questions, read_squad
+from keras_bert.data.rows import Row
 
 
 def write(folder, name, content):
@@ -50,8 +51,8 @@ def test_squad(tmp_path):
         "answers": ["Ann", "fine"],
         "answer_starts": [20, 4],
         "impossible": False,
-        "source": f"{path}:a",
     }
+    assert [row.source for row in examples] == [f"{path}:{id_}" for id_ in ("a", "7", "c", "d")]
     assert [example["id"] for example in examples] == ["a", "7", "c", "d"]
     assert [example["impossible"] for example in examples] == [False, True, False, False]
     assert examples[1]["answers"] == examples[1]["answer_starts"] == []
@@ -87,14 +88,14 @@ def test_answers_that_are_not_at_their_offset(tmp_path, caplog):
     }
     for text, start in (pair for pairs in found.values() for pair in pairs):
         assert CONTEXT[start:].startswith(text)
-    assert f"{path}: moved 3 answers to where they are in the context, the first: {path}:near." in (
+    assert f"Moved 3 answers to where they are in the context, the first: {path}:near." in (
         caplog.text
     )
     assert (
-        f"left out 4 answers that are not at their offset, nor at one place, the first: {path}:v"
+        f"Left out 4 answers that are not at their offset, nor at one place, the first: {path}:v"
         in (caplog.text)
     )
-    assert f"left out 1 questions whose answers are not in place, the first: {path}:lost." in (
+    assert f"Left out 1 questions whose answers are not in place, the first: {path}:lost." in (
         caplog.text
     )
     with pytest.raises(ValueError, match=r"train\.json:near: an answer must be .* 1 are not"):
@@ -130,8 +131,8 @@ QUESTION = (*PARAGRAPH, "qas", 0)
         (without(FINE, *QUESTION, "answers", 0, "text", None), r"a\.json:q1: 'text' must"),
         (without(FINE, *QUESTION, "answers", 0, "text", ""), r"a\.json:q1: 'text' must .* is ''"),
         (
-            without(FINE, *QUESTION, "answers", 0, "answer_start", "20"),
-            r"a\.json:q1: 'answer_start' must be an integer, but is '20'",
+            without(FINE, *QUESTION, "answers", 0, "answer_start", "20 or 21"),
+            r"a\.json:q1: 'answer_start' must be an integer, but is '20 or 21'",
         ),
         (
             without(FINE, *QUESTION, "answers", 0, "answer_start", True),
@@ -139,7 +140,7 @@ QUESTION = (*PARAGRAPH, "qas", 0)
         ),
         (without(FINE, *QUESTION, "answers", []), r"a\.json:q1: .* is_impossible: true.* neither"),
         (without(FINE, *QUESTION, "is_impossible", True), r"a\.json:q1: .* but has both"),
-        (without(FINE, *QUESTION, "is_impossible", 1), r"a\.json:q1: .*must be true or false"),
+        (without(FINE, *QUESTION, "is_impossible", "no"), r"a\.json:q1: .*must be true or false"),
         (
             without(FINE, *QUESTION, "id", None),
             r"a\.json:data\[0\]\.paragraphs\[0\]\.qas\[0\]: 'id' must be a text, but is missing",
@@ -181,10 +182,10 @@ def test_real_squad(shared, caplog, name, number, num_impossible, num_moved):
     path = shared / "data" / "qa" / f"{name}.json"
     with caplog.at_level(logging.WARNING, logger="absl"):
         examples = read_squad(path)
-    assert len(examples) == len({example["source"] for example in examples}) == number
+    assert len(examples) == len({example.source for example in examples}) == number
     assert sum(example["impossible"] for example in examples) == num_impossible
-    assert caplog.text.count("left out") == 0
-    assert (f"moved {num_moved} answers" in caplog.text) == bool(num_moved)
+    assert caplog.text.count("Left out") == 0
+    assert (f"Moved {num_moved} answers" in caplog.text) == bool(num_moved)
     for example in examples:
         assert bool(example["answers"]) != example["impossible"]
         for text, start in zip(example["answers"], example["answer_starts"], strict=True):
@@ -198,7 +199,7 @@ def test_empty_questions_are_counted(tmp_path, caplog):
     path = write(tmp_path, "a.json", without(FINE, *QUESTION, "question", " "))
     with caplog.at_level(logging.WARNING, logger="absl"):
         assert read_squad(path)[0]["question"] == " "
-    assert f"{path}: 1 questions are empty, the first: {path}:q1." in caplog.text
+    assert f"1 questions are empty, the first: {path}:q1." in caplog.text
 
 
 def test_real_ids_that_are_there_twice_are_refused(shared):
@@ -208,223 +209,89 @@ def test_real_ids_that_are_there_twice_are_refused(shared):
         read_squad(shared / "data" / "qa" / "squad_v2_fixture.json")
 
 
-SWAG = ",video-id,sent1,sent2,ending0,ending1,ending2,label\n"
-
-
-def test_swag(tmp_path):
-    content = SWAG + '0,v1,"Ann, who sits.",Bob,"stands\nup.",sits.,lies.,2\n1,v2,A.,B,c,d,e,0\n'
-    path = write(tmp_path, "train.csv", content)
-    assert read_swag(path) == [
-        {
-            "context": "Ann, who sits.",
-            "question": "Bob",
-            "choices": ["stands\nup.", "sits.", "lies."],
-            "label": 2,
-            "source": f"{path}:2",
-        },
-        {
-            "context": "A.",
-            "question": "B",
-            "choices": ["c", "d", "e"],
-            "label": 0,
-            "source": f"{path}:4",
-        },
-    ]
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (
-            SWAG + "0,v,a,b,c, ,e,0\n",
-            r"a\.csv:2: there must be at least two choices.*\['c', ' ', 'e'",
+def test_an_answer_that_is_empty_is_none_of_an_impossible_question(tmp_path, caplog):
+    """As annotation tools write it; and plausible answers are no answers."""
+    empty = {"plausible_answers": [{"text": "Ann", "answer_start": 20}]}
+    path = write(
+        tmp_path,
+        "answers.json",
+        squad(
+            question(1, ("Ann", "20"), is_impossible="false"),
+            question(2, ("", -1), is_impossible=True, **empty),
+            question(3, (" ", 0), is_impossible=True),
         ),
-        (SWAG + "0,v,a,b,c,d,e,3\n", r"a\.csv:2: one of the 3 choices must be the right .* is 3"),
-        (SWAG + "0,v,a,b,c,d,e,-1\n", r"a\.csv:2: one of the 3 choices .* is '-1'"),
-        (SWAG + "0,v,a,b,c,d,e,\n", r"a\.csv:2: one of the 3 choices .* is ''"),
-        (SWAG + "0,v,a,b,c,d,1\n", r"a\.csv:2: a row must have 8 cells"),
-        (SWAG + "0,v, , ,c,d,e,1\n", r"a\.csv:2: there must be a question"),
-        (SWAG.replace("ending1", "end"), r"a\.csv:1: .*must have the columns .*but ending1 are"),
-        (SWAG.replace("sent2", ""), r"a\.csv:1: a column must have a name"),
-        (SWAG.replace(",label", ""), r"a\.csv:1: .*but label are missing"),
-        ("", r"a\.csv:1: .*but sent1, sent2, ending0, ending1, label are missing"),
-    ],
-)
-def test_bad_swag_is_named_by_file_and_line(tmp_path, content, message):
-    with pytest.raises(ValueError, match=message):
-        read_swag(write(tmp_path, "a.csv", content))
-
-
-COPA = {
-    "premise": "I left.",
-    "choice1": "Bad.",
-    "choice2": "Fine.",
-    "question": "effect",
-    "label": 1,
-}
-
-
-def test_copa(tmp_path):
-    records = [COPA, {**COPA, "question": "cause", "choice3": "Long.", "label": 0, "idx": 5}]
-    path = write(tmp_path, "val.jsonl", "\n".join(map(json.dumps, records)))
-    assert read_copa(path) == [
-        {
-            "context": "I left.",
-            "question": "What happened as a result?",
-            "choices": ["Bad.", "Fine."],
-            "label": 1,
-            "source": f"{path}:1",
-        },
-        {
-            "context": "I left.",
-            "question": "What was the cause of this?",
-            "choices": ["Bad.", "Fine.", "Long."],
-            "label": 0,
-            "source": f"{path}:2",
-        },
-    ]
-    assert read_copa(path, {"cause": "Warum?", "effect": "Was nun?"})[0]["question"] == "Was nun?"
-
-
-@pytest.mark.parametrize(
-    ("record", "message"),
-    [
-        (without(COPA, "choice2", None), r"a\.jsonl:1: .*at least two choices.*\['Bad\.'\]"),
-        (without(COPA, "choice1", None), r"a\.jsonl:1: .*at least two choices.*\[\]"),
-        (without(COPA, "choice2", 5), r"a\.jsonl:1: .*at least two choices.*\['Bad\.', 5\]"),
-        (without(COPA, "label", 2), r"a\.jsonl:1: one of the 2 choices .* is 2"),
-        (without(COPA, "label", None), r"a\.jsonl:1: 'label' must be an integer, but is missing"),
-        (without(COPA, "premise", None), r"a\.jsonl:1: 'premise' must be a text"),
-        (without(COPA, "question", "why"), r"a\.jsonl:1: 'question' must be one of cause, effect"),
-    ],
-)
-def test_bad_copa_is_named_by_file_and_line(tmp_path, record, message):
-    with pytest.raises(ValueError, match=message):
-        read_copa(write(tmp_path, "a.jsonl", record))
-
-
-@pytest.mark.parametrize("name", ["xcopa_it_val", "xcopa_zh_val"])
-def test_real_copa(shared, name):
-    examples = read_copa(shared / "data" / "mc" / f"{name}.jsonl")
-    assert len(examples) == 100 and all(len(example["choices"]) == 2 for example in examples)
-    assert {example["label"] for example in examples} == {0, 1}
-
-
-def arc(key, **choices):
-    """A question of ARC with choices by their labels."""
-    listed = [{"text": text, "label": label.strip("_")} for label, text in choices.items()]
-    return {"id": "q", "question": {"stem": "Which?", "choices": listed}, "answerKey": key}
-
-
-def test_arc_in_its_own_form(tmp_path):
-    records = [
-        arc("C", A="x", B="y", C="z"),
-        arc("1", _1="x", _2="y"),
-        arc("E", **dict(zip("ABCDE", "vwxyz", strict=True))),
-    ]
-    path = write(tmp_path, "a.jsonl", "\n".join(map(json.dumps, records)))
-    examples = read_arc(path)
-    assert examples[0] == {
-        "context": "Which?",
-        "question": "",
-        "choices": ["x", "y", "z"],
-        "label": 2,
-        "source": f"{path}:1",
-    }
-    assert [example["label"] for example in examples] == [2, 0, 4]
-
-
-def test_arc_in_csv(tmp_path, caplog):
-    content = '"Which, a?",x,y,z,B\nWhich b?,x,y,,1\nWhich c?,,,,2\nd?,x,y,,C\n'
-    path = write(tmp_path, "a.csv.gz", gzip.compress(content.encode()))
-    with caplog.at_level(logging.WARNING, logger="absl"):
-        examples = read_arc(path)
-    assert [(e["context"], e["choices"], e["label"], e["source"]) for e in examples] == [
-        ("Which, a?", ["x", "y", "z"], 1, f"{path}:1"),
-        ("Which b?", ["x", "y"], 0, f"{path}:2"),
-    ]
-    assert f"left out 2 questions whose right choice is not there, the first: {path}:3." in (
-        caplog.text
     )
+    rows = read_squad(path)
+    assert [row["impossible"] for row in rows] == [False, True, True]
+    assert [row["answers"] for row in rows] == [["Ann"], [], []]
+    assert rows[0]["answer_starts"] == [20] and not caplog.text
+
+
+ASKED = {"question": "Who?", "context": CONTEXT}
+FOUND = {**ASKED, "answers": ["film"], "answer_starts": [9], "impossible": False}
+NONE = {**ASKED, "answers": [], "answer_starts": [], "impossible": True}
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "message"),
+    ("columns", "row"),
     [
-        ("a.jsonl", arc("D", A="x", B="y", C="z"), r"a\.jsonl:1: one of the 3 choices .* is 'D'"),
-        ("a.jsonl", arc("A", A="x", _A="y"), r"a\.jsonl:1: one of the 2 choices .* is 'A'"),
-        ("a.jsonl", arc("A", A="x"), r"a\.jsonl:1: there must be at least two choices"),
-        (
-            "a.jsonl",
-            arc("A", A="x", B=""),
-            r"a\.jsonl:1: 'text' must be a text",
-        ),
-        ("a.jsonl", {"question": "Which?"}, r"a\.jsonl:1: 'question' must be an object"),
-        (
-            "a.jsonl",
-            without(arc("A", A="x", B="y"), "answerKey", None),
-            r"a\.jsonl:1: 'answerKey' must be a text, but is missing",
-        ),
-        ("a.csv", "q,x,y,z,A\nq,x,,z,A\n", r"a\.csv:2: .*at least two choices.*\['x', '', 'z'\]"),
-        ("a.csv", "q,x,y,z,A\nq,x,,,A\n", r"a\.csv:2: .*at least two choices.*\['x'\]"),
-        ("a.csv", "q,x,y,z,A\nq,x,y,z,a\n", r"a\.csv:2: one of the 3 choices .* is 'a'"),
-        ("a.csv", "q,x,y,z,A\nq,x,y,A\n", r"a\.csv:2: a row must have 5 cells, question, choice 1"),
+        ({"answers": {"text": ["film"], "answer_start": [9]}}, FOUND),
+        ({"answers": {"text": ["film"], "answer_start": ["9"]}, "source": "x"}, FOUND),
+        ({"answers": {"text": [], "answer_start": []}}, NONE),
+        ({"answers": [{"text": "film", "answer_start": 9}], "is_impossible": False}, FOUND),
+        ({"answers": ["film"], "answer_starts": [9], "impossible": False}, FOUND),
+        ({"answers": [], "answer_starts": [], "impossible": True}, NONE),
+        ({"answers": {"text": [""], "answer_start": [-1]}, "is_impossible": True}, NONE),
+        # Of tables.
+        ({"answer": "film"}, FOUND),
+        ({"answer_text": "film", "answer_start": "9"}, FOUND),
+        ({"answer": "film", "answer_start": 9.0, "is_impossible": "False"}, FOUND),
+        ({"answer": "film", "answer_start": float("nan")}, FOUND),
+        ({"answer": "", "answer_start": "", "is_impossible": "True"}, NONE),
+        ({"answers": "{'text': ['film'], 'answer_start': [9]}"}, FOUND),
+        ({"answers": '{"text": ["film"], "answer_start": [9]}'}, FOUND),
+        ({"answers": "film"}, FOUND),
+        # To be answered.
+        ({}, ASKED),
+        ({"topic": "x"}, ASKED),
     ],
 )
-def test_bad_arc_is_named_by_file_and_line(tmp_path, name, content, message):
-    with pytest.raises(ValueError, match=message):
-        read_arc(write(tmp_path, name, content))
+def test_flat_rows(columns, row):
+    [found] = questions([Row({"id": "a", "title": None, **ASKED, **columns}, "a.csv:2")])
+    assert found == {"id": "a", **row} and found.source == "a.csv:2"
+    assert questions([found]) == [found]
+    [found] = questions([Row({**ASKED, **columns}, "a.csv:2")])
+    assert found["id"] == "a.csv:2"
 
 
-def test_real_arc(shared, caplog):
+def test_answers_without_a_start(caplog):
+    rows = [
+        Row({**ASKED, "answer": text}, f"a.csv:{n}") for n, text in enumerate(("Ann", "Bob"), 2)
+    ]
     with caplog.at_level(logging.WARNING, logger="absl"):
-        examples = read_arc(shared / "data" / "mc" / "arc_easy.csv")
-    # Whoever made the file lost the choices where they are numbered, and each fifth choice.
-    assert len(examples) == 2251 - 104
-    assert "left out 104 questions whose right choice is not there" in caplog.text
-    assert [sum(len(e["choices"]) == n for e in examples) for n in (3, 4)] == [5, 2142]
-    assert {example["label"] for example in examples} == {0, 1, 2, 3}
-
-
-RACE = {
-    "article": "A film.",
-    "questions": ["How is _ ?", "Who?"],
-    "options": [["Bad.", "Fine."], ["Ann.", "Bob.", "I."]],
-    "answers": ["B", "C"],
-    "id": "high1.txt",
-}
-
-
-def test_race(tmp_path):
-    (tmp_path / "middle").mkdir()
-    first = write(tmp_path, "1.txt", RACE)
-    second = write(tmp_path / "middle", "2.json", {**RACE, "article": "A book."})
-    examples = read_race(tmp_path)
-    assert examples[1] == {
-        "context": "A film.",
-        "question": "Who?",
-        "choices": ["Ann.", "Bob.", "I."],
-        "label": 2,
-        "source": f"{first}:questions[1]",
-    }
-    assert [example["context"] for example in examples] == ["A film."] * 2 + ["A book."] * 2
-    assert read_race(f"{tmp_path}/*/*.json") == read_race(second) == examples[2:]
+        [row] = questions(rows)
+    assert row["answer_starts"] == [CONTEXT.index("Ann")]
+    assert "1 answers without a start are in their context several times" in caplog.text
+    assert "Left out 1 questions whose answers are not in place, the first: a.csv:3" in caplog.text
 
 
 @pytest.mark.parametrize(
-    ("record", "message"),
+    ("columns", "message"),
     [
-        (without(RACE, "article", None), r"a\.txt: 'article' must be a text"),
-        (without(RACE, "options", None), r"a\.txt: 'options' must be a list"),
-        (without(RACE, "answers", 1, None), r"a\.txt: there must be as many .* are 2, 2, 1"),
-        (without(RACE, "answers", 1, "D"), r"a\.txt:questions\[1\]: one of the 3 choices .* is 3"),
-        (without(RACE, "answers", 0, None), r"a\.txt: there must be as many"),
-        (without(RACE, "options", 1, 0, " "), r"a\.txt:questions\[1\]: .*at least two choices"),
-        (without(RACE, "options", 0, "ab"), r"a\.txt:questions\[0\]: .*at least two choices.*'ab'"),
-        (without(RACE, "questions", 0, 7), r"a\.txt:questions\[0\]: there must be a question.* 7"),
+        ({"context": None}, "'context' must be a text, but is None"),
+        ({"question": 7}, "'question' must be a text, but is 7"),
+        ({"answer": ""}, "must have answers or is_impossible: true, but has neither"),
+        ({"answers": None}, "but has neither"),
+        ({"answer": "film", "is_impossible": "1"}, "but has both"),
+        ({"is_impossible": False}, "but has neither"),
+        ({"answers": 7}, "'answers' must be a list, a text, or an object of text and answer_start"),
+        ({"answers": {"text": ["a", "b"], "answer_start": [1]}}, "2 answers and 1 starts"),
+        ({"answers": {"answer_start": [1]}}, "'answers' must be a list, a text, or an object"),
+        ({"answers": [["film", 9]]}, "'text' must be a text, but is"),
+        ({"answers": [{"answer_start": 9}]}, "'text' must be a text, but is missing"),
+        ({"answer": "film", "answer_start": 9.5}, "'answer_start' must be an integer, but is 9.5"),
     ],
 )
-def test_bad_race_is_named_by_file_and_question(tmp_path, record, message):
-    path = write(tmp_path, "a.txt", record)
-    with pytest.raises(ValueError, match=message):
-        read_race(path)
+def test_wrong_flat_rows_are_named(columns, message):
+    with pytest.raises(ValueError, match=rf"a\.csv:2: .*{message}"):
+        questions([Row({**ASKED, **columns}, "a.csv:2")])

@@ -1,16 +1,10 @@
+import csv
 import gzip
 import logging
-import re
 
 import pytest
 
-from keras_bert.data.tables import (
-    matching_files,
-    read_json_lists,
-    read_jsonl,
-    read_labeled_lines,
-    read_table,
-)
+from keras_bert.data.tables import read_json_lists, read_jsonl, read_lines, read_table
 
 
 def write(folder, name, content):
@@ -20,30 +14,32 @@ def write(folder, name, content):
     return path
 
 
-def without_folder(examples, folder):
-    """Examples with sources that begin at the file's name."""
-    return [
-        {**example, "source": example["source"].removeprefix(f"{folder}/")} for example in examples
-    ]
+def sources(rows):
+    """Where rows came from, without the folder."""
+    return [row.source.rpartition("/")[2] for row in rows]
 
 
 def test_quotation_marks_in_tsv_are_characters(tmp_path):
     path = write(tmp_path, "dev.tsv", 'text\tlabel\n"a fine\tone\nfilm"\t""\n\t two \n')
-    assert without_folder(read_table(path), tmp_path) == [
-        {"text": '"a fine', "label": "one", "source": "dev.tsv:2"},
-        {"text": 'film"', "label": '""', "source": "dev.tsv:3"},
-        {"text": "", "label": " two ", "source": "dev.tsv:4"},
+    rows = read_table(path)
+    assert rows == [
+        {"text": '"a fine', "label": "one"},
+        {"text": 'film"', "label": '""'},
+        {"text": "", "label": " two "},
     ]
+    assert sources(rows) == ["dev.tsv:2", "dev.tsv:3", "dev.tsv:4"]
 
 
 def test_csv_is_quoted_and_lines_are_counted_in_quotations(tmp_path):
     content = 'text,label\n"one, ""two""\r\n\r\nthree",x\r\nfour,"y"\n"",z'
     path = write(tmp_path, "dev.csv", content)
-    assert without_folder(read_table(path), tmp_path) == [
-        {"text": 'one, "two"\n\nthree', "label": "x", "source": "dev.csv:2"},
-        {"text": "four", "label": "y", "source": "dev.csv:5"},
-        {"text": "", "label": "z", "source": "dev.csv:6"},
+    rows = read_table(path)
+    assert rows == [
+        {"text": 'one, "two"\n\nthree', "label": "x"},
+        {"text": "four", "label": "y"},
+        {"text": "", "label": "z"},
     ]
+    assert sources(rows) == ["dev.csv:2", "dev.csv:5", "dev.csv:6"]
 
 
 def test_either_form_may_be_quoted_or_not(tmp_path):
@@ -59,7 +55,7 @@ def test_named_columns_take_the_place_of_a_header(tmp_path):
     path = write(tmp_path, "train.tsv", "gj04\t1\t\tA film.\ngj05\t0\t*\tFilm a.\n")
     examples = read_table(path, ("id", "label", "mark", "sentence"))
     assert [example["sentence"] for example in examples] == ["A film.", "Film a."]
-    assert examples[0]["source"] == f"{path}:1"
+    assert examples[0].source == f"{path}:1"
     assert read_table(write(tmp_path, "empty.tsv", ""), ("id",)) == []
 
 
@@ -69,7 +65,7 @@ def test_marks_crlf_and_gzip_are_understood(tmp_path, caplog):
         [plain] = read_table(write(tmp_path, "a.tsv", content))
         [zipped] = read_table(write(tmp_path, "b.tsv.gz", gzip.compress(content)))
     assert plain["text"] == zipped["text"] == "été\u2028hiver\u3000"
-    assert zipped["source"] == f"{tmp_path}/b.tsv.gz:2" and plain["label"] == "1"
+    assert zipped.source == f"{tmp_path}/b.tsv.gz:2" and plain["label"] == "1"
     assert caplog.text.count("dropped the byte order mark") == 2
 
 
@@ -78,7 +74,7 @@ def test_empty_lines_are_counted(tmp_path, caplog, name):
     path = write(tmp_path, name, "text\n\na\n\r\n\nb\n")
     with caplog.at_level(logging.WARNING, logger="absl"):
         examples = read_table(path)
-    assert [example["source"] for example in examples] == [f"{path}:3", f"{path}:6"]
+    assert [example.source for example in examples] == [f"{path}:3", f"{path}:6"]
     assert f"{path}: left out 3 empty lines, the first is line 2." in caplog.text
 
 
@@ -88,16 +84,19 @@ def test_empty_lines_are_counted(tmp_path, caplog, name):
         ("a.tsv", "a\tb\n1\t2\n1\n", r"a\.tsv:3: a row must have 2 cells, a, b, .*has 1"),
         ("a.tsv", "a\tb\n1\t2\t3\n", r"a\.tsv:2: a row must have 2 cells, .*has 3: correct it"),
         ("a.csv", 'a,b\n"1\n2",3\n4\n', r"a\.csv:4: a row must have 2 cells"),
-        ("a.tsv", "a\t\tb\n", r"a\.tsv:1: a column must have a name.* column 2 is ''"),
-        ("a.csv", ",a,b\n", r"a\.csv:1: a column must have a name.* column 1 is ''"),
         ("a.tsv", "a\tb\ta\n", r"a\.tsv:1: a column must have a name.* column 3 is 'a'"),
-        ("a.tsv", "a\tsource\n", r"a\.tsv:1: .*that is not 'source'.* column 2 is 'source'"),
-        ("a.tsv", "\n\na\t\n", r"a\.tsv:3: a column must have a name"),
+        ("a.tsv", "\n\na\ta\n", r"a\.tsv:3: a column must have a name"),
         ("a.tsv", "", r"a\.tsv must begin with a line of names"),
         ("a.tsv", "a\nb\nc\0d\n", r"a\.tsv:3: text must have no NUL.*tr -d"),
-        ("a.tsv", b"a\nb\nM\xfcnchen\n", r"a\.tsv:3: text must be utf-8.* 0xfc at offset 5.*iconv"),
+        (
+            "a.tsv",
+            b"a\nb\nM\xfcnchen\n",
+            r"a\.tsv:3: text must be utf-8.* 0xfc at offset 5.*--encoding=cp1252",
+        ),
         ("a.csv", 'a,b\n1,2\n"3,4\n5,6\n', r"a\.csv:3: a quotation must be closed.*unexpected end"),
         ("a.csv", 'a,b\n"1" x,2\n', r"a\.csv:2: a quotation must be closed.*',' expected"),
+        ("a.csv", 'a,b\n"1\n', r"a\.csv:2: .*--noquoted .*or --delimiter"),
+        ("a.tsv", "a\tb\n".encode("utf-16-le"), r"a\.tsv:1: .*no NUL.*--encoding=utf-16-le"),
         ("a.csv", "a,b\n1\r2,3\n", r"a\.csv:2: a quotation .*new-line character"),
         ("a.csv", f"a,b\n{'x' * 131073},3\n", r"a\.csv:2: .*more than 131072 characters use JSON"),
         ("a.tsv", b"\x1f\x8bnothing", r"must be gzip, but .*a\.tsv is not a whole"),
@@ -106,7 +105,9 @@ def test_empty_lines_are_counted(tmp_path, caplog, name):
             gzip.compress(b"a\nb\n" * 99, mtime=0)[:-9],
             r"must be gzip, but .*a\.tsv is not a whole",
         ),
-        ("a.txt", "a\tb\n", r"named \.tsv or \.csv, .*a\.txt is neither"),
+        ("a.txt", "a b\n", r"a\.txt: what stands between .* no delimiter would .*--delimiter=tab"),
+        ("a.txt", "a,b;c\nd,e;f\n", r"a\.txt: .* ',' and ';' would part .*say it with --delimiter"),
+        ("a.csv", b"PAR1\x15\4" + bytes(9), r"a\.csv must hold text, but is a Parquet .*pandas"),
     ],
 )
 def test_bad_tables_are_named_by_file_and_line(tmp_path, name, content, message):
@@ -132,14 +133,15 @@ def test_bad_arguments_are_refused(tmp_path, arguments, message):
 
 def test_json_lines(tmp_path, caplog):
     content = '\ufeff{"text": "a\\u2028b\u2028c", "label": 1}\r\n\n{"n": [1.5, null], "m": "\\ud83d'
-    content += '\\ude00"}'
+    content += '\\ude00", "source": 2}'
     path = write(tmp_path, "a.jsonl", content)
     with caplog.at_level(logging.WARNING, logger="absl"):
-        examples = read_jsonl(path)
-    assert without_folder(examples, tmp_path) == [
-        {"text": "a\u2028b\u2028c", "label": 1, "source": "a.jsonl:1"},
-        {"n": [1.5, None], "m": "\U0001f600", "source": "a.jsonl:3"},
+        rows = read_jsonl(path)
+    assert rows == [
+        {"text": "a\u2028b\u2028c", "label": 1},
+        {"n": [1.5, None], "m": "\U0001f600", "source": 2},
     ]
+    assert sources(rows) == ["a.jsonl:1", "a.jsonl:3"]
     assert "left out 1 empty lines, the first is line 2" in caplog.text
 
 
@@ -148,7 +150,7 @@ def test_json_lines(tmp_path, caplog):
     [
         ('{"a": 1', r"a\.jsonl:2: this must be JSON, but .* at column 8"),
         ("[1, 2]", r"a\.jsonl:2: a line must hold a JSON object, but this one holds '\[1, 2\]'"),
-        ('{"source": "x"}', r"a\.jsonl:2: no key may be 'source'"),
+        ("[" * 9999, r"a\.jsonl:2: JSON must not be nested so deep"),
         ('{"a": "film \\uD83D."}', r"a\.jsonl:2: .*half a surrogate pair, '\\ud83d', after .*film"),
         ('{"a": "\0"}', r"a\.jsonl:2: text must have no NUL"),
         (b'{"a": "\xe4"}', r"a\.jsonl:2: text must be utf-8"),
@@ -160,37 +162,34 @@ def test_bad_json_lines_are_named(tmp_path, line, message):
         read_jsonl(write(tmp_path, "a.jsonl", b'{"a": 1}\n' + line + b"\n"))
 
 
-def test_labeled_lines_of_any_encoding(tmp_path, caplog):
-    paths = {
-        "negative": write(tmp_path, "rt.neg", b"d\xe9j\xe0 vu . \n \nbad\n"),
-        "positive": write(tmp_path, "rt.pos", b"fine\n"),
-    }
+def test_lines_of_any_encoding(tmp_path, caplog):
+    path = write(tmp_path, "rt.neg", b"d\xe9j\xe0 vu . \n \nbad\n")
     with caplog.at_level(logging.WARNING, logger="absl"):
-        examples = read_labeled_lines(paths, "text", "latin-1")
-    assert without_folder(examples, tmp_path) == [
-        {"text": "déjà vu . ", "label": "negative", "source": "rt.neg:1"},
-        {"text": "bad", "label": "negative", "source": "rt.neg:3"},
-        {"text": "fine", "label": "positive", "source": "rt.pos:1"},
+        rows = read_lines(path, "sentence", "latin-1", "negative")
+    assert rows == [
+        {"sentence": "déjà vu . ", "label": "negative"},
+        {"sentence": "bad", "label": "negative"},
     ]
+    assert sources(rows) == ["rt.neg:1", "rt.neg:3"]
     assert "rt.neg: left out 1 empty lines" in caplog.text
-    with pytest.raises(ValueError, match=r"rt\.neg:1: text must be utf-8.*'latin-1', 'cp1252'"):
-        read_labeled_lines(paths)
+    assert read_lines(path, encoding="latin-1")[1] == {"text": "bad"}
+    with pytest.raises(ValueError, match=r"rt\.neg:1: text must be utf-8.*--encoding=cp1252 \(W"):
+        read_lines(path)
     with pytest.raises(
         ValueError, match="encoding must be one that Python knows, but is 'latin17'"
     ):
-        read_labeled_lines(paths, encoding="latin17")
+        read_lines(path, encoding="latin17")
     with pytest.raises(ValueError, match="column 2 is 'label'"):
-        read_labeled_lines(paths, "label")
+        read_lines(path, "label", label="negative")
 
 
 def test_json_lists(tmp_path):
     path = write(
-        tmp_path, "a.json", '{"train": [["a", "x"], ["b", "y"]],\n "oos": [["c"]], "n": 1}'
+        tmp_path, "a.json", '{"train": [["a", "x"], {"text": "b"}],\n "oos": [["c"]], "n": 1}'
     )
-    assert without_folder(read_json_lists(path, "train", ("text", "intent")), tmp_path) == [
-        {"text": "a", "intent": "x", "source": "a.json:train[0]"},
-        {"text": "b", "intent": "y", "source": "a.json:train[1]"},
-    ]
+    rows = read_json_lists(path, "train", ("text", "intent"))
+    assert rows == [{"text": "a", "intent": "x"}, {"text": "b"}]
+    assert sources(rows) == ["a.json:train[0]", "a.json:train[1]"]
     with pytest.raises(ValueError, match=r"a\.json:oos\[0\]: a row must have 2 cells"):
         read_json_lists(path, "oos", ("text", "intent"))
     for part in ("dev", "n"):
@@ -210,16 +209,6 @@ def test_json_lists(tmp_path):
 def test_bad_json_lists_are_named(tmp_path, content, message):
     with pytest.raises(ValueError, match=message):
         read_json_lists(write(tmp_path, "a.json", content), "train", ("text", "intent"))
-
-
-def test_files_are_paths_globs_folders_and_lists_of_them(tmp_path):
-    (tmp_path / "b" / "c").mkdir(parents=True)
-    files = [write(tmp_path, name, "") for name in ("a[1].tsv", "b/2.tsv", "b/c/3.tsv")]
-    files = [str(file) for file in files]
-    assert matching_files(f"{tmp_path}/b, {files[0]}") == files
-    assert matching_files([tmp_path / "b", tmp_path / "*.tsv", files[0]]) == files
-    with pytest.raises(ValueError, match=re.escape(f"'{tmp_path}/x' matches none")):
-        matching_files(f"{tmp_path}/b,{tmp_path}/x")
 
 
 @pytest.mark.parametrize(
@@ -243,11 +232,10 @@ def test_real_tables(shared, name, number, columns):
 
 def test_real_lines(shared, caplog):
     folder = shared / "data" / "cls"
-    paths = {name: folder / "sentence_polarity" / f"rt-polarity.{name}" for name in ("neg", "pos")}
-    examples = read_labeled_lines(paths)
-    assert [sum(e["label"] == name for e in examples) for name in ("neg", "pos")] == [5331, 5331]
-    paths = {name: folder / "subjectivity" / f"{name}.tok.gt9.5000" for name in ("plot", "quote")}
-    assert len(read_labeled_lines(paths)) == 10_000
+    for name in ("neg", "pos"):
+        assert len(read_lines(folder / "sentence_polarity" / f"rt-polarity.{name}")) == 5331
+    for name in ("plot", "quote"):
+        assert len(read_lines(folder / "subjectivity" / f"{name}.tok.gt9.5000")) == 5000
     path = shared / "data" / "seq2seq" / "tatoeba_cmn_eng.txt"
     with caplog.at_level(logging.INFO, logger="absl"):
         examples = read_table(path, ("english", "chinese", "attribution"), delimiter="\t")
@@ -265,3 +253,162 @@ def test_real_json(shared):
         assert len(examples) == size
         assert len({e["intent"] for e in examples}) == (1 if part.startswith("oos") else 150)
     assert len(read_jsonl(shared / "data" / "mc" / "xcopa_it_val.jsonl")) == 100
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        # The index of pandas, or of Excel; a comma at the end of the header, or of every line.
+        ",sentence,label\n0,a,1\n1,b,0\n",
+        " ,sentence, label\n0,a,1\n1,b,0\n",
+        "sentence,label,\na,1\nb,0\n",
+        "sentence,label,\na,1,\nb,0,\n,,\n",
+        ",sentence,,label,\n0,a,x,1,\n1,b,y,0,\n",
+    ],
+)
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_columns_without_a_name_are_left_aside(tmp_path, content, delimiter):
+    name = "a.tsv" if delimiter == "\t" else "a.csv"
+    path = write(tmp_path, name, content.replace(",", delimiter))
+    assert read_table(path) == [{"sentence": "a", "label": "1"}, {"sentence": "b", "label": "0"}]
+
+
+def test_a_table_without_any_name_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"a\.csv:1: columns must be .* name them all"):
+        read_table(write(tmp_path, "a.csv", ",,\n1,2,3\n"), delimiter=",")
+
+
+def test_any_name_may_be_a_columns(tmp_path):
+    names = ["source", "weight", "label", "answer", "id", "index", "keys", "get"]
+    path = write(tmp_path, "a.csv", f"{','.join(names)}\n{','.join('12345678')}\n")
+    [row] = read_table(path)
+    assert row == dict(zip(names, "12345678", strict=True)) and row.source == f"{path}:2"
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.txt"])
+@pytest.mark.parametrize("delimiter", [";", "|", "\t", ","])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_delimiters_are_told_from_all_lines(tmp_path, caplog, name, delimiter, mark):
+    rows = [("sentence", "score"), ("fine, or not", "3,5"), ("no; not", "1,5"), ("it is", "2,0")]
+    if delimiter == "," or name == "a.csv":  # cells are quoted where they must be
+        lines = [delimiter.join(f'"{c}"' if delimiter in c else c for c in row) for row in rows]
+    else:
+        rows = [tuple(c.replace(delimiter, "") for c in row) for row in rows]
+        lines = [delimiter.join(row) for row in rows]
+    path = write(tmp_path, name, mark + "\r\n".join(lines) + "\r\n")
+    with caplog.at_level(logging.WARNING, logger="absl"):
+        found = read_table(path)
+    assert [tuple(row.values()) for row in found] == rows[1:]
+    assert list(found[0]) == ["sentence", "score"]
+    usual = {"a.csv": ",", "a.tsv": "\t"}.get(name)
+    assert ("as its lines agree" in caplog.text) == (delimiter != usual)
+    assert read_table(path, delimiter={"\t": "tab"}.get(delimiter, delimiter)) == found
+
+
+def test_delimiters_in_texts_part_nothing(tmp_path):
+    """What stands between cells must be on all lines, and in the header."""
+    path = write(tmp_path, "a.csv", "sentence\nfine; or not\nbad; very\n")
+    assert read_table(path)[0] == {"sentence": "fine; or not"}
+    path = write(tmp_path, "b.csv", "a;b,c\n1;2,3\n")
+    assert read_table(path) == [{"a;b": "1;2", "c": "3"}]
+    path = write(tmp_path, "c.tsv", "a,b\tc\n1,2\t3\n")
+    assert read_table(path) == [{"a,b": "1,2", "c": "3"}]
+    path = write(tmp_path, "d.csv", "a;1\nb;0\n")
+    assert read_table(path, ("text", "label"))[1] == {"text": "b", "label": "0"}
+    path = write(tmp_path, "e.csv", "sep=;\na;b\n1;2\n")
+    assert read_table(path) == [{"a": "1", "b": "2"}]
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "cp1251"]
+)
+def test_encodings_are_told_by_their_mark_or_named(tmp_path, encoding):
+    text = "тонкий" if encoding == "cp1251" else "déjà vu"
+    path = write(tmp_path, "a.tsv", f"text\tlabel\r\n{text}\t1\r\n".encode(encoding))
+    marked = encoding in ("utf-8-sig", "utf-16", "utf-32")
+    assert read_table(path, encoding=None if marked else encoding)[0]["text"] == text
+    if marked:  # a mark says more than the command
+        assert read_table(path, encoding="cp1252")[0]["text"] == text
+
+
+def test_lines_of_old_macs(tmp_path):
+    path = write(tmp_path, "a.csv", "text,label\ra,1\rb,0\r")
+    rows = read_table(path)
+    assert rows == [{"text": "a", "label": "1"}, {"text": "b", "label": "0"}]
+    assert sources(rows) == ["a.csv:2", "a.csv:3"]
+
+
+# Texts with marks, tabs and ends of lines.
+ROWS = [
+    ["sentence", "label"],
+    ['"one look" at a girl', "1"],
+    ["a fine, long film", "0"],
+    ['a "fine" film', "1"],
+    ["it is\tnot\nlong", "0"],
+    ["", "1"],
+]
+
+
+def written(path, rows, quoting):
+    """A file in tabs as pandas writes it, which is how `csv` does."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file, delimiter="\t", quoting=quoting, lineterminator="\n").writerows(rows)
+    return path
+
+
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+@pytest.mark.parametrize("rows", [ROWS, ROWS[:3], ROWS[:3] + ROWS[4:]])
+def test_quoted_tsv_is_read_as_pandas_writes_it(tmp_path, caplog, quoting, rows):
+    path = written(tmp_path / "pd.tsv", rows, quoting)
+    with caplog.at_level(logging.WARNING, logger="absl"):
+        found = read_table(path)
+    assert [list(row.values()) for row in found] == rows[1:]
+    assert "its cells are quoted, which --noquoted denies" in caplog.text
+    assert read_table(path, quoted=True) == found
+
+
+def test_quoted_tsv_as_excel_writes_it(tmp_path):
+    """It quotes a cell for a comma, too."""
+    text = 'sentence\tlabel\r\n"fine, or not"\t1\r\n"a ""good"" one"\t0\r\n'
+    path = write(tmp_path, "a.txt", text.encode("utf-16"))
+    assert [row["sentence"] for row in read_table(path)] == ["fine, or not", 'a "good" one']
+
+
+GLUE = [
+    # Marks that stand alone, at the beginning, the end or both, and within.
+    ['"a fine" film\t1', "no film\t0"],
+    ['"a fine film\t1', 'no film"\t0'],
+    ['"a fine film"\t1', "no film\t0"],
+    ['a "fine" film\t1', '"\t0'],
+    ['"" a fine film ""\t1', '""\t0'],
+    ['"a fine\t1', 'film"\t0', 'bad"\t1'],
+    ['she said "" fine ""\t1', '"no" and "no"\t0'],
+    # Some cells look quoted, but others cannot be.
+    ['"a ""fine"" film"\t1', 'a "good" one\t0'],
+    ['"a ""fine"" film"\t1', '"no\t0'],
+]
+
+
+@pytest.mark.parametrize("lines", GLUE)
+def test_marks_of_glue_stay_characters(tmp_path, lines):
+    path = write(tmp_path, "dev.tsv", "\n".join(["sentence\tlabel", *lines]) + "\n")
+    assert ["\t".join(row.values()) for row in read_table(path)] == lines
+    assert read_table(path, quoted=False) == read_table(path)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ['"a ""fine"" film"\t1', 'a "good" one\t0'],
+        ['"fine, long"\t1'],
+        ['"one\ttwo', 'three"\tfour'],
+    ],
+)
+def test_what_may_be_quoted_is_told(tmp_path, caplog, lines):
+    path = write(tmp_path, "dev.tsv", "\n".join(["sentence\tlabel", *lines]) + "\n")
+    with caplog.at_level(logging.WARNING, logger="absl"):
+        read_table(path)
+        assert "say --quoted if they only enclose cells, --noquoted if" in caplog.text
+        caplog.clear()
+        read_table(path, quoted=False)
+    assert not caplog.text
