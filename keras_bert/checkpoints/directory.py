@@ -15,6 +15,8 @@ from keras_bert.checkpoints import google, hub, sentence_transformers, settings,
 from keras_bert.config import BertConfig
 from keras_bert.models.encoder import BertEncoder, initializer_of
 from keras_bert.models.pretrainer import BertPretrainer
+from keras_bert.tasks import ensembles
+from keras_bert.tasks.fill_mask import FillMask
 from keras_bert.tasks.multiple_choice import MultipleChoice
 from keras_bert.tasks.question_answering import QuestionAnswerer
 from keras_bert.tasks.sentence_embedding import SentenceEmbedder
@@ -27,6 +29,8 @@ from keras_bert.text.vocabulary import read_vocabulary, write_vocabulary
 
 # What sentence objective a model has, which transformers' config does not say.
 SENTENCE_KEY = "sentence_objective"
+# What a pretrained model says that was saved as a task that fills blanks.
+FILL_MASK_KEY = "top_k"
 # The tasks by transformers' class, whose name config.json gives.
 TASKS = {
     task.ARCHITECTURE: task
@@ -48,7 +52,8 @@ class Checkpoint:
         config: BertConfig.
         tokenizer: Tokenizer.
         encoder: BertEncoder with the weights of the file.
-        model: the model with its head, a `BertPretrainer` or a task; None where there is no head.
+        model: the model with its head, a `BertPretrainer` or a task, as it was saved; None where
+            there is no head.
     """
 
     config: BertConfig
@@ -114,7 +119,9 @@ def save(
 
     Example: see `load`.
     """
+    _check_one_model(model)
     tokenizer = tokenizer or getattr(model, "tokenizer", None)
+    head_settings = _head_settings(model)
     model = getattr(model, "pretrainer", model)
     config = getattr(model, "encoder", model).config
     _check_tokenizer(tokenizer, config)
@@ -125,7 +132,7 @@ def save(
     shutil.rmtree(staging, ignore_errors=True)  # of a process that was killed
     staging.mkdir()
     architecture = _architecture(model)
-    content = {**hub.config_settings(config, architecture), **_head_settings(model)}
+    content = {**hub.config_settings(config, architecture), **head_settings}
     tensors = weights.tensors_of(model, "hub")
     write_vocabulary(staging / hub.VOCABULARY_FILE, tokenizer.vocabulary)
     settings.write_json(staging / hub.CONFIG_FILE, content)
@@ -178,6 +185,8 @@ def _load_hub(directory: pathlib.Path, dropout: float | None) -> Checkpoint:
         kernel = encoder.pooler.dense.kernel
         kernel.assign(initializer_of(config)(kernel.shape))
         logging.info("%s has no pooler: that of the encoder is new.", directory)
+    if FILL_MASK_KEY in content["keras_bert"] and isinstance(model, BertPretrainer):
+        model = FillMask.from_settings(encoder, tokenizer, content, pretrainer=model)
     return Checkpoint(config, tokenizer, encoder, model)
 
 
@@ -242,9 +251,20 @@ def _architecture(model: keras.Model) -> str:
 
 def _head_settings(model: keras.Model) -> dict[str, Any]:
     """What config.json says of a model's head."""
+    if isinstance(model, FillMask):
+        return {**_head_settings(model.pretrainer), **model.settings()}
     if isinstance(model, BertPretrainer):
         return {SENTENCE_KEY: model.sentence_objective}
     return model.settings() if isinstance(model, Task) else {}
+
+
+def _check_one_model(model: keras.Model) -> None:
+    members = ensembles.members_of(model)
+    if members:
+        raise ValueError(
+            f"A checkpoint holds one model, but an ensemble has the weights of {len(members)}: "
+            "save its members, or their average (tasks/ensembles.py)."
+        )
 
 
 def _load_tokenizer(directory: pathlib.Path, config: BertConfig) -> Tokenizer:

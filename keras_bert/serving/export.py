@@ -23,6 +23,7 @@ from keras_bert.checkpoints.settings import write_json
 from keras_bert.models.encoder import BertEncoder
 from keras_bert.models.pretrainer import BertPretrainer
 from keras_bert.serving import functions, operations, warmup
+from keras_bert.tasks import ensembles
 from keras_bert.tasks.fill_mask import FillMask
 from keras_bert.tasks.sentence_embedding import SentenceEmbedder
 from keras_bert.tasks.task import Task
@@ -176,33 +177,19 @@ def _as_task(model: keras.Model, tokenizer: Tokenizer | None) -> Task:
 
 def _in_precision(task: Task, precision: Precision) -> Task:
     """A task that has its weights, and computes, in a precision: itself, or a copy."""
+    members = ensembles.members_of(task)
+    if members:
+        copies = [_in_precision(member, precision) for member in members]
+        is_same = all(copy is member for copy, member in zip(copies, members, strict=True))
+        return task if is_same else ensembles.with_members(task, copies)
     if task.encoder.embeddings.dtype_policy.name == precision:
         return task
-    if "outputs_of" in vars(task):
-        raise ValueError(
-            f"An ensemble is exported in the precision that its members have, not in {precision}: "
-            'load them in that one, or export it in "float32".'
-        )
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
-        copy = _copy(task)
+        return task.copy()
     finally:
         keras.config.set_dtype_policy(policy)
-    weights = {weight.path: weight for weight in task.weights}
-    for weight in copy.weights:
-        weight.assign(keras.ops.cast(weights[weight.path], weight.dtype))
-    return copy
-
-
-def _copy(task: Task) -> Task:
-    """A task of the same kind, with other weights, under the present dtype policy."""
-    encoder = BertEncoder(task.encoder.config, "zeros")
-    if isinstance(task, FillMask):
-        objective = task.pretrainer.sentence_objective
-        pretrainer = BertPretrainer(encoder, objective, "zeros")
-        return FillMask(pretrainer, task.packer, task.top_k)
-    return type(task).from_settings(encoder, task.tokenizer, task.settings(), "zeros")
 
 
 def _write(reference: Task, precision: Precision, staging: pathlib.Path) -> None:

@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from keras_bert.config import BertConfig
 from keras_bert.tasks.task import Task
-from keras_bert.tasks.token_classification import TokenClassifier
 
 ANSWER, WORDS, TOKENS, TOKENIZE = "serving_default", "words", "tokens", "tokenize"
 
@@ -56,7 +55,7 @@ def functions_of(task: Task) -> dict[str, ConcreteFunction]:
      'tokenize': ('padding_mask', 'segment_ids', 'token_ids')}
     """
     functions = {ANSWER: answer_function(task)}
-    if isinstance(task, TokenClassifier):
+    if "words" in task.other_spec:
         functions[WORDS] = _of_texts(task.answer, {"words": tf.TensorSpec([None, None], tf.string)})
     functions[TOKENS] = _of_ids(task)
     if _takes_one_row(task):

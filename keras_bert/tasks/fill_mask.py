@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -11,7 +11,9 @@ import tensorflow as tf
 
 from keras_bert.models.encoder import BertEncoder
 from keras_bert.models.pretrainer import BertPretrainer, pretrainer_inputs
-from keras_bert.tasks.task import Example, Task, source_of
+from keras_bert.tasks.examples import Example, missing_column, plain, source_of
+from keras_bert.tasks.setting import Setting
+from keras_bert.tasks.task import Task, packer_of
 from keras_bert.text.packing import Packer
 
 MASK = "[MASK]"
@@ -21,15 +23,17 @@ class FillMask(Task):
     """Fills the blanks of texts with a pretrained masked language model.
 
     An example has a `text` with one or more [MASK] in it, and, to learn from, its `answers`: a list
-    with the piece for each of them.
+    with the piece for each of them, or a string of them with blanks between.
 
     Args:
-        pretrainer: BertPretrainer, such as the `model` of a loaded checkpoint.
+        pretrainer: BertPretrainer, such as the `model` of a loaded checkpoint; or a FillMask, whose
+            pretrainer is taken.
         packer: Packer with the checkpoint's tokenizer.
         top_k: int, number of candidates for a blank.
 
     Raises:
-        ValueError: `top_k` is not between 1 and the size of the vocabulary.
+        ValueError: `top_k` is not between 1 and the size of the vocabulary, or there is no masked
+            language model.
 
     Example:
 
@@ -46,24 +50,31 @@ class FillMask(Task):
     (1, 3)
     """
 
+    top_k = Setting()
+
     def __init__(
         self,
-        pretrainer: BertPretrainer,
+        pretrainer: BertPretrainer | FillMask,
         packer: Packer,
         top_k: int = 5,
         name: str = "fill_mask",
     ):
-        vocabulary_size = packer.tokenizer.vocabulary_size
-        if not 1 <= top_k <= vocabulary_size:
-            raise ValueError(
-                f"top_k must lie between 1 and the {vocabulary_size} pieces of the vocabulary, "
-                f"not {top_k}."
-            )
+        pretrainer = getattr(pretrainer, "pretrainer", pretrainer)
+        _check_arguments(pretrainer, packer.tokenizer.vocabulary_size, top_k)
         inputs = pretrainer_inputs()
         outputs = {"masked_lm": pretrainer(inputs)["masked_lm"]}
         super().__init__(pretrainer.encoder, packer, inputs, outputs, name=name)
         self.pretrainer = pretrainer
         self.top_k = top_k
+
+    def on(self, encoder: BertEncoder) -> FillMask:
+        """The same task, with a pretrainer of its own, on another encoder."""
+        pretrainer = BertPretrainer(encoder, self.pretrainer.sentence_objective)
+        return FillMask(pretrainer, self.packer, self.top_k)
+
+    def check_settings(self) -> None:
+        super().check_settings()
+        _check_arguments(self.pretrainer, self.tokenizer.vocabulary_size, self.top_k)
 
     @property
     def idle_layers(self) -> Sequence[keras.layers.Layer]:
@@ -83,9 +94,8 @@ class FillMask(Task):
     def input_columns(self, examples: Sequence[Example]) -> dict[str, tf.Tensor]:
         """As in every task; each [MASK] must be where the model reads it."""
         columns = super().input_columns(examples)
-        found = tf.reduce_sum(self.features(columns)["mask_weights"], axis=1).numpy()
-        for example, number in zip(examples, found, strict=True):
-            wanted = example["text"].count(MASK)
+        for example, number in zip(examples, self._num_blanks(columns["text"]), strict=True):
+            wanted = _text_of(example).count(MASK)
             if not 0 < number == wanted:
                 raise ValueError(
                     f"{source_of(example)}: a text must hold {MASK} within the first pieces that "
@@ -94,6 +104,15 @@ class FillMask(Task):
                     "missing, or shorten the text."
                 )
         return columns
+
+    def _num_blanks(self, texts: tf.Tensor) -> list[int]:
+        """How many blanks of each text the model reads."""
+        room, numbers = self.packer.sequence_length - 2, []
+        for first in range(0, len(texts), 1024):
+            ids = self.tokenizer.tokenize(texts[first : first + 1024], special_tokens=(MASK,))
+            is_blank = tf.cast(ids[:, :room] == self.tokenizer.mask_id, tf.int32)
+            numbers += tf.reduce_sum(is_blank, axis=1).numpy().tolist()
+        return numbers
 
     def features(self, examples: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Strings to ids.
@@ -121,8 +140,9 @@ class FillMask(Task):
         return ids.row_lengths() + 2
 
     def target_columns(self, examples: Sequence[Example]) -> dict[str, Any]:
-        ids = [_piece_ids(example, self.tokenizer.vocabulary) for example in examples]
-        return {"answers": tf.ragged.constant(ids, tf.int32)}
+        id_of = {piece: id_ for id_, piece in enumerate(self.tokenizer.vocabulary)}
+        ids = [[id_of[piece] for piece in self._pieces_of(example, id_of)] for example in examples]
+        return {"answers": tf.ragged.constant(ids, tf.int32, ragged_rank=1)}
 
     def targets(self, columns, features):
         weights = features["mask_weights"] * columns["weight"][:, None]
@@ -167,10 +187,12 @@ class FillMask(Task):
 
     def scores(self, examples, answers) -> dict[str, float]:
         """How often the likeliest piece, and one of the `top_k`, is the answer."""
+        examples = self.as_examples(examples)
+        vocabulary = frozenset(self.tokenizer.vocabulary)
         hits = [
             [piece == answer for piece, _ in candidates]
             for example, blanks in zip(examples, answers, strict=True)
-            for answer, candidates in zip(example["answers"], blanks, strict=True)
+            for answer, candidates in zip(self._pieces_of(example, vocabulary), blanks, strict=True)
         ]
         hits = np.array(hits)
         return {
@@ -178,19 +200,72 @@ class FillMask(Task):
             f"accuracy_at_{self.top_k}": float(hits.any(axis=1).mean()),
         }
 
+    def settings(self) -> dict[str, Any]:
+        length = self.packer.sequence_length
+        return {"keras_bert": {"sequence_length": length, "top_k": self.top_k}}
 
-def _piece_ids(example: Example, vocabulary: Sequence[str]) -> list[int]:
-    answers = example.get("answers")
-    number = example["text"].count(MASK)
-    if not isinstance(answers, list | tuple) or len(answers) != number:
+    @classmethod
+    def from_settings(
+        cls, encoder, tokenizer, settings, initializer=None, *, pretrainer=None
+    ) -> FillMask:
+        """As of every task; with the pretrainer whose weights are known, if there is one."""
+        own = settings.get("keras_bert", {})
+        pretrainer = pretrainer or BertPretrainer(encoder, None, initializer)
+        return cls(pretrainer, packer_of(encoder, tokenizer, own), own.get("top_k", 5))
+
+    def _pieces_of(self, example: Example, vocabulary: Container[str]) -> list[str]:
+        """The piece for each blank of an example."""
+        answers, number = _answers_of(example), _text_of(example).count(MASK)
+        if len(answers) != number:
+            raise ValueError(
+                f"{source_of(example)}: answers must have a piece for each of the {number} {MASK}, "
+                f"but {answers!r:.100} has {len(answers)}: correct it."
+            )
+        return [self._piece(answer, example, vocabulary) for answer in answers]
+
+    def _piece(self, answer: str, example: Example, vocabulary: Container[str]) -> str:
+        if answer in vocabulary:
+            return answer
+        ids = self.tokenizer.tokenize(tf.constant([answer]))[0].numpy().tolist()
+        if len(ids) != 1 or ids[0] == self.tokenizer.unknown_id:
+            raise ValueError(
+                f"{source_of(example)}: an answer must be one piece of the vocabulary, but "
+                f"{answer!r} is none: write a {MASK} for each of its pieces."
+            )
+        return self.tokenizer.vocabulary[ids[0]]
+
+
+def _answers_of(example: Example) -> list[str]:
+    if "answers" not in example:
+        raise ValueError(missing_column(example, "answers"))
+    answers = plain(example["answers"])
+    answers = answers.split() if isinstance(answers, str) else answers
+    is_list = isinstance(answers, list | tuple)
+    if not is_list or not all(isinstance(answer, str) for answer in answers):
         raise ValueError(
-            f"{source_of(example)}: answers must be a list with a piece for each of the {number} "
-            f"{MASK}, but is {answers!r}: correct it."
+            f"{source_of(example)}: answers must be a list with a piece for each {MASK}, or a text "
+            f"of them with blanks between, but is {answers!r:.100}: correct it."
         )
-    unknown = [answer for answer in answers if answer not in vocabulary]
-    if unknown:
+    return list(answers)
+
+
+def _text_of(example: Example) -> str:
+    if "text" not in example:
+        raise ValueError(missing_column(example, "text"))
+    text = plain(example["text"])
+    return text.decode("utf-8", "ignore") if isinstance(text, bytes) else str(text)
+
+
+def _check_arguments(pretrainer: Any, vocabulary_size: int, top_k: int) -> None:
+    if not isinstance(pretrainer, BertPretrainer):
+        kind = "none" if pretrainer is None else f"a {type(pretrainer).__name__}"
         raise ValueError(
-            f"{source_of(example)}: an answer must be one piece of the vocabulary, but "
-            f"{unknown[0]!r} is none: write a {MASK} for each of its pieces."
+            "Blanks are filled by a masked language model, a BertPretrainer, but there is "
+            f"{kind}: take a checkpoint that was saved with its pretraining heads, not an encoder "
+            "or another task's."
         )
-    return [vocabulary.index(answer) for answer in answers]
+    if not isinstance(top_k, int) or not 1 <= top_k <= vocabulary_size:
+        raise ValueError(
+            f"top_k must lie between 1 and the {vocabulary_size} pieces of the vocabulary, "
+            f"not {top_k}."
+        )

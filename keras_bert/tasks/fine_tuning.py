@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import math
 import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
@@ -11,10 +12,12 @@ import keras
 import tensorflow as tf
 from absl import logging
 
+from keras_bert import metrics
 from keras_bert.config import BertConfig
 from keras_bert.models.encoder import BertEncoder
+from keras_bert.tasks.examples import Example, nearest_first
 from keras_bert.tasks.labels import label_name
-from keras_bert.tasks.task import Example, Task
+from keras_bert.tasks.task import Task
 from keras_bert.training import run
 
 
@@ -31,7 +34,8 @@ def fine_tune(
     """Trains a compiled task epoch by epoch; run again, it goes on where it was stopped.
 
     After each epoch the held-out examples are answered and scored, and the task is saved if no
-    epoch before was better. Without held-out examples it is saved at the end.
+    epoch before was better. Without held-out examples it is saved at the end, and nothing is
+    scored.
 
     Args:
         task: a compiled Task.
@@ -40,16 +44,26 @@ def fine_tune(
         output_dir: path of the run's folder, as for `training.run.train`.
         save: function that saves the task as it is.
         num_epochs: int, the most epochs.
-        metric: str, the score to choose by; None is the task's first.
+        metric: str, one of the task's `score_names`, to choose by; None is the first.
         patience: int, stop after so many epochs without a better one; None never does.
 
     Returns:
         For each figure, the scores as `val_<name>` among them, a list with one value an epoch.
+
+    Raises:
+        ValueError: before anything is trained: there is no such metric, a held-out example lacks
+            a column or has a wrong label, or something is to be chosen by scores without any.
     """
-    steps = num_batches(data)
+    held_out = task.as_examples(held_out)
+    if not held_out and (metric, patience) != (None, None):
+        raise ValueError(
+            "The best epoch is chosen by scores on held-out examples, but there are none for "
+            f"metric={metric!r} and patience={patience!r}: hold examples out, or leave these out."
+        )
     callbacks = []
     if held_out:
         callbacks = [KeepBest(task, held_out, output_dir, save, metric, patience)]
+    steps = num_batches(data)
     history = run.train(
         task,
         lambda step: data.repeat().skip(step),
@@ -72,9 +86,23 @@ def num_batches(dataset: tf.data.Dataset) -> int:
 
 
 def best_epoch(history: Mapping[str, Sequence[float]], metric: str) -> int:
-    """The index of the epoch with the highest `val_<metric>`, the earliest of equal ones."""
-    values = list(history[f"val_{metric}"])
-    return values.index(max(values))
+    """The index of the epoch with the best `val_<metric>`, the earliest of equal ones.
+
+    Example:
+
+    >>> from keras_bert.tasks.fine_tuning import best_epoch
+    >>> best_epoch({"val_f1": [0.3, 0.5, 0.5]}, "f1")
+    1
+    >>> best_epoch({"val_mean_squared_error": [float("nan"), 0.3, 0.5]}, "mean_squared_error")
+    1
+    """
+    name = f"val_{metric}"
+    if name not in history:
+        raise ValueError(
+            f"The best epoch is chosen by {name}, but the history has {', '.join(history)}: name a "
+            "score on held-out examples that it has."
+        )
+    return metrics.best(metric, history[name])
 
 
 class KeepBest(keras.callbacks.Callback):
@@ -85,11 +113,15 @@ class KeepBest(keras.callbacks.Callback):
 
     Args:
         task: Task.
-        examples: sequence of dicts, held out.
+        examples: sequence of dicts, held out, at least one.
         output_dir: path of the run's folder, where its record is.
         save: function that saves the task as it is.
-        metric: str, a name of the task's scores; None is the first.
+        metric: str, one of the task's `score_names`; None is the first.
         patience: int, stop the run after so many epochs without a better one; None never does.
+
+    Raises:
+        ValueError: there is no such metric, an example lacks a column or has a wrong label, or
+            `patience` is below 1.
     """
 
     def __init__(
@@ -102,30 +134,44 @@ class KeepBest(keras.callbacks.Callback):
         patience: int | None = None,
     ):
         super().__init__()
+        self.metric = _checked_metric(task, metric)
+        if patience is not None and (not isinstance(patience, int) or patience < 1):
+            raise ValueError(f"patience must be an int of at least 1 or None, not {patience!r}.")
         self.task = task
-        self.examples = examples
+        self.examples = task.as_examples(examples)
+        task.training_columns(self.examples, batch_size=1)  # for its checks
         self.record = run.MetricsLog(pathlib.Path(output_dir) / "metrics.jsonl")
         self.save = save
-        self.metric = metric
         self.patience = patience
 
     def on_epoch_end(self, epoch, logs=None) -> None:
         scores = self.task.scores(self.examples, self.task(self.examples))
-        metric = self.metric or next(iter(scores))
-        if metric not in scores:
-            raise ValueError(
-                f"The metric to choose by must be one of {', '.join(scores)}, not {metric!r}."
-            )
         if logs is not None:
             logs.update({f"val_{name}": value for name, value in scores.items()})
-        before = self.record.history().get(f"val_{metric}", [])
-        if not before or scores[metric] > max(before):
+        values = [*self.record.history().get(f"val_{self.metric}", []), scores[self.metric]]
+        if math.isnan(values[-1]):
+            logging.warning(
+                "%s of the held-out examples is nan, as of answers that are all the same: this "
+                "epoch is kept only as long as no other one has a number.",
+                self.metric,
+            )
+        best = metrics.best(self.metric, values)
+        waited = len(values) - 1 - best
+        if not waited:
             self.save()
-        values = [*before, scores[metric]]
-        waited = len(values) - 1 - values.index(max(values))
         if self.patience is not None and waited >= self.patience:
             logging.info("No better epoch for %d: stopping.", waited)
             self.model.stop_training = True
+
+
+def _checked_metric(task: Task, metric: str | None) -> str:
+    names = task.score_names
+    if metric is not None and metric not in names:
+        raise ValueError(
+            f"The metric to choose by must be one of {', '.join(nearest_first(metric, names))}, "
+            f"not {metric!r}: name a score of a {type(task).__name__}."
+        )
+    return metric or names[0]
 
 
 def balanced_weights(labels: Sequence[str]) -> list[float]:

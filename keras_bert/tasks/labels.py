@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from keras_bert.tasks.examples import plain
+
 # What annotators write where they did not agree (SNLI, MNLI).
 NO_LABEL = "-"
 # What the Hub's data sets have there. It may also be a label, as of sentiments: -1, 0, 1.
@@ -197,6 +199,15 @@ def checked_labels(labels: Sequence[Any], at_least: int = 1) -> tuple[str, ...]:
     return names
 
 
+def check_number(labels: Sequence[str], number: int) -> None:
+    """Raises a ValueError unless a head has as many classes as there are labels."""
+    if len(labels) != number:
+        raise ValueError(
+            f"There must be {number} labels, as the head has so many classes, but there are "
+            f"{len(labels)}: make another task on the same encoder."
+        )
+
+
 def key(value: Any) -> str | None:
     """What a label is looked up by: its name, or what stands for none as it is written."""
     name, plain = label_name(value), _plain(value)
@@ -235,9 +246,8 @@ def _may_be_marks(names: Sequence[str | None]) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """A value of NumPy, TensorFlow or the like as Python has it."""
-    value = value.numpy() if hasattr(value, "numpy") else value
-    value = value.tolist() if hasattr(value, "tolist") else value
+    """A value as Python has it, bytes as text."""
+    value = plain(value)
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     is_other_number = isinstance(value, numbers.Real) and not isinstance(value, bool | int | float)

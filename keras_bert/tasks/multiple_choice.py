@@ -15,6 +15,9 @@ from keras_bert.layers.attention import HIDDEN
 from keras_bert.layers.dropout import Dropout
 from keras_bert.layers.rows import GatherRows
 from keras_bert.models.encoder import BertEncoder
+from keras_bert.tasks.examples import missing_column, plain, source_of
+from keras_bert.tasks.labels import label_name
+from keras_bert.tasks.setting import Setting
 from keras_bert.tasks.task import (
     Example,
     Task,
@@ -23,7 +26,6 @@ from keras_bert.tasks.task import (
     head_initializer,
     packer_of,
     row_inputs,
-    source_of,
 )
 from keras_bert.text.packing import Packer
 
@@ -55,6 +57,8 @@ class MultipleChoice(Task):
     """
 
     ARCHITECTURE = "BertForMultipleChoice"
+
+    dropout = Setting(fixed=True)
 
     def __init__(
         self,
@@ -150,7 +154,7 @@ class MultipleChoice(Task):
 
     def scores(self, examples, answers) -> dict[str, float]:
         """How good answers are: `accuracy`."""
-        wanted = np.array([_label(example) for example in examples])
+        wanted = np.array([_label(example) for example in self.as_examples(examples)])
         return {"accuracy": metrics.accuracy(wanted, np.array([a["choice"] for a in answers]))}
 
     def settings(self) -> dict[str, Any]:
@@ -182,10 +186,15 @@ def _ragged(choices: tf.Tensor | tf.RaggedTensor) -> tf.RaggedTensor:
 
 
 def _label(example: Example) -> int:
-    label, count = example.get("label"), len(example["choices"])
-    if not isinstance(label, int) or not 0 <= label < count:
+    for name in ("choices", "label"):
+        if name not in example:
+            raise ValueError(missing_column(example, name))
+    label, choices = example["label"], plain(example["choices"])
+    count = len(choices) if isinstance(choices, list | tuple) else 0
+    index = label_name(label) or ""
+    if not index.isdecimal() or int(index) >= count:
         raise ValueError(
             f"{source_of(example)}: the label must be the index of one of the {count} choices, but "
             f"is {label!r}: count them from 0."
         )
-    return label
+    return int(index)

@@ -14,6 +14,9 @@ from keras import ops
 
 from keras_bert import metrics
 from keras_bert.models.encoder import BertEncoder, encoder_inputs
+from keras_bert.tasks.examples import missing_column, plain, source_of
+from keras_bert.tasks.labels import label_number
+from keras_bert.tasks.setting import Setting
 from keras_bert.tasks.task import (
     Example,
     Task,
@@ -21,7 +24,6 @@ from keras_bert.tasks.task import (
     head_initializer,
     outputs_in_parts,
     packer_of,
-    source_of,
     taken,
 )
 from keras_bert.text.packing import Packer
@@ -41,6 +43,15 @@ _NEVER = -1e9
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
 # Of so many examples at a time rows are made before training.
 _MAKE_BATCH = 256
+
+
+def _threshold(value: float | None) -> float | None:
+    if value is not None and not np.isfinite(value):
+        raise ValueError(
+            f"no_answer_threshold must be a finite number or None, but is {value!r}: choose 0.0, "
+            "or the one that is best for development data."
+        )
+    return None if value is None else float(value)
 
 
 class QuestionAnswerer(Task):
@@ -63,7 +74,8 @@ class QuestionAnswerer(Task):
         max_answer_tokens: int, how many pieces an answer has at most.
         num_best: int, K, among how many answers to choose.
         no_answer_threshold: float; where no answer scores so much higher than the best one, nothing
-            is answered. None: every question has an answer (SQuAD 1.1).
+            is answered. None: every question has an answer (SQuAD 1.1). `scores` finds the best one
+            for development data, `best_f1_thresh`, to be set then.
         initializer: initializer of the head; None is a normal one, as in transformers.
 
     Raises:
@@ -91,6 +103,12 @@ class QuestionAnswerer(Task):
 
     ARCHITECTURE = "BertForQuestionAnswering"
     USES_POOLER = False
+
+    stride = Setting()
+    max_question_tokens = Setting()
+    max_answer_tokens = Setting()
+    num_best = Setting()
+    no_answer_threshold = Setting(_threshold)
 
     def __init__(
         self,
@@ -128,26 +146,10 @@ class QuestionAnswerer(Task):
         self.num_best = num_best
         self.no_answer_threshold = no_answer_threshold
 
-    @property
-    def no_answer_threshold(self) -> float | None:
-        """Nothing is answered where no answer scores so much higher; None always answers.
-
-        `scores` finds the best one for development data, `best_f1_thresh`.
-        """
-        return self._no_answer_threshold
-
-    @no_answer_threshold.setter
-    def no_answer_threshold(self, threshold: float | None):
-        if threshold is not None and not np.isfinite(threshold):
-            raise ValueError(
-                f"no_answer_threshold must be a finite number or None, but is {threshold!r}: "
-                "choose 0.0, or the one that is best for development data."
-            )
-        self._no_answer_threshold = None if threshold is None else float(threshold)
-        # The graph that was made so far has the old one in it.
-        self._answer = tf.function(
-            self.answer, input_signature=[self.example_spec], autograph=False
-        )
+    def check_settings(self) -> None:
+        super().check_settings()
+        _check_counts(self.stride, self.max_question_tokens, self.max_answer_tokens, self.num_best)
+        _check_room(self.packer.sequence_length, self.stride)
 
     @property
     def example_spec(self) -> dict[str, tf.TensorSpec]:
@@ -213,6 +215,7 @@ class QuestionAnswerer(Task):
         Raises:
             ValueError: as of `Task.dataset`.
         """
+        examples = self.as_examples(examples)
         inputs, columns = self.training_columns(examples, batch_size, sample_weight)
         self._report_cut_questions(inputs["question"])
         rows, *targets = self._rows(inputs, columns)
@@ -347,6 +350,7 @@ class QuestionAnswerer(Task):
             an answer, and half of them or more one with a Chinese character, since Chinese has no
             spaces between its words.
         """
+        examples = self.as_examples(examples)
         golds = [[] if e.get("impossible") else _answers_of(e) for e in examples]
         said = [answer["answer"] for answer in answers]
         if _are_chinese(golds):
@@ -470,14 +474,14 @@ class QuestionAnswerer(Task):
                     "no_answer_threshold, but this one has none: make the task with 0.0, say."
                 )
             return 0, 0
-        answers, starts = _answers_of(example), example.get("answer_starts") or ()
+        answers, starts = _answers_of(example), _starts_of(example)
         if len(starts) != len(answers) or not answers:
             raise ValueError(
                 f"{source_of(example)}: there must be an answer and a start for every answer, but "
                 f"there are {len(answers)} answers and {len(starts)} answer_starts: add them, or "
                 "say that the question is impossible."
             )
-        answer, start, context = answers[0], int(starts[0]), example["context"]
+        answer, start, context = answers[0], starts[0], example["context"]
         if isinstance(context, bytes):
             context = context.decode("utf-8", "ignore")
         if start < 0 or not context.startswith(answer, start):
@@ -532,9 +536,24 @@ def _best_in_rows(
     return scores, start, tf.minimum(start + pair % max_tokens, length - 1)
 
 
+def _starts_of(example: Example) -> list[int]:
+    starts = plain(example.get("answer_starts"))
+    starts = list(starts) if isinstance(starts, list | tuple) else []
+    numbers = list(map(label_number, starts))
+    if None in numbers or not all(map(float.is_integer, numbers)):
+        raise ValueError(
+            f"{source_of(example)}: answer_starts must be whole numbers, characters of the context "
+            f"from 0, but are {starts!r:.100}: correct them."
+        )
+    return list(map(int, numbers))
+
+
 def _answers_of(example: Example) -> list[str]:
-    answers = example.get("answers")
-    if isinstance(answers, str) or not isinstance(answers, Sequence) or "" in answers:
+    if "answers" not in example:
+        raise ValueError(missing_column(example, "answers"))
+    answers = plain(example["answers"])
+    is_list = isinstance(answers, list | tuple)
+    if not is_list or not all(isinstance(answer, str) and answer for answer in answers):
         raise ValueError(
             f"{source_of(example)}: answers must be a list of texts that are not empty, but are "
             f"{answers!r:.100}: correct them, or say that the question is impossible."

@@ -5,31 +5,40 @@ from __future__ import annotations
 import json
 import math
 import os
-import pathlib
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure  # without pyplot: no window system, no global state
 
-from keras_bert import metrics
-from keras_bert.tasks.task import Example, Task
+from keras_bert import files, metrics
+from keras_bert.tasks.examples import Example, plain
+from keras_bert.tasks.task import Task, label_index
 from keras_bert.tasks.text_classification import TextClassifier
 
 
 def write_predictions(
     path: str | os.PathLike, examples: Sequence[Example], answers: Sequence[Any]
 ) -> None:
-    """Writes every example with its answer as a line of JSON.
+    """Writes every example as a line of JSON, with its `source` if it has one, and its `answer`.
+
+    Where the examples have columns of these names, ours are `source_` and `answer_`.
 
     Args:
         path: path of the file.
         examples: sequence of dicts.
         answers: sequence with what a task says of each.
     """
+    columns = {name for example in examples for name in example}
+    source, answer = _free("source", columns), _free("answer", columns)
     lines = (
-        json.dumps({**example, "answer": answer}, ensure_ascii=False)
-        for example, answer in zip(examples, answers, strict=True)
+        json.dumps(
+            {**example, **_source(example, source), answer: said},
+            ensure_ascii=False,
+            default=_as_json,
+        )
+        for example, said in zip(examples, answers, strict=True)
     )
     _write(path, "".join(f"{line}\n" for line in lines))
 
@@ -77,20 +86,20 @@ def draw_confusion(
     path: str | os.PathLike,
 ) -> None:
     """Draws how often each label was taken for which as a picture; rows are what was right."""
-    index = {label: i for i, label in enumerate(task.labels)}
+    index, number = label_index(task.labels), len(task.labels)
     matrix = metrics.confusion_matrix(
-        [index[str(example["label"])] for example in examples],
-        [index[answer["label"]] for answer in answers],
-        len(index),
+        np.argmax(task.target_columns(examples)["label"], axis=1),
+        [index(said["label"], e) for e, said in zip(examples, answers, strict=True)],
+        number,
     )
-    size = min(16, 3 + 0.35 * len(index))
+    size = min(16, 3 + 0.35 * number)
     figure = Figure(figsize=(size, size), layout="constrained")
     axes = figure.subplots()
     axes.imshow(matrix / matrix.sum(axis=1, keepdims=True).clip(1), cmap="Blues", vmin=0, vmax=1)
-    if len(index) <= 40:
-        axes.set_xticks(range(len(index)), task.labels, rotation=90)
-        axes.set_yticks(range(len(index)), task.labels)
-    if len(index) <= 12:
+    if number <= 40:
+        axes.set_xticks(range(number), task.labels, rotation=90)
+        axes.set_yticks(range(number), task.labels)
+    if number <= 12:
         for (row, column), count in _entries(matrix):
             axes.text(column, row, str(count), ha="center", va="center", fontsize=8)
     axes.set_xlabel("said")
@@ -111,11 +120,11 @@ def model_card(
         task: Task.
         name: str, of the model.
         data: dict of what was learned from and scored on, as one says it.
-        scores: dict of floats, or of pairs of mean and standard deviation over seeds.
+        scores: dict of the scores on held-out examples, floats, or pairs of mean and standard
+            deviation over seeds; empty where there were no such examples.
         command: str, the command that made it.
     """
     config = task.encoder.config
-    rows = "".join(f"| {key} | {_number(value)} |\n" for key, value in scores.items())
     facts = "".join(f"- {key}: {value}\n" for key, value in data.items())
     return (
         f"# {name}\n\n"
@@ -124,11 +133,18 @@ def model_card(
         f"{task.packer.sequence_length} pieces. transformers opens it as "
         f"`{task.ARCHITECTURE}`.\n\n"
         f"## Data\n\n{facts}\n"
-        f"## Scores on held-out examples\n\n| score | value |\n|---|---|\n{rows}\n"
+        f"## Scores on held-out examples\n\n{_table(scores)}\n"
         f"## How it was made\n\n```\n{command}\n```\n\n"
         "## Use\n\n```python\nimport keras_bert as kb\n\n"
         f'task = kb.load("{name}").model\n```\n'
     )
+
+
+def _table(scores: Mapping[str, float | tuple[float, float]]) -> str:
+    if not scores:
+        return "None: no examples were held out, so how good it is is not known.\n"
+    rows = "".join(f"| {key} | {_number(value)} |\n" for key, value in scores.items())
+    return f"| score | value |\n|---|---|\n{rows}"
 
 
 def _number(value: float | tuple[float, float]) -> str:
@@ -144,8 +160,23 @@ def _entries(matrix):
 
 
 def _write(path: str | os.PathLike, text: str) -> None:
-    """Writes a file that is there whole or not at all."""
-    path = pathlib.Path(path)
-    staging = path.with_name(f".writing-{path.name}")
-    staging.write_text(text, encoding="utf-8")
-    os.replace(staging, path)
+    with files.whole_file(path) as staging:
+        staging.write_text(text, encoding="utf-8")
+
+
+def _free(name: str, columns: Container[str]) -> str:
+    """A name that no column has."""
+    return _free(f"{name}_", columns) if name in columns else name
+
+
+def _source(example: Example, name: str) -> dict[str, str]:
+    source = getattr(example, "source", None)
+    return {} if source is None else {name: str(source)}
+
+
+def _as_json(value: Any) -> Any:
+    """What JSON has no word for: values of other libraries, bytes, dates."""
+    found = plain(value)
+    if isinstance(found, bytes):
+        return found.decode("utf-8", "replace")
+    return str(value) if found is value else found

@@ -14,14 +14,15 @@ from keras_bert import metrics
 from keras_bert.layers.pooling import Pooling
 from keras_bert.layers.rows import GatherRows
 from keras_bert.models.encoder import BertEncoder
+from keras_bert.tasks.examples import as_examples, missing_column, source_of, text_columns
+from keras_bert.tasks.labels import label_number
+from keras_bert.tasks.setting import Setting
 from keras_bert.tasks.task import (
     Example,
     Task,
     flat_rows,
     packer_of,
     row_inputs,
-    source_of,
-    text_columns,
 )
 from keras_bert.text.packing import Packer
 
@@ -81,6 +82,13 @@ class SentenceEmbedder(Task):
     ARCHITECTURE = "BertModel"
     USES_POOLER = False
 
+    pooling = Setting(fixed=True)
+    state_layers = Setting(tuple, fixed=True)
+    combine = Setting(fixed=True)
+    normalize = Setting(fixed=True)
+    problem = Setting(fixed=True)
+    label_range = Setting(tuple)
+
     def __init__(
         self,
         encoder: BertEncoder,
@@ -107,30 +115,37 @@ class SentenceEmbedder(Task):
             outputs = {"embeddings": GatherRows(dtype="float32")(vectors, inputs["padding_mask"])}
         super().__init__(encoder, packer, inputs, outputs, name=name)
         self.pooling = pooling
-        self.state_layers = tuple(layers)
+        self.state_layers = layers
         self.combine = combine
         self.normalize = normalize
         self.problem = problem
-        self.label_range = tuple(label_range)
+        self.label_range = label_range
+
+    def check_settings(self) -> None:
+        super().check_settings()
+        _check_arguments(
+            self.encoder, self.state_layers, self.combine, self.problem, self.label_range
+        )
 
     @property
     def example_spec(self) -> dict[str, tf.TensorSpec]:
         return {"text": tf.TensorSpec([None], tf.string, name="text")}
 
-    def embed(self, texts: Sequence[str]) -> np.ndarray:
+    def embed(self, texts: Sequence[str] | str) -> np.ndarray:
         """The vectors of texts, as `search` takes them.
 
         Args:
-            texts: sequence of str.
+            texts: sequence of str, or one alone; or what `as_examples` takes for them.
 
         Returns:
-            float32 [number of texts, D].
+            float32 [number of texts, D], or [D] of one alone.
         """
         self._check_pooled()
-        vectors = np.empty([len(texts), self.output["embeddings"].shape[-1]], "float32")
-        for indices, answers in self.answer_batches([{"text": text} for text in texts]):
+        examples, is_one = as_examples(texts, self.example_spec)
+        vectors = np.empty([len(examples), self.output["embeddings"].shape[-1]], "float32")
+        for indices, answers in self.answer_batches(examples):
             vectors[indices] = answers["embedding"]
-        return vectors
+        return vectors[0] if is_one else vectors
 
     def features(self, examples: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Strings to ids.
@@ -220,6 +235,7 @@ class SentenceEmbedder(Task):
             positive among all different positives and negatives. For cosines `spearman` and
             `pearson`, their correlation with the labels.
         """
+        examples = self.as_examples(examples)
         vectors = _unit(np.array([answer["embedding"] for answer in answers], "float32"))
         columns = {name: np.asarray(c) for name, c in self.target_columns(examples).items()}
         if self.problem == "cosine_regression":
@@ -264,15 +280,14 @@ class SentenceEmbedder(Task):
 
     def _label(self, example: Example) -> float:
         """The cosine that an example's label stands for."""
+        if "label" not in example:
+            raise ValueError(missing_column(example, "label"))
         first, last = self.label_range
-        try:
-            label = float(example.get("label"))
-        except (TypeError, ValueError):
-            label = float("nan")
-        if not min(first, last) <= label <= max(first, last):
+        label = label_number(example["label"])
+        if label is None or not min(first, last) <= label <= max(first, last):
             raise ValueError(
                 f"{source_of(example)}: the label must be a number from {first} to {last}, but is "
-                f"{example.get('label')!r}: correct it, or name another label_range when the task "
+                f"{example['label']!r:.100}: correct it, or name another label_range when the task "
                 "is made."
             )
         return (label - first) / (last - first)
@@ -413,14 +428,14 @@ def search(
     be an `np.memmap`.
 
     Args:
-        queries: float [Q, D].
+        queries: float [Q, D], or [D] of one alone.
         documents: float [N, D].
         k: int from 1 to N.
         similarity: "cosine" (0 with a vector of zeros) or "dot".
 
     Returns:
         Pair of the documents' indices, int64 [Q, k], the most similar first and of equals the
-        earlier one, and their scores, float32 [Q, k].
+        earlier one, and their scores, float32 [Q, k]; both [k] for one query alone.
 
     Raises:
         ValueError: the shapes do not fit, k or `similarity` is out of range, or a vector is not
@@ -435,6 +450,9 @@ def search(
     >>> indices.tolist(), scores.tolist()
     ([[0, 2]], [[2.0, 2.0]])
     """
+    if np.ndim(queries) == 1:
+        indices, scores = search(np.asarray(queries)[None], documents, k, similarity)
+        return indices[0], scores[0]
     _check_search(queries, documents, k, similarity)
     prepare = _unit if similarity == "cosine" else _unchanged
     indices = np.empty([len(queries), k], "int64")
@@ -496,7 +514,7 @@ def _check_search(queries, documents, k: int, similarity: str) -> None:
     if [len(shape) for shape in shapes] != [2, 2] or shapes[0][1] != shapes[1][1]:
         raise ValueError(
             f"queries and documents must be matrices [Q, D] and [N, D], but have the shapes "
-            f"{shapes[0]} and {shapes[1]}: embed both with the same model; one vector is [1, D]."
+            f"{shapes[0]} and {shapes[1]}: embed both with the same model."
         )
     if not 1 <= k <= len(documents):
         raise ValueError(

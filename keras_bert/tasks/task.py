@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,11 +15,12 @@ from keras_bert.layers.rows import FlattenRows
 from keras_bert.layers.transformer import skipped_padding
 from keras_bert.models.encoder import INPUTS, BertEncoder
 from keras_bert.tasks import labels
+from keras_bert.tasks.examples import Example, as_examples, source_of, text_columns
+from keras_bert.tasks.graphs import Graphs
+from keras_bert.tasks.setting import Setting, settings_of
 from keras_bert.text.packing import Packer
 from keras_bert.text.tokenizer import Tokenizer
 from keras_bert.training.trainable import Trainable
-
-Example = Mapping[str, Any]
 
 # Texts of about the same length are answered together, so many at a time.
 ANSWER_BATCH = 32
@@ -38,7 +38,8 @@ class Task(Trainable):
         examples -> features -> the model -> outputs -> answers
 
     A subclass owns one task in one file: its head, and the methods that raise NotImplementedError
-    here. Called with features a task is a Keras model; called with texts it answers.
+    here. Called with features a task is a Keras model; called with texts it answers. What is asked
+    is answered by the weights and the settings that the task has then.
 
     Args:
         encoder: BertEncoder.
@@ -58,14 +59,19 @@ class Task(Trainable):
     # Whether training computes little for padding; `compile` says.
     skip_padding = False
 
+    packer = Setting()
+
     def __init__(self, encoder: BertEncoder, packer: Packer, inputs, outputs, name: str):
         _check_fit(encoder, packer)
         super().__init__(inputs, outputs, name=name)
         self.encoder = encoder
         self.packer = packer
-        self.tokenizer = packer.tokenizer
-        # Batches differ in size; a graph for each would take long to make.
-        self._answer = tf.function(self.answer, autograph=False, reduce_retracing=True)
+        self._graphs = Graphs(self)
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The packer's."""
+        return self.packer.tokenizer
 
     def compile(self, *arguments, **options) -> None:
         """As `Trainable.compile`. Without XLA and TPUs training then computes little for padding.
@@ -94,6 +100,11 @@ class Task(Trainable):
     def example_spec(self) -> dict[str, tf.TensorSpec | tf.RaggedTensorSpec]:
         """What a batch of examples holds, by column."""
         raise NotImplementedError
+
+    @property
+    def other_spec(self) -> dict[str, tf.TensorSpec | tf.RaggedTensorSpec]:
+        """What a batch of examples may hold in place of `example_spec`."""
+        return {}
 
     def features(self, examples: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Strings to ids.
@@ -171,33 +182,74 @@ class Task(Trainable):
         """
         raise NotImplementedError
 
-    def __call__(self, inputs, training=None, mask=None):
-        """The outputs for a dict of features, or the answers to a sequence of examples.
+    def on(self, encoder: BertEncoder) -> Task:
+        """The same task, with a head of its own, on another encoder."""
+        return self.from_settings(encoder, self.tokenizer, self.settings())
+
+    def copy(self) -> Task:
+        """The same task, with weights of its own that are the same, in the present dtype policy."""
+        copy = self.on(BertEncoder(self.encoder.config, "zeros"))
+        weights = {weight.path: weight for weight in self.weights}
+        for weight in copy.weights:
+            weight.assign(keras.ops.cast(weights[weight.path], weight.dtype))
+        return copy
+
+    def with_model(self, inputs, outputs) -> Task:
+        """This task, with all its settings, around another model.
 
         Args:
-            inputs: dict of tensors, as in any Keras model; or a sequence of examples, each a dict,
-                or what stands for one: a string, or a tuple of strings for several texts.
+            inputs: dict of `keras.Input`, as this one's.
+            outputs: dict of tensors, as this one's.
+        """
+        other = type(self).__new__(type(self))
+        Task.__init__(other, self.encoder, self.packer, inputs, outputs, self.name)
+        vars(other).update(settings_of(self))
+        return other
+
+    def check_settings(self) -> None:
+        """Raises a ValueError where settings do not fit each other, or the model."""
+        _check_fit(self.encoder, self.packer)
+
+    def __call__(self, inputs, training=None, mask=None):
+        """The outputs for a dict of features, or the answers to examples.
+
+        Args:
+            inputs: dict of tensors, as in any Keras model; or what `as_examples` takes: one example
+                (a text, a dict, or a tuple with a text for each of several columns), or several (a
+                list of such, a dict of columns, a table).
 
         Returns:
-            dict of output tensors; or a list of answers, one an example, in the given order.
+            dict of output tensors; or the answer to one example; or a list of answers, one an
+            example, in the given order.
+
+        Raises:
+            ValueError: an example lacks a column, or has something else than text in it.
         """
-        if isinstance(inputs, Mapping):
+        if isinstance(inputs, Mapping) and _are_features(inputs, self.input_names):
             return super().__call__(inputs, training=training, mask=mask)
-        examples = [self._as_example(one) for one in inputs]
+        examples, is_one = as_examples(inputs, self.example_spec, self.other_spec)
         rows: list[dict[str, Any] | None] = [None] * len(examples)
         for indices, answers in self.answer_batches(examples):
             for place, i in enumerate(indices):
                 row = {name: _plain(value[place]) for name, value in answers.items()}
                 rows[i] = self.as_python(row)
-        return rows
+        return rows[0] if is_one else rows
+
+    def as_examples(self, given: Any) -> list[Example]:
+        """Examples as dicts, from all that the task may be called with."""
+        return as_examples(given, self.example_spec, self.other_spec)[0]
 
     def answer_batches(
         self, examples: Sequence[Example]
     ) -> Iterator[tuple[list[int], dict[str, np.ndarray]]]:
         """The answers to examples of about the same length at a time, behind their indices."""
-        for indices in _buckets(examples):
-            columns = self.input_columns([examples[i] for i in indices])
-            yield indices, {name: value.numpy() for name, value in self._answer(columns).items()}
+        if not examples:
+            return
+        # All at once, so that of several faults the first one is told.
+        columns = self.input_columns(examples)
+        for indices in _buckets(columns):
+            answers = self._graphs(taken(columns, tf.constant(indices)))
+            yield indices, {name: value.numpy() for name, value in answers.items()}
 
     def answer(self, examples: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """From raw strings to answers in one graph: what an exported SavedModel serves."""
@@ -228,7 +280,7 @@ class Task(Trainable):
         """Batches for `fit` and `evaluate`.
 
         Args:
-            examples: sequence of dicts.
+            examples: sequence of dicts, or what `as_examples` takes for it.
             batch_size: int, examples of a batch; the last one may have fewer.
             training: bool, whether to shuffle, anew for every epoch.
             seed: int, of the order, together with `tf.random.set_seed`.
@@ -242,6 +294,7 @@ class Task(Trainable):
             ValueError: there is no example, one lacks a column or has a wrong label, or weights are
                 not as many, or negative.
         """
+        examples = self.as_examples(examples)
         inputs, targets = self.training_columns(examples, batch_size, sample_weight)
         # What is learned may be read as well; a column that the user named so is what is read.
         columns = {**targets, **inputs}
@@ -306,37 +359,6 @@ class Task(Trainable):
                 *(is_cut.sum(), len(is_cut), limit),
                 " or a stride" if hasattr(self, "stride") else "",
             )
-
-    def _as_example(self, example: Example | str | Sequence[str]) -> Example:
-        if isinstance(example, Mapping):
-            return example
-        names = list(self.example_spec)
-        values = (example,) if isinstance(example, str) else tuple(example)
-        if len(values) != len(names):
-            raise ValueError(
-                f"An example has {len(names)} columns, {', '.join(names)}, but {example!r} has "
-                f"{len(values)}: pass a dict, or a tuple with all of them."
-            )
-        return dict(zip(names, values, strict=True))
-
-
-def text_columns(
-    examples: Sequence[Example], specs: Mapping[str, tf.TensorSpec | tf.RaggedTensorSpec]
-) -> dict[str, tf.Tensor | tf.RaggedTensor]:
-    """Columns of examples that hold texts, as tensors.
-
-    Args:
-        examples: sequence of dicts.
-        specs: dict by column, string [B] for a text and [B, (n)] for a list of them.
-
-    Raises:
-        ValueError: an example lacks a column, or has something else than text in it.
-    """
-    columns = {}
-    for name, spec in specs.items():
-        values = [_value(example, name, spec.shape.rank) for example in examples]
-        columns[name] = _tensor(values, spec)
-    return columns
 
 
 def batches(
@@ -460,23 +482,6 @@ def packer_of(encoder: BertEncoder, tokenizer: Tokenizer, own: Mapping[str, Any]
     return Packer(tokenizer, own.get("sequence_length", encoder.config.max_sequence_length))
 
 
-def source_of(example: Example) -> str:
-    """Where an example came from, for an error that is about it: its `source`, if it has one."""
-    return str(getattr(example, "source", None) or f"the example {dict(example)!r:.200}")
-
-
-def missing_column(example: Example, name: str) -> str:
-    """What is said of an example that lacks a column: those that it has, the nearest name first."""
-    there = [str(column) for column in example]
-    nearest = difflib.get_close_matches(name, there, n=3, cutoff=0.5)
-    there = [*nearest, *(column for column in there if column not in nearest)]
-    return (
-        f"{source_of(example)}: there must be a column {name!r}, but there "
-        f"{'is' if len(there) == 1 else 'are'} {', '.join(map(repr, there[:20])) or 'none'}: give "
-        "the column, or name another one when the task is made."
-    )
-
-
 def label_index(names: Sequence[str]) -> Callable[[Any, Example], int]:
     """A function of a label and its example that gives its index, or says what is wrong."""
     indices = labels.index_of(names)
@@ -541,34 +546,28 @@ def _quiet(function: Callable) -> Callable:
     return tf.autograph.experimental.do_not_convert(function)
 
 
-def _buckets(examples: Sequence[Example]) -> Iterator[list[int]]:
-    """Indices of examples of about the same length, by all that they hold."""
-    lengths = [sum(len(str(value)) for value in example.values()) for example in examples]
-    order = np.argsort(lengths, kind="stable").tolist()
+def _buckets(columns: Mapping[str, tf.Tensor | tf.RaggedTensor]) -> Iterator[list[int]]:
+    """Indices of examples of about the same length."""
+    order = np.argsort(sum(map(_lengths, columns.values())), kind="stable").tolist()
     for start in range(0, len(order), ANSWER_BATCH):
         yield order[start : start + ANSWER_BATCH]
 
 
-def _value(example: Example, name: str, rank: int) -> Any:
-    if name not in example:
-        raise ValueError(missing_column(example, name))
-    value = example[name]
-    wanted = "a text" if rank == 1 else "a list of texts"
-    is_list = isinstance(value, Sequence) and not isinstance(value, str | bytes)
-    texts = value if rank == 2 and is_list else [value]
-    if is_list != (rank == 2) or not all(isinstance(text, str | bytes) for text in texts):
+def _lengths(texts: tf.Tensor | tf.RaggedTensor) -> np.ndarray:
+    """The bytes of all texts of each example, int [B]."""
+    lengths = tf.ragged.map_flat_values(tf.strings.length, texts)
+    return (lengths if lengths.shape.rank == 1 else tf.reduce_sum(lengths, axis=1)).numpy()
+
+
+def _are_features(given: Mapping[str, Any], names: Sequence[str]) -> bool:
+    """Whether a dict holds a model's inputs: all of them, or else none."""
+    lacking = [name for name in names if name not in given]
+    if lacking and len(lacking) < len(names):
         raise ValueError(
-            f"{source_of(example)}: {name} must be {wanted}, but is {value!r:.100}: correct "
-            "it, or leave the example out."
+            f"The features of a model must be {', '.join(names)}, but there are only "
+            f"{', '.join(map(str, given))}: take those that `task.features` gives."
         )
-    return value
-
-
-def _tensor(values: list, spec: tf.TensorSpec | tf.RaggedTensorSpec) -> tf.Tensor | tf.RaggedTensor:
-    if spec.shape.rank == 1:
-        return tf.constant(values, tf.string)
-    flat = tf.constant([text for value in values for text in value], tf.string)
-    return tf.RaggedTensor.from_row_lengths(flat, [len(value) for value in values])
+    return not lacking
 
 
 def _plain(value: Any) -> Any:

@@ -13,7 +13,16 @@ from keras_bert import metrics
 from keras_bert.layers.dropout import Dropout
 from keras_bert.layers.rows import GatherRows, MeanOfRows
 from keras_bert.models.encoder import BertEncoder, encoder_inputs
-from keras_bert.tasks.labels import NO_LABEL, checked_labels, key, label_number, names_of
+from keras_bert.tasks.examples import missing_column, source_of
+from keras_bert.tasks.labels import (
+    NO_LABEL,
+    check_number,
+    checked_labels,
+    key,
+    label_number,
+    names_of,
+)
+from keras_bert.tasks.setting import Setting
 from keras_bert.tasks.task import (
     Example,
     Task,
@@ -22,10 +31,8 @@ from keras_bert.tasks.task import (
     head_initializer,
     label_index,
     labels_of,
-    missing_column,
     packer_of,
     row_inputs,
-    source_of,
 )
 from keras_bert.text.packing import Packer
 from keras_bert.text.windows import windows
@@ -36,6 +43,12 @@ PROBLEMS = (
     "multi_label_classification",
     "regression",
 )
+
+
+def _columns(names: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(names, str) or not 1 <= len(names) <= 2:
+        raise ValueError(f"text_keys must be a sequence of one or two columns, not {names!r}.")
+    return tuple(names)
 
 
 class TextClassifier(Task):
@@ -79,6 +92,13 @@ class TextClassifier(Task):
 
     ARCHITECTURE = "BertForSequenceClassification"
 
+    labels = Setting(checked_labels)
+    text_keys = Setting(_columns)
+    label_key = Setting()
+    problem = Setting(fixed=True)
+    stride = Setting()
+    dropout = Setting(fixed=True)
+
     def __init__(
         self,
         encoder: BertEncoder,
@@ -93,7 +113,7 @@ class TextClassifier(Task):
         *,
         label_key: str = "label",
     ):
-        _check_arguments(text_keys, label_key, problem, stride)
+        _check_arguments(_columns(text_keys), label_key, problem, stride)
         labels = checked_labels(labels, 2 if problem == "single_label_classification" else 1)
         initializer = head_initializer(encoder, initializer)
         inputs = encoder_inputs() if stride is None else row_inputs()
@@ -107,11 +127,22 @@ class TextClassifier(Task):
             logits = MeanOfRows(dtype="float32")(logits, inputs["padding_mask"])
         super().__init__(encoder, packer, inputs, {"logits": logits}, name=name)
         self.labels = labels
-        self.text_keys = tuple(text_keys)
+        self.text_keys = text_keys
         self.label_key = label_key
         self.problem = problem
         self.stride = stride
         self.dropout = dropout
+
+    def check_settings(self) -> None:
+        super().check_settings()
+        _check_arguments(self.text_keys, self.label_key, self.problem, self.stride)
+        has_rows = len(keras.tree.flatten(self.inputs)[0].shape) == 3
+        if has_rows != (self.stride is not None):
+            raise ValueError(
+                f"The model {'needs a' if has_rows else 'has no'} stride, but it is set to "
+                f"{self.stride}: make another task on the same encoder."
+            )
+        check_number(self.labels, self.output["logits"].shape[-1])
 
     @property
     def example_spec(self) -> dict[str, tf.TensorSpec]:
@@ -228,6 +259,7 @@ class TextClassifier(Task):
             `matthews`; for several `f1_micro`, `f1_macro` and `accuracy` of the whole set; in
             regression `pearson`, `spearman` and `mean_squared_error` of the first number.
         """
+        examples = self.as_examples(examples)
         if self.problem == "regression":
             wanted = np.array([self._numbers(example)[0] for example in examples])
             values = np.array([answer["values"][0] for answer in answers])
@@ -323,8 +355,6 @@ class TextClassifier(Task):
 def _check_arguments(text_keys, label_key: str, problem: str, stride: int | None) -> None:
     if problem not in PROBLEMS:
         raise ValueError(f"problem must be one of {PROBLEMS}, not {problem!r}.")
-    if isinstance(text_keys, str) or not 1 <= len(text_keys) <= 2:
-        raise ValueError(f"text_keys must be a sequence of one or two columns, not {text_keys!r}.")
     if len({*text_keys, label_key}) <= len(text_keys):
         raise ValueError(
             f"text_keys and label_key must be different columns, but are {tuple(text_keys)} and "
@@ -332,3 +362,5 @@ def _check_arguments(text_keys, label_key: str, problem: str, stride: int | None
         )
     if stride is not None and len(text_keys) > 1:
         raise ValueError("A stride is for single texts: leave it out for pairs, which are cut.")
+    if stride is not None and (not isinstance(stride, int) or stride < 1):
+        raise ValueError(f"stride must be an int of at least 1 or None, but is {stride!r}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,6 +15,9 @@ from absl import logging
 from keras_bert import metrics
 from keras_bert.layers.dropout import Dropout
 from keras_bert.models.encoder import BertEncoder, encoder_inputs
+from keras_bert.tasks.examples import missing_column, plain, source_of, text_columns
+from keras_bert.tasks.labels import check_number, checked_labels, key
+from keras_bert.tasks.setting import Setting
 from keras_bert.tasks.task import (
     Example,
     Task,
@@ -23,8 +27,6 @@ from keras_bert.tasks.task import (
     labels_of,
     outputs_in_parts,
     packer_of,
-    source_of,
-    text_columns,
 )
 from keras_bert.text.packing import Packer
 from keras_bert.text.windows import windows
@@ -96,6 +98,10 @@ class TokenClassifier(Task):
     ARCHITECTURE = "BertForTokenClassification"
     USES_POOLER = False
 
+    labels = Setting(checked_labels)
+    dropout = Setting(fixed=True)
+    stride = Setting()
+
     def __init__(
         self,
         encoder: BertEncoder,
@@ -105,7 +111,7 @@ class TokenClassifier(Task):
         initializer=None,
         name: str = "token_classifier",
     ):
-        _check_labels(labels)
+        labels = checked_labels(labels, 2)
         inputs = encoder_inputs()
         dropout = head_dropout(encoder, dropout)
         hidden = Dropout(dropout)(encoder(inputs)["sequence_output"])
@@ -116,14 +122,26 @@ class TokenClassifier(Task):
             name="classifier",
         )(hidden)
         super().__init__(encoder, packer, inputs, {"logits": logits}, name=name)
-        self.labels = tuple(labels)
+        self.labels = labels
         self.dropout = dropout
         self.stride = max(1, (packer.sequence_length - 2) // 2)
-        self._scheme = _scheme_of(self.labels)
+
+    def check_settings(self) -> None:
+        super().check_settings()
+        check_number(self.labels, self.output["logits"].shape[-1])
+        room = self.packer.sequence_length - 2
+        if not isinstance(self.stride, int) or not 1 <= self.stride <= room:
+            raise ValueError(
+                f"stride must be an int from 1 to the {room} pieces of a row, not {self.stride!r}."
+            )
 
     @property
     def example_spec(self) -> dict[str, tf.TensorSpec]:
         return {"text": tf.TensorSpec([None], tf.string, name="text")}
+
+    @property
+    def other_spec(self) -> dict[str, tf.RaggedTensorSpec]:
+        return _WORDS
 
     def input_columns(self, examples: Sequence[Example]) -> dict[str, tf.Tensor | tf.RaggedTensor]:
         """The `words` of examples, or else their `text`, as a tensor.
@@ -131,7 +149,8 @@ class TokenClassifier(Task):
         Raises:
             ValueError: an example lacks what others have, or has something else than text in it.
         """
-        have_words = any("words" in example for example in examples)
+        have_texts = any("text" in example for example in examples)
+        have_words = any("words" in example for example in examples) or not have_texts
         return text_columns(examples, _WORDS if have_words else self.example_spec)
 
     def features(self, examples: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -190,6 +209,7 @@ class TokenClassifier(Task):
         Raises:
             ValueError: as of `Task.dataset`.
         """
+        examples = self.as_examples(examples)
         batches = super().dataset(examples, batch_size, training, seed, sample_weight)
         num_rows = self._num_rows(examples)
         if num_rows == len(examples):
@@ -293,6 +313,10 @@ class TokenClassifier(Task):
         ]
 
     @property
+    def _scheme(self) -> _Scheme:
+        return _scheme_of(self.labels)
+
+    @property
     def score_names(self) -> tuple[str, ...]:
         if self._scheme.is_of_entities:
             return ("f1", "precision", "recall", "accuracy")
@@ -305,8 +329,9 @@ class TokenClassifier(Task):
             Of entities `f1`, `precision` and `recall` (CoNLL-2003), and the `accuracy` of words; of
             plain labels `accuracy` and `f1_macro`.
         """
-        wanted = [_labels_of(example) for example in examples]
-        said = [[word["label"] for word in answer] for answer in answers]
+        examples = self.as_examples(examples)
+        wanted = [[key(name) or "" for name in _labels_of(example)] for example in examples]
+        said = [[key(word["label"]) for word in answer] for answer in answers]
         names = [name for side in (wanted, said) for labels in side for name in labels]
         _, ids = np.unique(names, return_inverse=True)
         ids = ids.reshape([2, -1])
@@ -450,7 +475,8 @@ class _Scheme(NamedTuple):
         return first, last, tf.math.segment_mean(tf.gather(probability, members), entity)
 
 
-def _scheme_of(labels: Sequence[str]) -> _Scheme:
+@functools.lru_cache
+def _scheme_of(labels: tuple[str, ...]) -> _Scheme:
     tags = [_ENTITY_LABEL.fullmatch(label) for label in labels]
     is_of_entities = any(tag and tag[1] in "BI" and tag[2] for tag in tags) or all(
         tag or label == OUTSIDE for tag, label in zip(tags, labels, strict=True)
@@ -501,9 +527,12 @@ def _substrings(texts: tf.Tensor, text: tf.Tensor, starts: tf.Tensor, ends: tf.T
     )
 
 
-def _labels_of(example: Example) -> list[str]:
-    words, labels = example.get("words"), example.get("labels")
-    if any(isinstance(x, str) or not isinstance(x, Sequence) for x in (words, labels)):
+def _labels_of(example: Example) -> list[Any]:
+    for name in ("words", "labels"):
+        if name not in example:
+            raise ValueError(missing_column(example, name))
+    words, labels = plain(example["words"]), plain(example["labels"])
+    if not (isinstance(words, list | tuple) and isinstance(labels, list | tuple)):
         raise ValueError(
             f"{source_of(example)}: words and labels must be two lists, but are {words!r:.100} and "
             f"{labels!r:.100}: give both columns."
@@ -514,11 +543,3 @@ def _labels_of(example: Example) -> list[str]:
             f"{len(words)} words and {len(labels)} labels: correct them."
         )
     return list(labels)
-
-
-def _check_labels(labels: Sequence[str]) -> None:
-    is_text = isinstance(labels, str) or not all(isinstance(x, str) and x for x in labels)
-    if is_text or len(labels) < 2 or len(set(labels)) < len(labels):
-        raise ValueError(
-            f"labels must be two names or more, each once, not {labels!r:.200}: name all classes."
-        )

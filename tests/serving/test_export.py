@@ -271,14 +271,14 @@ def test_a_task_keeps_its_tokenizer(tmp_path, task, vocabulary):
         export(task, tmp_path / "model", tokenizer=kb.Tokenizer(vocabulary))
 
 
-def test_an_ensemble_is_exported_whole_or_not(quick, tmp_path, config, tokenizer):
+def test_an_ensemble_is_exported_whole(quick, tmp_path, config, tokenizer):
     from keras_bert.tasks.ensembles import ensemble
 
     both = ensemble([classifier(config, tokenizer, seed) for seed in (3, 5)])
-    path = export(both, tmp_path / "model")
-    assert len(weights_of(path)) == 2 * len(both.weights)
-    with pytest.raises(ValueError, match="An ensemble is exported in the precision"):
-        export(both, tmp_path / "model", "bfloat16")
+    path = export(both, tmp_path / "model", "bfloat16")
+    assert len(weights_of(path)) == len(both.weights)
+    metadata = json.loads((path / "assets.extra" / "metadata.json").read_text())
+    assert metadata["task"] == "TextClassifier" and metadata["labels"] == list(both.labels)
 
 
 class Noisy(kb.SentenceEmbedder):

@@ -65,7 +65,7 @@ def test_a_text_learned_by_heart_is_filled(tokenizer, config):
 
 def test_scores_look_at_all_candidates(task):
     answers = [[[("a", 0.5), ("b", 0.3)], [("c", 0.6), ("d", 0.1)]], [[("e", 0.9), ("f", 0.05)]]]
-    examples = [{"answers": ["b", "c"]}, {"answers": ["a"]}]
+    examples = {"text": ["[MASK] [MASK]", "[MASK]"], "answers": [["b", "c"], "a"]}
     scores = task.scores(examples, answers)
     assert scores["accuracy"] == pytest.approx(1 / 3)
     assert scores["accuracy_at_4"] == pytest.approx(2 / 3)
@@ -79,7 +79,13 @@ class Row(dict):
 
 @pytest.mark.parametrize(
     ("answers", "message"),
-    [(["fox"], "for each of the 2"), (["fox", "unheard"], "'unheard' is none"), (None, "None")],
+    [
+        (["fox"], "for each of the 2"),
+        (["fox", "unheard"], "'unheard' is none"),
+        (None, "None"),
+        ("fox", "for each of the 2"),
+        ([1, 2], r"must be a list .* but is \[1, 2\]"),
+    ],
 )
 def test_an_answer_that_cannot_be_learned_is_an_error(task, answers, message):
     example = Row(text="[MASK] [MASK]", answers=answers)
@@ -104,3 +110,45 @@ def test_a_blank_that_the_model_cannot_see_is_an_error(task, texts, message):
 def test_top_k_has_a_range(task, top_k):
     with pytest.raises(ValueError, match="top_k must lie between 1 and the 97"):
         kb.FillMask(task.pretrainer, task.packer, top_k)
+
+
+def test_answers_are_read_as_tables_write_them(task, tokenizer):
+    text = "the [MASK] and the [MASK]"
+    wanted = [[tokenizer.vocabulary.index("fox"), tokenizer.vocabulary.index("dog")]]
+    words = ["fox", "dog"]
+    for answers in (words, tuple(words), "fox dog", ["Fox", "DOG"], np.array(words)):
+        columns = task.target_columns([{"text": text, "answers": answers}])
+        assert columns["answers"].to_list() == wanted
+    with pytest.raises(ValueError, match=r"blanks\.jsonl:7: there must be a column 'answers'"):
+        task.dataset([Row(text="[MASK]", answer="fox")], 1)
+
+
+def test_one_text_is_one_answer_and_candidates_are_as_many_as_are_set(task, tokenizer):
+    [blank] = task("a [MASK] film")
+    assert len(blank) == 4
+    task.top_k = 2
+    assert task("a [MASK] film") == [blank[:2]] == task([b"a [MASK] film"])[0]
+    assert task.score_names == ("accuracy", "accuracy_at_2")
+    with pytest.raises(ValueError, match="top_k must lie between 1 and the 97"):
+        task.top_k = 98
+    assert task.top_k == 2
+    task.top_k = 4
+
+
+@pytest.mark.parametrize(("model", "kind"), [(None, "none"), (kb.BertEncoder, "a BertEncoder")])
+def test_blanks_need_a_language_model(task, config, model, kind):
+    with pytest.raises(ValueError, match=f"a BertPretrainer, but there is {kind}"):
+        kb.FillMask(model and model(config), task.packer)
+
+
+def test_it_is_loaded_as_it_was_saved(task, tokenizer, tmp_path):
+    mine = kb.FillMask(task, kb.Packer(tokenizer, 11), top_k=2)
+    kb.save(mine, tmp_path / "task")
+    loaded = kb.load(tmp_path / "task").model
+    assert type(loaded) is kb.FillMask and loaded.settings() == mine.settings()
+    text = "a [MASK] film"
+    (some, other) = ([p for _, p in model(text)[0]] for model in (mine, loaded))
+    np.testing.assert_allclose(some, other, atol=1e-6)
+    assert loaded.pretrainer.sentence_objective == task.pretrainer.sentence_objective
+    kb.save(loaded.pretrainer, tmp_path / "pretrainer", tokenizer)
+    assert type(kb.load(tmp_path / "pretrainer").model) is kb.BertPretrainer

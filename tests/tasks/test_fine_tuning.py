@@ -63,10 +63,82 @@ def test_without_held_out_examples_the_end_is_saved(tokenizer, config, tmp_path)
     assert saved == [True]
 
 
-def test_a_metric_that_is_none(task, tmp_path):
-    keep = fine_tuning.KeepBest(task, EXAMPLES, tmp_path, lambda: None, metric="bleu")
-    with pytest.raises(ValueError, match="one of accuracy, f1, matthews, not 'bleu'"):
-        keep.on_epoch_end(0, {})
+def kept(task, folder, values, metric="accuracy", **arguments):
+    """The epochs that are saved where the scores are these, and whether the run ends then."""
+    saved = []
+    examples = [{**example, "label": 1} for example in EXAMPLES] if metric in NUMBERS else EXAMPLES
+    task.scores = lambda examples, answers: {metric: values[len(log.lines())], "f1": 0.0}
+    keep = fine_tuning.KeepBest(
+        task, examples, folder, lambda: saved.append(len(log.lines())), metric, **arguments
+    )
+    keep.set_model(task)
+    log, task.stop_training = keep.record, False
+    while len(log.lines()) < len(values) and not task.stop_training:
+        logs = {"step": len(log.lines())}
+        keep.on_epoch_end(len(log.lines()), logs)
+        log.append(logs)
+    return saved, len(log.lines())
+
+
+NAN = float("nan")
+NUMBERS = ("pearson", "mean_squared_error")
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "saved"),
+    [
+        ("accuracy", [0.2, 0.1, 0.2, 0.3], [0, 3]),
+        ("mean_squared_error", [0.9, 0.1, 0.5, 0.1], [0, 1]),
+        ("pearson", [NAN, 0.2, NAN, 0.9], [0, 1, 3]),
+        ("mean_squared_error", [NAN, NAN, 0.5, NAN], [0, 2]),
+        ("pearson", [NAN, NAN], [0]),
+    ],
+)
+def test_every_score_has_a_best_epoch(task, numbers, tmp_path, caplog, metric, values, saved):
+    task = numbers if metric in NUMBERS else task
+    with caplog.at_level("WARNING", logger="absl"):
+        assert kept(task, tmp_path, values, metric) == (saved, len(values))
+    assert fine_tuning.best_epoch({f"val_{metric}": values}, metric) == saved[-1]
+    assert (f"{metric} of the held-out examples is nan" in caplog.text) == (NAN in values)
+
+
+def test_patience_waits_for_what_is_better(numbers, tmp_path):
+    values = [0.9, 0.5, 0.6, 0.7, 0.1]
+    assert kept(numbers, tmp_path, values, "mean_squared_error", patience=2) == ([0, 1], 4)
+
+
+@pytest.fixture(scope="module")
+def numbers(tokenizer, config):
+    config = dataclasses.replace(config, num_layers=1)
+    encoder, packer = kb.BertEncoder(config), kb.Packer(tokenizer, 9)
+    task = kb.TextClassifier(encoder, packer, ("score",), problem="regression")
+    return task
+
+
+@pytest.mark.parametrize(
+    ("held_out", "arguments", "message"),
+    [
+        (EXAMPLES, {"metric": "acuracy"}, "one of accuracy, f1, matthews, not 'acuracy'"),
+        (EXAMPLES, {"metric": "f1_macro"}, "one of f1, accuracy, matthews, not 'f1_macro'"),
+        (EXAMPLES, {"patience": 0}, "patience must be an int of at least 1"),
+        ([{"sentence": "a", "label": "or"}], {}, "a label must be one of 'no', 'yes', but is 'or'"),
+        ([{"sentence": "a"}], {}, "there must be a column 'label'"),
+        ([{"text": "a", "label": "no"}], {}, "there must be a column 'sentence'"),
+        ([], {"metric": "f1"}, "there are none for metric='f1'"),
+        ([], {"patience": 2}, "patience=2: hold examples out"),
+    ],
+)
+def test_what_is_wrong_is_told_before_anything_is_trained(
+    task, tmp_path, held_out, arguments, message
+):
+    with pytest.raises(ValueError, match=message):
+        fine_tuning.fine_tune(task, None, held_out, tmp_path, None, num_epochs=3, **arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_score_that_the_history_lacks():
+    with pytest.raises(ValueError, match="chosen by val_f1, but the history has loss"):
+        fine_tuning.best_epoch({"loss": [0.5]}, "f1")
 
 
 def test_num_batches_counts_what_is_not_known():

@@ -61,11 +61,26 @@ class Row(dict):
     source = "swag.csv:7"
 
 
-@pytest.mark.parametrize("label", [3, -1, "0", None])
+@pytest.mark.parametrize("label", [0, "0", 0.0, "0.0", np.int64(0)])
+def test_the_index_is_read_as_files_write_it(task, label):
+    example = {"context": "", "question": "", "choices": np.array(["a", "b"]), "label": label}
+    assert task.target_columns([example])["label"].numpy().tolist() == [0]
+
+
+@pytest.mark.parametrize("label", [3, -1, "A", 0.5, None])
 def test_a_label_is_the_index_of_a_choice(task, label):
     example = {"context": "", "question": "", "choices": ["a", "b", "c"], "label": label}
     with pytest.raises(ValueError, match=r"swag\.csv:7: the label must be the index of one of"):
         task.target_columns([Row(example)])
+
+
+def test_what_an_example_lacks_is_named(task):
+    whole = {"context": "a", "question": "", "choices": ["a", "b"], "label": 1}
+    for name in whole:
+        with pytest.raises(ValueError, match=rf"swag\.csv:7: there must be a column '{name}'"):
+            task.dataset([Row({key: whole[key] for key in whole if key != name})], 1)
+        with pytest.raises(ValueError, match=rf"swag\.csv:7: (the )?{name} must .* None"):
+            task.dataset([Row({**whole, name: None})], 1)
 
 
 def test_choices_must_be_a_list(task):

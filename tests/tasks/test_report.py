@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 
 import keras_bert as kb
@@ -20,12 +21,39 @@ def test_predictions_are_examples_with_their_answers(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["predictions.jsonl"]
 
 
+class Row(dict):
+    """An example of a file."""
+
+    source = "a.tsv:7"
+
+
+def test_no_column_is_lost_in_predictions(tmp_path):
+    path = tmp_path / "predictions.jsonl"
+    report.write_predictions(path, [Row(text="a", vector=np.ones(2))], [1])
+    assert json.loads(path.read_text()) == {
+        "text": "a",
+        "vector": [1.0, 1.0],
+        "source": "a.tsv:7",
+        "answer": 1,
+    }
+    users = {"answer": "b", "source": "c", "answer_": "d"}
+    report.write_predictions(path, [Row(users), Row(answer="e")], [1, 2])
+    first, second = map(json.loads, path.read_text().splitlines())
+    assert first == {**users, "source_": "a.tsv:7", "answer__": 1}
+    assert second == {"answer": "e", "source_": "a.tsv:7", "answer__": 2}
+
+
+def test_a_model_card_without_held_out_examples_has_no_scores(task):
+    card = report.model_card(task, "mine", {}, {}, "python")
+    assert "None: no examples were held out" in card and "| score |" not in card
+
+
 def test_mean_and_spread_of_one_run():
     assert report.mean_and_spread([{"f1": 0.5}]) == {"f1": (0.5, 0.0)}
 
 
 def test_pictures_are_drawn(task, tmp_path):
-    examples = [{"label": label} for label in ("no", "yes", "yes")]
+    examples = [{"label": label} for label in ("no", "yes", " yes")]
     answers = [{"label": label} for label in ("no", "no", "yes")]
     report.draw_confusion(task, examples, answers, tmp_path / "confusion.png")
     history = {"epoch": [1, 2], "loss": [0.9, 0.5], "val_accuracy": [0.5, 0.75]}

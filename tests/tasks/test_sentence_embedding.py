@@ -303,6 +303,7 @@ class Row(dict):
         ("cosine_regression", {"label": 5.1}, "a.tsv:3: the label must be a number from 0 to 5"),
         ("cosine_regression", {"label": "nan"}, "but is 'nan': correct it"),
         ("cosine_regression", {"label": None}, "but is None: correct it"),
+        ("cosine_regression", {"label": ""}, "a.tsv:3: the label must be .* but is ''"),
         ("cosine_regression", {"second": 3}, "a.tsv:3: second must be a text, but is 3"),
         ("in_batch_negatives", {"positive": None}, "positive must be a text, but is None"),
         ("in_batch_negatives", {"negative": None}, "negative must be a text, but is None"),
@@ -380,6 +381,12 @@ def test_cosines_neither_overflow_nor_vanish():
     np.testing.assert_allclose(scores, [[0.5**0.5, 0.0, -1.0]], rtol=1e-6)
 
 
+def test_one_query_alone_has_results_alone():
+    documents = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    indices, scores = search([3.0, 0.0], documents, 2)
+    assert indices.tolist() == [1, 2] and scores.shape == (2,)
+
+
 def test_documents_may_lie_on_disk(tmp_path):
     documents = np.memmap(tmp_path / "vectors", "float16", "w+", shape=(11, 3))
     documents[:] = RNG.normal(size=[11, 3])
@@ -392,7 +399,8 @@ def test_documents_may_lie_on_disk(tmp_path):
     ("queries", "documents", "k", "similarity", "message"),
     [
         ((2, 3), (5, 4), 1, "dot", r"have the shapes \(2, 3\) and \(5, 4\): embed both"),
-        ((3,), (5, 3), 1, "dot", r"one vector is \[1, D\]"),
+        ((3,), (5, 4), 1, "dot", r"have the shapes \(1, 3\) and \(5, 4\)"),
+        ((), (5, 4), 1, "dot", r"have the shapes \(\) and \(5, 4\)"),
         ((2, 3), (5, 3), 6, "dot", "between 1 and the 5 documents there are, not 6"),
         ((2, 3), (5, 3), 0, "dot", "not 0"),
         ((2, 3), (5, 3), 1, "euclidean", "similarity must be one of"),

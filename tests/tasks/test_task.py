@@ -346,11 +346,144 @@ def test_bad_examples(classifier, examples, message):
         classifier.dataset(examples, 2)
 
 
-def test_an_example_may_be_what_stands_for_one(tokenizer, config):
-    task, examples = make("pairs", tokenizer, config)
-    close(task([(e["first"], e["second"]) for e in examples]), task(examples))
-    with pytest.raises(ValueError, match="2 columns, first, second"):
-        task(["one text alone"])
+@pytest.fixture(scope="module")
+def pairs(tokenizer, config):
+    return make("pairs", tokenizer, config)[0]
+
+
+class Frame:
+    """A table that looks like one of pandas, row by row."""
+
+    columns = ("sentence", "label")
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def to_dict(self, how):
+        assert how == "records"
+        return self.rows
+
+
+ONE = ["a film", b"a film", np.str_("a film"), tf.constant("a film"), np.array("a film")]
+SEVERAL = [
+    ["a film", "fox"],
+    ("a film", "fox"),
+    np.array(["a film", "fox"]),
+    np.array(["a film", "fox"], object),
+    tf.constant(["a film", "fox"]),
+    iter(["a film", "fox"]),
+    [("a film",), {"sentence": "fox"}],
+    {"sentence": ["a film", "fox"], "label": [0, 1]},
+    {"sentence": np.array(["a film", "fox"])},
+    Frame([{"sentence": "a film"}, {"sentence": "fox"}]),
+    tf.data.Dataset.from_tensor_slices({"sentence": ["a film", "fox"]}),
+]
+
+
+def test_what_stands_for_examples(classifier):
+    expected = classifier([{"sentence": "a film"}, {"sentence": "fox"}])
+    for given in SEVERAL:
+        assert classifier(given) == expected
+    for given in [*ONE, {"sentence": "a film"}, {"sentence": np.str_("a film")}]:
+        close([classifier(given)], expected[:1])
+    assert classifier({"sentence": []}) == classifier(np.array([], str)) == []
+
+
+def test_what_stands_for_an_example_of_several_texts(pairs):
+    first, second = [text for text, _ in PAIRS], ["fox"] * 3
+    expected = pairs([{"first": a, "second": b} for a, b in zip(first, second, strict=True)])
+    tuples = list(zip(first, second, strict=True))
+    for given in (tuples, np.array(tuples), {"first": first, "second": second}):
+        assert pairs(given) == expected
+    close([pairs(tuples[0])], expected[:1])
+    for given in ("one text", ["one text"], [("a", "b", "c")]):
+        with pytest.raises(ValueError, match="2 columns, first, second"):
+            pairs(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (None, r"An example must be a text or a dict with 'sentence', but is None \(NoneType\)"),
+        (3.5, r"but is 3\.5 \(float\)"),
+        ([None], r"but is None \(NoneType\)"),
+        (["a", 3], r"but is 3 \(int\)"),
+        (np.array([1.0, 2.0]), r"but is 1\.0 \(float\)"),
+        (tf.constant([1, 2]), r"but is 1 \(int\)"),
+        (keras.Input((3,)), r"\(KerasTensor\)"),
+        ([["a", "b"]], "1 columns, sentence, but"),
+        ({"sentence": None}, "sentence must be a text, but is None"),
+        ({"sentence": ["a", float("nan")]}, "sentence must be a text, but is nan"),
+        ({"sentence": ["a", "b"], "label": [1]}, "there are 'sentence' 2, 'label' 1: give as many"),
+        ({"sentence": ["a"], "label": "no"}, "'sentence' 1, 'label' no list"),
+        ({"sentences": ["a"]}, "a column 'sentence', but there is 'sentences'"),
+        ({"token_ids": np.ones([1, 3])}, "features of a model must be .* there are only token_ids"),
+        ({}, "a column 'sentence', but there are none"),
+    ],
+)
+def test_what_stands_for_no_examples(classifier, given, message):
+    with pytest.raises(ValueError, match=message):
+        classifier(given)
+
+
+def test_a_dataset_is_made_of_what_a_task_is_called_with(classifier):
+    columns = {"sentence": ["a", "b c"], "label": ["no", "yes"]}
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    [expected] = classifier.dataset(rows, 2).as_numpy_iterator()
+    for given in (columns, Frame(rows)):
+        [batch] = classifier.dataset(given, 2).as_numpy_iterator()
+        keras.tree.map_structure(np.testing.assert_array_equal, batch, expected)
+    answers = classifier(columns)
+    assert classifier.scores(columns, answers) == classifier.scores(rows, answers)
+
+
+def test_the_first_of_several_faults_is_told(classifier):
+    rows = [Row(sentence="a " * 9), Row(sentence=None, label=1), Row(label=2), Row(sentence=3)]
+    with pytest.raises(ValueError, match="sentence must be a text, but is None"):
+        classifier(rows)
+
+
+def test_halves_of_characters_are_texts(classifier):
+    assert len(classifier(["a \ud83d film", "a"])) == 2
+
+
+def test_answers_are_those_of_the_settings_and_weights_that_there_are(tokenizer, config):
+    task, _ = make("one label", tokenizer, config)
+    before = task("the fox")
+    task.labels = ("bad", "good")
+    renamed = {"no": "bad", "yes": "good"}[before["label"]]
+    assert task("the fox") == {**before, "label": renamed}
+    task.text_keys = ["text"]
+    assert task({"text": "the fox"})["label"] == renamed
+    kernel, bias = task.get_layer("classifier").weights
+    bias.assign([0.0, 9.0])
+    assert task("the fox")["label"] == "good"
+    task.compile("sgd", **task.objective())
+    bias.assign([9.0, 0.0])
+    assert task("the fox")["label"] == "bad"
+    bias.assign([0.3, 0.2])
+    exact = task("the fox")["probability"]
+    task.get_layer("classifier").dtype_policy = "mixed_bfloat16"
+    assert 1e-5 < abs(task("the fox")["probability"] - exact) < 1e-2
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("problem", "regression", "problem must stay 'single_label_classification'"),
+        ("dropout", 0.5, "dropout must stay"),
+        ("labels", ("a", "b", "c"), "There must be 2 labels, as the head has so many classes"),
+        ("labels", "no", "labels must be names"),
+        ("text_keys", "text", "text_keys must be a sequence"),
+        ("label_key", "sentence", "must be different columns"),
+        ("stride", 3, "has no stride"),
+    ],
+)
+def test_a_setting_that_does_not_fit_is_not_set(classifier, name, value, message):
+    before = getattr(classifier, name)
+    with pytest.raises(ValueError, match=message):
+        setattr(classifier, name, value)
+    assert getattr(classifier, name) == before
 
 
 @pytest.mark.parametrize("length", [None, 24])

@@ -397,12 +397,13 @@ def test_labels_must_be_names(task, labels):
     [
         ({"words": ["a", "b"], "labels": ["O"]}, "x.conll:7: .* 2 words and 1 labels"),
         ({"words": ["a"], "labels": ["B-ORG"]}, "x.conll:7: a label must be .* but is 'B-ORG'"),
-        ({"words": ["a"]}, "x.conll:7: words and labels must be two lists, .* None"),
+        ({"words": ["a"]}, "x.conll:7: there must be a column 'labels', but there is 'words'"),
         ({"words": ["a"], "labels": "O"}, "x.conll:7: words and labels must be two lists"),
-        ({"text": "a", "labels": ["O"]}, "x.conll:7: words and labels must be two lists"),
+        ({"text": "a", "labels": ["O"]}, "x.conll:7: there must be a column 'words', but"),
         ({"words": "a", "labels": ["O"]}, "x.conll:7: words must be a list of texts, but is 'a'"),
         ({"words": [3], "labels": ["O"]}, r"x.conll:7: words must be a list of texts, but is \[3"),
-        ({"labels": ["O"]}, "x.conll:7: text must be a text, but is None"),
+        ({"labels": ["O"]}, "x.conll:7: there must be a column 'words', but there is 'labels'"),
+        ({"words": ["a"], "labels": [None]}, "x.conll:7: a label must .* None: .* leave it out"),
     ],
 )
 def test_bad_examples(task, example, message):
@@ -411,7 +412,7 @@ def test_bad_examples(task, example, message):
 
 
 def test_words_and_texts_are_not_answered_together(task):
-    with pytest.raises(ValueError, match="words must be a list of texts, but is None"):
+    with pytest.raises(ValueError, match="there must be a column 'words'"):
         task(["a fox", {"words": ["a", "fox"]}])
 
 
