@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import fractions
 import itertools
 import math
@@ -16,6 +15,7 @@ from keras_bert.data.questions import questions
 from keras_bert.data.readers import FORMS, read_examples
 from keras_bert.data.rows import Row
 from keras_bert.data.tagging import tagged
+from keras_bert.tasks.examples import nearest_first
 from keras_bert.tasks.labels import NO_LABEL, NO_LABEL_ID, has_label, key, label_name
 
 TaskName = Literal[
@@ -199,11 +199,11 @@ def _check_columns(rows: Sequence[Row], names: Sequence[str], text_keys: Collect
     for name in names:
         flag = "--text_keys" if name in text_keys else "--label_key"
         if name not in there:
-            near = difflib.get_close_matches(name, there, n=1) or _only_other(there, names)
+            others = nearest_first(name, [one for one in there if one not in names])
             raise ValueError(
                 f"{_file_of(rows[0])}: there must be a column {name!r}, but the columns are "
                 f"{', '.join(there)}: name the right one with {flag}"
-                f"{f', such as {flag}={near[0]}' if near else ''}."
+                f"{f', such as {flag}={others[0]}' if others else ''}."
             )
         for row in rows:
             if name not in row:
@@ -211,12 +211,6 @@ def _check_columns(rows: Sequence[Row], names: Sequence[str], text_keys: Collect
                     f"{row.source}: there must be a {name!r}, as in other rows, but there are only "
                     f"{', '.join(row)}: add it, or leave the row out."
                 )
-
-
-def _only_other(there: Sequence[str], names: Collection[str]) -> list[str]:
-    """The column that is meant where just one is left that was not named."""
-    left = [name for name in there if name not in names]
-    return left if len(left) == 1 else []
 
 
 def _file_of(row: Row) -> str:

@@ -169,7 +169,7 @@ def one_run(
         examples, arguments.batch_size, training=True, seed=seed, sample_weight=weights
     )
     compile_task(arguments, task, fine_tuning.num_batches(data) * arguments.num_epochs)
-    fine_tuning.check_held_out(task, held_out, arguments.metric)
+    fine_tuning.check_choice(task, held_out, arguments.metric, arguments.patience)
     begin(KIND, arguments, pathlib.Path(arguments.output_dir))
     history = fine_tuning.fine_tune(
         task,

@@ -96,7 +96,9 @@ def task_of(checkpoint: kb.Checkpoint, directory: str, top_k: int | None = None)
     if isinstance(checkpoint.model, kb.BertPretrainer):
         packer = kb.Packer(checkpoint.tokenizer, checkpoint.config.max_sequence_length)
         return kb.FillMask(checkpoint.model, packer, *(() if top_k is None else (top_k,)))
-    if top_k is not None:
+    if top_k is not None and isinstance(checkpoint.model, kb.FillMask):
+        checkpoint.model.top_k = top_k
+    elif top_k is not None:
         raise ValueError(
             f"--top_k is for models that fill blanks, but {directory} holds another one: leave it "
             "out."
@@ -262,12 +264,7 @@ def _sentence_embedder(arguments, checkpoint, packer, examples) -> kb.Task:
 
 
 def _fill_mask(arguments, checkpoint, packer, examples) -> kb.Task:
-    if not isinstance(checkpoint.model, kb.BertPretrainer):
-        raise ValueError(
-            "fill_mask needs a masked-language-model head, but the checkpoint has none: name a "
-            "pretrained one, or go on with its pretraining: train.pretrain --initial_checkpoint."
-        )
-    return kb.FillMask(checkpoint.model, packer)
+    return kb.FillMask(checkpoint.model or checkpoint.encoder, packer)
 
 
 MAKERS: dict[str, Callable[..., kb.Task]] = {

@@ -135,7 +135,7 @@ class BertPretrainer(Trainable):
         return BertPretrainer(
             encoder,
             self.sentence_objective,
-            dtype=self.get_layer("masked_lm").dense.dtype_policy,
+            dtype=encoder.embeddings.dtype_policy,
             num_sequences=self.num_sequences,
             name=self.name,
         )

@@ -67,11 +67,6 @@ class FillMask(Task):
         self.pretrainer = pretrainer
         self.top_k = top_k
 
-    def on(self, encoder: BertEncoder) -> FillMask:
-        """The same task, with a pretrainer of its own, on another encoder."""
-        pretrainer = BertPretrainer(encoder, self.pretrainer.sentence_objective)
-        return FillMask(pretrainer, self.packer, self.top_k)
-
     def check_settings(self) -> None:
         super().check_settings()
         _check_arguments(self.pretrainer, self.tokenizer.vocabulary_size, self.top_k)

@@ -54,12 +54,7 @@ def fine_tune(
         ValueError: before anything is trained: there is no such metric, a held-out example lacks
             a column or has a wrong label, or something is to be chosen by scores without any.
     """
-    held_out = task.as_examples(held_out)
-    if not held_out and (metric, patience) != (None, None):
-        raise ValueError(
-            "The best epoch is chosen by scores on held-out examples, but there are none for "
-            f"metric={metric!r} and patience={patience!r}: hold examples out, or leave these out."
-        )
+    check_choice(task, held_out, metric, patience)
     callbacks = []
     if held_out:
         callbacks = [KeepBest(task, held_out, output_dir, save, metric, patience)]
@@ -134,12 +129,10 @@ class KeepBest(keras.callbacks.Callback):
         patience: int | None = None,
     ):
         super().__init__()
-        self.metric = _checked_metric(task, metric)
-        if patience is not None and (not isinstance(patience, int) or patience < 1):
-            raise ValueError(f"patience must be an int of at least 1 or None, not {patience!r}.")
+        check_choice(task, examples, metric, patience)
+        self.metric = metric or task.score_names[0]
         self.task = task
         self.examples = task.as_examples(examples)
-        task.training_columns(self.examples, batch_size=1)  # for its checks
         self.record = run.MetricsLog(pathlib.Path(output_dir) / "metrics.jsonl")
         self.save = save
         self.patience = patience
@@ -164,14 +157,40 @@ class KeepBest(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def _checked_metric(task: Task, metric: str | None) -> str:
+def check_choice(
+    task: Task,
+    held_out: Sequence[Example],
+    metric: str | None = None,
+    patience: int | None = None,
+) -> None:
+    """Checks all by which the best epoch will be chosen, before anything is trained.
+
+    Args:
+        task: Task.
+        held_out: sequence of dicts; may be empty where nothing is chosen.
+        metric: str, one of the task's `score_names`; None is the first.
+        patience: int, epochs without a better one after which a run stops, or None.
+
+    Raises:
+        ValueError: there is no such metric, an example lacks a column or has a wrong label,
+            `patience` is below 1, or something is to be chosen by scores without any.
+    """
     names = task.score_names
     if metric is not None and metric not in names:
         raise ValueError(
             f"The metric to choose by must be one of {', '.join(nearest_first(metric, names))}, "
             f"not {metric!r}: name a score of a {type(task).__name__}."
         )
-    return metric or names[0]
+    if patience is not None and (not isinstance(patience, int) or patience < 1):
+        raise ValueError(f"patience must be an int of at least 1 or None, not {patience!r}.")
+    held_out = task.as_examples(held_out)
+    if held_out:
+        task.training_columns(held_out, batch_size=1)  # for its checks
+    elif (metric, patience) != (None, None):
+        raise ValueError(
+            "The best epoch is chosen by scores on held-out examples, but there are none for "
+            f"metric={metric!r} and patience={patience!r}: hold examples out, or leave these out."
+        )
 
 
 def balanced_weights(labels: Sequence[str]) -> list[float]:

@@ -92,10 +92,6 @@ class Task(Trainable):
         """The encoder's pooler, where the head does not stand on it."""
         return () if self.USES_POOLER else (self.encoder.pooler,)
 
-    def on(self, encoder: BertEncoder) -> Task:
-        """The same task, with a head of its own, on another encoder."""
-        return self.from_settings(encoder, self.tokenizer, self.settings())
-
     @property
     def example_spec(self) -> dict[str, tf.TensorSpec | tf.RaggedTensorSpec]:
         """What a batch of examples holds, by column."""
