@@ -73,7 +73,7 @@ def train(
     Args:
         model: built and compiled; how far it got is what its optimizer has counted.
         dataset_fn: gives the batches from a step on, int; at least as many as are left. It is
-            asked anew where an epoch is shorter than the one before.
+            called once, with the step to go on from.
         output_dir: path of the run's folder: `checkpoints/ tensorboard/ metrics.jsonl loss.png`.
         num_steps: int, the updates of the whole run.
         steps_per_epoch: int, the updates between two validations and checkpoints.
@@ -138,6 +138,11 @@ class Alike:
     first_epoch: int
     last_epoch: int
     length: int  # steps in each
+
+    @property
+    def num_steps(self) -> int:
+        """The steps of all of them."""
+        return (self.last_epoch - self.first_epoch + 1) * self.length
 
 
 @dataclasses.dataclass(frozen=True)
@@ -367,15 +372,15 @@ def _fit(model, dataset_fn, plan: Epochs, first_step: int, validation_data, own,
     if verbose is None:
         verbose = 1 if sys.stdout.isatty() else 2
     callbacks = OneTraining(own, model, verbose)
-    for epochs in plan.alike(first_step):
-        dataset = dataset_fn(epochs.start)
-        _check_lasts(dataset, plan.num_steps - epochs.start)
-        if epochs.start % plan.steps_per_epoch:
-            _build_metrics(model, dataset)
-        num_epochs = plan.epoch(plan.num_steps - 1) + 1
+    dataset = dataset_fn(first_step)
+    _check_lasts(dataset, plan.num_steps - first_step)
+    if first_step % plan.steps_per_epoch:
+        _build_metrics(model, dataset)
+    num_epochs = plan.epoch(plan.num_steps - 1) + 1
+    for epochs, part in _parts(dataset, plan.alike(first_step)):
         callbacks.set_params({"verbose": verbose, "epochs": num_epochs, "steps": epochs.length})
         model.fit(
-            dataset,
+            part,
             initial_epoch=epochs.first_epoch,
             epochs=epochs.last_epoch + 1,
             steps_per_epoch=epochs.length,
@@ -387,6 +392,25 @@ def _fit(model, dataset_fn, plan: Epochs, first_step: int, validation_data, own,
         if model.stop_training:
             break
     callbacks.end()
+
+
+def _parts(dataset: tf.data.Dataset, all_epochs: list[Alike]):
+    """For epochs of each length, these and their batches.
+
+    The batches of all come from one iterator: begun again, a dataset may shuffle otherwise. No
+    part is longer than its epochs, so that none takes, ahead of time, what is the next one's.
+    """
+    if len(all_epochs) == 1:
+        yield all_epochs[0], dataset
+        return
+    iterator = iter(dataset)
+    for epochs in all_epochs:
+        numbers = tf.data.Dataset.range(epochs.num_steps)
+        batches = numbers.map(lambda _: iterator.get_next_as_optional())
+        yield (
+            epochs,
+            batches.take_while(lambda one: one.has_value()).map(lambda one: one.get_value()),
+        )
 
 
 def _tell_it_is_done(output_dir: pathlib.Path, step: int, num_steps: int) -> None:

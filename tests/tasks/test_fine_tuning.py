@@ -50,10 +50,17 @@ def test_the_best_epoch_is_saved_and_patience_ends_the_run(tokenizer, config, tm
     assert script.saved == [2, 4]  # two steps an epoch
     assert history["val_accuracy"] == [0.2, 0.6, 0.6, 0.1]
     assert fine_tuning.best_epoch(history, "accuracy") == 1
-    # Gone on with as it is, the run knows what its earlier epochs reached.
+    # Run again it stays ended: nothing is trained, scored or saved.
+    again = Scripted(script.task, ())
+    assert again.run(tmp_path, patience=2) == history and again.saved == []
+
+
+def test_a_run_that_goes_on_knows_what_its_earlier_epochs_reached(tokenizer, config, tmp_path):
+    script = Scripted(classifier(tokenizer, config), (0.2, 0.6))
+    script.run(tmp_path, num_epochs=2)
     more = Scripted(script.task, (0.5,))
-    history = more.run(tmp_path, patience=9)
-    assert more.saved == [] and history["val_accuracy"] == [0.2, 0.6, 0.6, 0.1, 0.5]
+    history = more.run(tmp_path, num_epochs=3)
+    assert more.saved == [] and history["val_accuracy"] == [0.2, 0.6, 0.5]
 
 
 def test_without_held_out_examples_the_end_is_saved(tokenizer, config, tmp_path):

@@ -204,8 +204,9 @@ def test_too_little_data_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="each of the 9 steps to come; it has 5"):
         run.train(small(), ones().repeat(5).skip, tmp_path, 9, 3, verbose=0)
     unknown = ones().repeat(5).filter(lambda x, y: True)
-    with pytest.raises(ValueError, match="must end at step 6; the data ended at step 5"):
-        run.train(small(), unknown.skip, tmp_path, 9, 3, verbose=0)
+    for num_steps in (9, 8):  # in one call of fit, and in two
+        with pytest.raises(ValueError, match="must end at step 6; the data ended at step 5"):
+            run.train(small(), unknown.skip, tmp_path / f"{num_steps}", num_steps, 3, verbose=0)
 
 
 @pytest.mark.parametrize("size", [0, None])
@@ -325,6 +326,33 @@ def test_a_run_that_takes_several_fits_is_one_training_to_callbacks(tmp_path):
     script, data = Script(), ones().repeat()
     run.train(small(), lambda step: data, tmp_path, 5, 2, callbacks=[script], verbose=0)
     assert script.told == ["begin", 0, 1, 2, "end"]
+
+
+def shuffled():
+    """Batches in an order that is another one each time that the dataset is begun."""
+    keras.utils.set_random_seed(1)
+    data = tf.data.Dataset.range(9).shuffle(9, seed=2).batch(3)
+    data = data.map(lambda i: (tf.cast(tf.stack([i, i * i], 1), tf.float32), tf.ones((3, 1))))
+    return lambda step: data.repeat().skip(step)
+
+
+@pytest.mark.parametrize("broken_off", [2, 4])
+def test_a_run_that_goes_on_has_the_order_of_one_that_was_not_stopped(
+    tmp_path, monkeypatch, broken_off
+):
+    numbers = (8, 3)  # the last epoch is shorter
+    whole = run.train(small(), shuffled(), tmp_path / "whole", *numbers, verbose=0)
+    with pytest.raises(RunInterrupted), monkeypatch.context() as patch:
+        patch.setattr(run.StopOnNaN, "on_train_batch_end", killed_after(broken_off))
+        run.train(small(), shuffled(), tmp_path / "other", *numbers, verbose=0)
+    history = run.train(small(), shuffled(), tmp_path / "other", *numbers, verbose=0)
+    assert without_times(history) == without_times(whole)
+
+
+def test_a_run_asks_for_its_data_once(tmp_path):
+    asked, data = [], ones().repeat(9)
+    run.train(small(), lambda step: asked.append(step) or data, tmp_path, 5, 2, verbose=0)
+    assert asked == [0]
 
 
 class Killed(BaseException):
