@@ -10,6 +10,25 @@ from keras_bert.layers.initializers import independent
 from keras_bert.layers.norm import LayerNorm
 
 
+def logits_policy(dtype=None) -> keras.DTypePolicy:
+    """The policy of what makes logits: all in the precision of the variables.
+
+    Under mixed_bfloat16 that is float32, as https://keras.io/api/mixed_precision asks of a last
+    layer; a model that is stored in bfloat16, to be served, computes all in that.
+
+    Args:
+        dtype: keras dtype policy of the other layers; None is the global one.
+
+    Example:
+
+    >>> from keras_bert.layers.heads import logits_policy
+    >>> [logits_policy(name).name for name in ("float32", "mixed_bfloat16", "bfloat16")]
+    ['float32', 'float32', 'bfloat16']
+    """
+    policy = keras.config.dtype_policy() if dtype is None else keras.dtype_policies.get(dtype)
+    return keras.DTypePolicy(policy.variable_dtype)
+
+
 class Pooler(keras.layers.Layer):
     """The hidden state of the first token, [CLS], through a dense layer with tanh.
 
@@ -95,13 +114,13 @@ class MaskedLMHead(keras.layers.Layer):
         activation: "gelu", "gelu_tanh" or "relu": the encoder's.
         norm_epsilon: float, added to the variance of the layer norm.
         kernel_initializer: initializer of the dense layer.
-        dtype: keras dtype policy of the dense layer and the norm; logits are float32 under each.
+        dtype: keras dtype policy of the dense layer and the norm; logits: `logits_policy`.
 
     Args (call):
         states: float [B, P, D], the hidden states at the masked positions.
 
     Returns:
-        float32 [B, P, V], logits.
+        float [B, P, V], logits, float32 under mixed_bfloat16.
 
     Example:
 
@@ -123,7 +142,7 @@ class MaskedLMHead(keras.layers.Layer):
         dtype=None,
         name: str | None = None,
     ):
-        super().__init__(dtype="float32", name=name)
+        super().__init__(dtype=logits_policy(dtype), name=name)
         self.token_embedding = token_embedding
         self.dense = keras.layers.Dense(
             token_embedding.output_dim,
@@ -155,10 +174,10 @@ def product_with_rows(x, rows):
 
     The tape's comes as [D, V] and is transposed: 2 % of a training step of "small".
 
-    The product has the precision of the rows, float32: bfloat16 would round logits of 10 by up to
-    0.03. Its gradients are computed in the precision of x. With x in bfloat16 a training step of
-    "small" takes 1.55 s on 2 cores, with all in bfloat16 1.61: the table is cast for one product
-    the less.
+    The product has the precision of the rows, float32 in training: bfloat16 would round logits of
+    10 by up to 0.03. Its gradients are computed in the precision of x. With x in bfloat16 a
+    training step of "small" takes 1.55 s on 2 cores, with all in bfloat16 1.61: the table is cast
+    for one product the less.
     """
 
     def gradient(*args, upstream=None):

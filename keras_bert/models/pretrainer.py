@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_bert.config import BertConfig
-from keras_bert.layers.heads import FirstPlaces, MaskedLMHead
+from keras_bert.layers.heads import FirstPlaces, MaskedLMHead, logits_policy
 from keras_bert.layers.initializers import independent
 from keras_bert.metrics import Perplexity
 from keras_bert.models.encoder import (
@@ -42,8 +42,8 @@ class BertPretrainer(Trainable):
         sentence_objective: "next_sentence", "sentence_order" or None.
         initializer: initializer of the heads' matrices, which draws each anew; None is BERT's
             truncated normal.
-        dtype: keras dtype policy of the masked-LM head; None takes the global one. Logits are
-            float32 under each.
+        dtype: keras dtype policy of the heads; None takes the global one. Logits are float32
+            under mixed_bfloat16 too.
         num_sequences: int, sequences K that a row may hold (`Packer.join`).
 
     Args (call):
@@ -51,7 +51,7 @@ class BertPretrainer(Trainable):
             `mask_positions` [B, P], the places whose pieces are to be predicted.
 
     Returns:
-        dict of float32 logits: `masked_lm` [B, P, V], and, under the name of the sentence
+        dict of float logits: `masked_lm` [B, P, V], and, under the name of the sentence
         objective, [B, 2], or [B, K, 2] where K is greater than 1: column 0 for a true continuation,
         column 1 for a random or swapped one.
 
@@ -109,7 +109,10 @@ class BertPretrainer(Trainable):
         outputs = {"masked_lm": masked_lm(states[:, num_first:])}
         if sentence_objective is not None:
             sentence = keras.layers.Dense(
-                2, kernel_initializer=initializer, dtype="float32", name=sentence_objective
+                2,
+                kernel_initializer=initializer,
+                dtype=logits_policy(dtype),
+                name=sentence_objective,
             )
             if num_sequences == 1:
                 pooled = encoder.pooler(states)

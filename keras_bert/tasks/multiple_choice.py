@@ -13,6 +13,7 @@ from keras import ops
 from keras_bert import metrics
 from keras_bert.layers.attention import HIDDEN
 from keras_bert.layers.dropout import Dropout
+from keras_bert.layers.heads import logits_policy
 from keras_bert.layers.rows import GatherRows
 from keras_bert.models.encoder import BertEncoder
 from keras_bert.tasks.examples import missing_column, plain, source_of
@@ -74,10 +75,10 @@ class MultipleChoice(Task):
         score = keras.layers.Dense(
             1,
             kernel_initializer=head_initializer(encoder, initializer),
-            dtype="float32",
+            dtype=logits_policy(),
             name="classifier",
         )(Dropout(dropout)(pooled))
-        scores = GatherRows(dtype="float32")(score, inputs["padding_mask"])[:, :, 0]
+        scores = GatherRows(dtype=logits_policy())(score, inputs["padding_mask"])[:, :, 0]
         # Choices that are not there have no part in the softmax, in the loss as in the answers.
         scores = ops.where(inputs["padding_mask"][:, :, 0] > 0, scores, HIDDEN)
         super().__init__(encoder, packer, inputs, {"logits": scores}, name=name)

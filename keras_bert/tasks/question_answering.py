@@ -13,6 +13,7 @@ from absl import logging
 from keras import ops
 
 from keras_bert import metrics
+from keras_bert.layers.heads import logits_policy
 from keras_bert.models.encoder import BertEncoder, encoder_inputs
 from keras_bert.tasks.examples import missing_column, plain, source_of
 from keras_bert.tasks.labels import label_number
@@ -127,7 +128,7 @@ class QuestionAnswerer(Task):
         logits = keras.layers.Dense(
             2,
             kernel_initializer=head_initializer(encoder, initializer),
-            dtype="float32",
+            dtype=logits_policy(),
             name="span",
         )(encoder(inputs)["sequence_output"])
         # Padding, which trimming leaves more or less of, has no part in the loss.

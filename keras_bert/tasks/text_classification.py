@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from keras_bert import metrics
 from keras_bert.layers.dropout import Dropout
+from keras_bert.layers.heads import logits_policy
 from keras_bert.layers.rows import GatherRows, MeanOfRows
 from keras_bert.models.encoder import BertEncoder, encoder_inputs
 from keras_bert.tasks.examples import missing_column, source_of
@@ -120,11 +121,11 @@ class TextClassifier(Task):
         pooled = encoder.pooled(inputs if stride is None else flat_rows(inputs))
         dropout = head_dropout(encoder, dropout)
         logits = keras.layers.Dense(
-            len(labels), kernel_initializer=initializer, dtype="float32", name="classifier"
+            len(labels), kernel_initializer=initializer, dtype=logits_policy(), name="classifier"
         )(Dropout(dropout)(pooled))
         if stride is not None:
-            logits = GatherRows(dtype="float32")(logits, inputs["padding_mask"])
-            logits = MeanOfRows(dtype="float32")(logits, inputs["padding_mask"])
+            logits = GatherRows(dtype=logits_policy())(logits, inputs["padding_mask"])
+            logits = MeanOfRows(dtype=logits_policy())(logits, inputs["padding_mask"])
         super().__init__(encoder, packer, inputs, {"logits": logits}, name=name)
         self.labels = labels
         self.text_keys = text_keys

@@ -14,6 +14,7 @@ from absl import logging
 
 from keras_bert import metrics
 from keras_bert.layers.dropout import Dropout
+from keras_bert.layers.heads import logits_policy
 from keras_bert.models.encoder import BertEncoder, encoder_inputs
 from keras_bert.tasks.examples import missing_column, plain, source_of, text_columns
 from keras_bert.tasks.labels import check_number, checked_labels, key
@@ -118,7 +119,7 @@ class TokenClassifier(Task):
         logits = keras.layers.Dense(
             len(labels),
             kernel_initializer=head_initializer(encoder, initializer),
-            dtype="float32",
+            dtype=logits_policy(),
             name="classifier",
         )(hidden)
         super().__init__(encoder, packer, inputs, {"logits": logits}, name=name)
