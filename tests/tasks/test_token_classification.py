@@ -386,9 +386,9 @@ def test_the_pooler_is_not_trained(task):
     assert [w.path for w in task.trainable_weights[-2:]] == ["classifier/kernel", "classifier/bias"]
 
 
-@pytest.mark.parametrize("labels", [(), ("O",), "OB", ("O", "O"), ("O", ""), ("O", 1)])
+@pytest.mark.parametrize("labels", [(), ("O",), "OB", ("O", "O"), ("O", ""), ("O", None)])
 def test_labels_must_be_names(task, labels):
-    with pytest.raises(ValueError, match="labels must be two names or more, each once, not"):
+    with pytest.raises(ValueError, match="must be names, each once, not|must be at least two"):
         TokenClassifier(task.encoder, task.packer, labels)
 
 
