@@ -67,6 +67,11 @@ class FillMask(Task):
         self.pretrainer = pretrainer
         self.top_k = top_k
 
+    @property
+    def sentence_objective(self) -> str | None:
+        """What the pretrainer says of two segments, besides."""
+        return self.pretrainer.sentence_objective
+
     def check_settings(self) -> None:
         super().check_settings()
         _check_arguments(self.pretrainer, self.tokenizer.vocabulary_size, self.top_k)
