@@ -47,7 +47,7 @@ _OTHERS = (
     (rb"SQLite format 3\0", "an SQLite database", "write a table as CSV"),
     (rb"\x89HDF\r\n", "an HDF5 file", "write a table as CSV"),
     (rb"\x93NUMPY", "a NumPy array", "write a table as CSV"),
-    (rb"\x80[\x02-\x05][^\x80-\xff]", "a Python pickle", "write a table as CSV"),
+    (rb"\x80[\x02-\x05]", "a Python pickle", "write a table as CSV"),
     (rb"\x89PNG|\xff\xd8\xff|GIF8[79]a|II\*\0|MM\0\*", "a picture", "give text"),
     (rb"(?s)RIFF.{4}(?:WAVE|AVI |WEBP)|ID3[\x02-\x04]|OggS\0|fLaC\0", "no text", "give text"),
     (rb"\x7fELF|MZ\x90\0", "a program", "give text"),

@@ -1,14 +1,14 @@
+import bz2
 import gzip
 import json
 import logging
-import sys
-import types
+import lzma
 
-import numpy as np
 import pytest
-import tensorflow as tf
 
-from keras_bert.data.readers import FORMS, read_examples, read_tfds, read_tfrecord
+from keras_bert.data.questions import questions
+from keras_bert.data.readers import FORMS, read_examples
+from keras_bert.data.tagging import tagged
 
 JSON = {"question": "Q?", "answers": [{"text": "a", "answer_start": 0}]}
 SQUAD = {"data": [{"paragraphs": [{"context": "a b", "qas": [{"id": "1", **JSON}]}]}]}
@@ -20,10 +20,12 @@ FILES = {
     "tsv": ("a\tb\n1\t2\n", "x.tsv", "b"),
     "csv": ('a,b\n"1",2\n', "x.csv.gz", "b"),
     "jsonl": ('{"a": 1}\n', "x.jsonl", "a"),
+    "json": ('[{"a": 1}]\n', "x.json.xz", "a"),
+    "lines": ("a fine film\n", "x.txt", "text"),
     "conll": ("a O\n", "x.conll", "words"),
     "weibo": ("a0 O\n", None, "words"),
     "conllu": (CONLLU, "x.conllu.gz", "words"),
-    "squad": (json.dumps(SQUAD), "x.json", "answer_starts"),
+    "squad": (json.dumps(SQUAD), "x.json.bz2", "answer_starts"),
     "swag": ("sent1,sent2,ending0,ending1,label\na,b,c,d,0\n", None, "choices"),
     "copa": (json.dumps(COPA), None, "choices"),
     "arc": ('{"question": {"stem": "Q?", "choices": [{"text": "a", "label": "A"}, '
@@ -32,23 +34,44 @@ FILES = {
 }  # fmt: skip
 
 
+COMPRESSED = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_is_read_by_its_name(tmp_path, form):
     content, name, key = FILES[form]
     path = tmp_path / "any.name"
     path.write_text(content)
-    [example] = read_examples(str(path), form)
-    assert key in example and example["source"].startswith(f"{path}:")
+    [row] = read_examples(str(path), form)
+    assert key in row and row.source.startswith(f"{path}:")
     if name:
         path = tmp_path / name
-        path.write_bytes(
-            gzip.compress(content.encode()) if name.endswith("gz") else content.encode()
-        )
-        assert read_examples(path.as_posix()) == [
-            {**example, "source": example["source"].replace("any.name", name)}
-        ]
+        compress = COMPRESSED.get(path.suffix, bytes)
+        path.write_bytes(compress(content.encode()))
+        assert read_examples(path.as_posix()) == [row]
+        path.write_bytes(COMPRESSED[".xz"](content.encode()))  # whatever its name says
+        [again] = read_examples(path.as_posix())
+        assert again == row and again.source == row.source.replace("any.name", name)
     if form == "weibo":
-        assert example["words"] == ["a"]
+        assert row["words"] == ["a"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_takes_an_encoding(tmp_path, form):
+    """é stands where a or 1 stood."""
+    content = (
+        FILES[form][0]
+        .replace("fine", "fin\xe9")
+        .replace("a b", "a b \xe9")
+        .replace('"p"', '"\xe9"')
+    )
+    path = tmp_path / "any.name"
+    path.write_bytes(content.encode("utf-16"))
+    with_mark = read_examples(str(path), form)
+    path.write_bytes(content.encode("cp1252"))
+    assert read_examples(str(path), form, encoding="cp1252") == [
+        row.with_columns({**row, "id": row["id"]} if "id" in row else row) for row in with_mark
+    ]
 
 
 def test_files_come_from_patterns_folders_and_lists(tmp_path, caplog):
@@ -68,219 +91,147 @@ def test_files_come_from_patterns_folders_and_lists(tmp_path, caplog):
 
 
 @pytest.mark.parametrize(
-    ("path", "form", "columns", "message"),
+    ("path", "options", "message"),
     [
-        ("{}/a.tsv", "table", None, "form must be one of tsv, csv, .* but is 'table'"),
-        ("{}/a.txt", None, None, r"none is given and .*a\.txt has none of the names \.tsv, \.csv"),
-        ("{}/a.tsv", None, None, r"There must be examples, but '.*a\.tsv' has none"),
-        ("{}/b.*", None, None, r"b\.\*' matches none"),
-        ("", None, None, "must name"),
+        ("{}/a.tsv", {"form": "table"}, "form must be one of tsv, csv, .* but is 'table'"),
+        ("{}/a.pb", {}, r"none is given and .*a\.pb has none of the names \.tsv, .*--form"),
+        ("{}/a.tsv", {}, r"There must be examples, but '.*a\.tsv' has none"),
+        ("{}/b.*", {}, r"b\.\*' matches none"),
+        ("{}/b.tsv", {}, r"b\.tsv' matches none .*Near to it are 'a.tsv'"),
+        ("", {}, "must name"),
+        ("{}/a.txt", {"form": "squad", "columns": ("a",)}, "form squad, .*no use for columns"),
+        ("{}/a.txt", {"columns": ("a", "b")}, r"a\.txt has a text on every line.* --form=tsv"),
+        ("{}/a.txt", {"quoted": True}, r"a\.txt is of the form lines, .* no use for quoted: leave"),
+        ("{}/a.txt", {"word_column": 1}, "form lines, which has no use for word_column"),
         (
-            "{}/a.txt",
-            "squad",
-            ("a",),
-            r"columns name those of tables .*a\.txt is of the form squad",
+            "x={}/b.txt",
+            {},
+            "There must be a file 'x=.*b.txt', or, of the label 'x', '.*/b.txt', but",
         ),
-        ("tfds:glue", None, None, "must have a name and a split, but is 'tfds:glue'"),
-        ("tfds:@train", None, None, "must have a name and a split"),
+        ("{}/year=1/a.tsv", {}, "There must be a file '.*/year=1/a.tsv', or, .*neither is there"),
+        ("{}/a.json@train", {}, r"a\.json' matches none"),
+        ("tfds:glue", {}, "must have a name and a split, but is 'tfds:glue'"),
+        ("tfds:@train", {}, "must have a name and a split"),
     ],
 )
-def test_what_cannot_be_read_is_refused(tmp_path, path, form, columns, message):
-    (tmp_path / "a.tsv").write_text("text\tlabel\n")
-    (tmp_path / "a.txt").write_text("text\tlabel\n")
+def test_what_cannot_be_read_is_refused(tmp_path, path, options, message):
+    for name in ("a.tsv", "a.txt", "a.pb"):
+        (tmp_path / name).write_text("text\tlabel\n")
     with pytest.raises(ValueError, match=message):
-        read_examples(path.replace("{}", str(tmp_path)), form, columns)
+        read_examples(path.replace("{}", str(tmp_path)), **options)
 
 
-class ClassLabel:
-    names = ["negative", "positive"]
+def test_a_file_that_is_there_wins_over_what_its_name_could_mean(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table = "sentence\tlabel\nfine\t1\n"
+    for name in ("year=2024/train.tsv", "a, b=c/[1] é @x.tsv", "x.json@y.tsv", "pos=a.tsv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(table)
+        [row] = read_examples(name)
+        assert row == {"sentence": "fine", "label": "1"} and row.source == f"{name}:2"
+    (tmp_path / "a.tsv").write_text("fine\n")
+    assert len(read_examples("year=*/*.tsv,a, b=c/[1] é @x.tsv,pos=a.tsv")) == 3
+    assert len(read_examples("year=2024,x.json@y.tsv")) == 2
 
 
-class Sequence:
-    def __init__(self, feature):
-        self.feature = feature
+def test_a_file_a_label(tmp_path):
+    (tmp_path / "neg, all.txt").write_text("bad\n\nno\n")
+    (tmp_path / "year=1").mkdir()
+    (tmp_path / "year=1" / "p.txt").write_bytes(b"d\xe9j\xe0\n")
+    files = f"neg={tmp_path}/neg, all.txt, pos={tmp_path}/year=1/*.txt"
+    rows = read_examples(files, encoding="cp1252")
+    assert [tuple(row.values()) for row in rows] == [("bad", "neg"), ("no", "neg"), ("déjà", "pos")]
+    assert rows[1].source == f"{tmp_path}/neg, all.txt:3" and list(rows[0]) == ["sentence", "label"]
+    assert "review" in read_examples(files, columns=("review",), encoding="cp1252")[0]
 
 
-FEATURES = {
-    "text": object(),
-    "label": ClassLabel(),
-    "tags": Sequence(ClassLabel()),
-    "answers": Sequence({"text": object(), "start": object()}),
-    "score": object(),
-}
-RECORD = {
-    "text": "fin é".encode(),
-    "label": np.int64(1),
-    "tags": np.array([0, 1]),
-    "answers": {"text": np.array([b"a", b"b"], object), "start": np.array([3, 5])},
-    "score": np.float32(0.5),
-}
+def test_parts_of_json(tmp_path):
+    path = tmp_path / "a.json.gz"
+    path.write_bytes(gzip.compress(b'{"train": [["fine", "x"]], "dev": []}'))
+    assert read_examples(f"{path}@train") == [{"sentence": "fine", "label": "x"}]
+    assert read_examples(f"{path}@train", columns=("a", "b")) == [{"a": "fine", "b": "x"}]
 
 
-@pytest.fixture
-def tfds(monkeypatch):
-    """A stand-in for TensorFlow Datasets with one data set; what it was asked for."""
-    asked = []
-
-    def load(name, split, with_info):
-        asked.append((name, split, with_info))
-        return [RECORD, {**RECORD, "label": np.int64(-1)}], types.SimpleNamespace(features=FEATURES)
-
-    module = types.ModuleType("tensorflow_datasets")
-    module.load, module.as_numpy = load, iter
-    monkeypatch.setitem(sys.modules, "tensorflow_datasets", module)
-    return asked
+FLAT = {"id": "1", "question": "Q?", "context": "a b",
+        "answers": {"text": ["b"], "answer_start": [2]}}  # fmt: skip
 
 
-def test_tensorflow_datasets(tfds):
-    first, second = read_tfds("glue/sst2", "train[:10%]")
-    assert first == {
-        "text": "fin é",
-        "label": "positive",
-        "tags": ["negative", "positive"],
-        "answers": {"text": ["a", "b"], "start": [3, 5]},
-        "score": 0.5,
-        "source": "tfds:glue/sst2@train[:10%]:0",
+@pytest.mark.parametrize("kind", ["list", "data", "lines", "one a line", "squad"])
+def test_rows_in_json_whatever_stands_around_them(tmp_path, kind):
+    second = {**FLAT, "id": "2"}
+    content = {
+        "list": json.dumps([FLAT, second], indent=1),
+        "data": json.dumps({"version": "1", "data": [FLAT, second]}),
+        "lines": f"{json.dumps(FLAT)}\n{json.dumps(second)}\n",
+        "one a line": f"\n{json.dumps(FLAT)}\r\n\r\n{json.dumps(second)}",
+        "squad": json.dumps(SQUAD),
+    }[kind]
+    (tmp_path / "a.json").write_text(content)
+    rows = read_examples(f"{tmp_path}/a.json")
+    sources = {
+        "list": ["[0]", "[1]"],
+        "data": ["data[0]", "data[1]"],
+        "lines": ["1", "2"],
+        "one a line": ["2", "4"],
+        "squad": ["1"],
     }
-    assert type(first["score"]) is float
-    # The labels of test sets are kept secret.
-    assert "label" not in second and second["text"] == "fin é"
-    examples = read_examples("tfds:a@train,tfds:a/b:1.0.0@test", columns=("text",))
-    assert examples == [
-        {"text": "fin é", "source": f"tfds:{name}:{i}"}
-        for name in ("a@train", "a/b:1.0.0@test")
-        for i in range(2)
+    assert [row.source for row in rows] == [f"{tmp_path}/a.json:{one}" for one in sources[kind]]
+    assert [row["answer_starts"] for row in questions(rows)] == (
+        [[0]] if kind == "squad" else [[2]] * 2
+    )
+
+
+def test_spacys_pairs(tmp_path):
+    (tmp_path / "a.json").write_text('[["Ann sings", {"entities": [[0, 3, "PER"]]}]]')
+    assert tagged(read_examples(f"{tmp_path}/a.json")) == [
+        {"words": ["Ann", "sings"], "labels": ["B-PER", "O"]}
     ]
-    assert tfds[1:] == [("a", "train", True), ("a/b:1.0.0", "test", True)]
-
-
-def test_bad_columns_of_tensorflow_datasets(tfds, monkeypatch):
-    for columns in (("text", "idx"), ("source",)):
-        with pytest.raises(ValueError, match="columns must be among text, label, .* but are"):
-            read_tfds("glue/sst2", "train", columns)
-    monkeypatch.setitem(RECORD, "text", b"\xff")
-    with pytest.raises(ValueError, match=r"tfds:a@train:0: strings must be UTF-8, but b'\\xff'"):
-        read_tfds("a", "train")
-
-
-def test_tensorflow_datasets_is_an_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    with pytest.raises(ValueError, match="pip install tensorflow-datasets"):
-        read_examples("tfds:glue/sst2@train")
-
-
-@pytest.mark.reference("tensorflow_datasets")
-def test_the_real_tensorflow_datasets():
-    import tensorflow_datasets as datasets
-
-    with datasets.testing.mock_data(num_examples=3):
-        examples = read_tfds("glue/sst2", "validation", ("sentence", "label"))
-        entities = read_tfds("conll2003", "train", ("tokens", "ner"))
-    assert len(examples) == len(entities) == 3
-    assert all(isinstance(example["sentence"], str) for example in examples)
-    assert {example["label"] for example in examples} <= {"negative", "positive"}
-    labels = {label[:2] for example in entities for label in example["ner"]}
-    assert labels and labels <= {"O", "B-", "I-"}
-
-
-def feature(*values):
-    if isinstance(values[0], bytes):
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
-    if isinstance(values[0], float):
-        return tf.train.Feature(float_list=tf.train.FloatList(value=values))
-    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
-
-
-def write_records(path, *records):
-    """A TFRecord file of dicts of features, or of bytes."""
-    with tf.io.TFRecordWriter(str(path), "GZIP" if path.suffix == ".gz" else None) as writer:
-        for record in records:
-            if not isinstance(record, bytes):
-                features = tf.train.Features(feature={k: feature(*v) for k, v in record.items()})
-                record = tf.train.Example(features=features).SerializeToString()
-            writer.write(record)
-    return path
-
-
-SPEC = {
-    "text": tf.io.FixedLenFeature([], tf.string),
-    "span": tf.io.FixedLenFeature([2], tf.int64),
-    "words": tf.io.RaggedFeature(tf.string),
-    "scores": tf.io.VarLenFeature(tf.float32),
-    "weight": tf.io.FixedLenFeature([], tf.float32, default_value=1.0),
-}
-FULL = {
-    "text": (b"fin \xc3\xa9",),
-    "span": (3, 5),
-    "words": (b"a", b"b"),
-    "scores": (0.5, 1.5, 2.5),
-}
-PART = {"text": (b"b",), "span": (2, 7), "weight": (0.25,)}
-
-
-def test_tfrecord(tmp_path, monkeypatch):
-    monkeypatch.setattr("keras_bert.data.readers._PARSED_AT_ONCE", 2)
-    write_records(tmp_path / "a.tfrecord", FULL, PART, PART)
-    write_records(tmp_path / "b.tfrecord.gz", FULL)
-    examples = read_tfrecord(f"{tmp_path}/*", SPEC)
-    assert [example["source"].removeprefix(f"{tmp_path}/") for example in examples] == [
-        *("a.tfrecord:0", "a.tfrecord:1", "a.tfrecord:2", "b.tfrecord.gz:0")
-    ]
-    full, part, *others = [{k: v for k, v in e.items() if k != "source"} for e in examples]
-    assert full == {
-        "text": "fin é",
-        "span": [3, 5],
-        "words": ["a", "b"],
-        "scores": [0.5, 1.5, 2.5],
-        "weight": 1.0,
-    }
-    assert part == {"text": "b", "span": [2, 7], "words": [], "scores": [], "weight": 0.25}
-    assert others == [part, full]
 
 
 @pytest.mark.parametrize(
-    ("records", "message"),
+    ("content", "message"),
     [
         (
-            (FULL, {**PART, "span": (1, 2, 3)}),
-            r"a\.tfrecord:1: a record must be a tf\.train\.Exampl",
+            '{"text": {"0": "a"}}',
+            r"must hold a list of rows, .* an object of text: .*orient='records'",
         ),
-        ((FULL, FULL, {"text": (b"x",)}), r"a\.tfrecord:2: .* with text, span, .*span"),
-        ((b"nonsense", FULL), r"a\.tfrecord:0: a record must be"),
-        (({**FULL, "text": (b"\xff",)},), r"a\.tfrecord:0: strings must be UTF-8"),
-        (({**FULL, "text": (1,)},), r"a\.tfrecord:0: a record must be"),
+        ("7", "must hold a list of rows, alone or under 'data', but holds 7"),
+        ("[1]", r"a\.json:\[0\]: a row must be an object, but is 1"),
+        ('{"data": [[1]]}', r"a\.json:data\[0\]: a row must be an object"),
+        ("[{]", r"a\.json:1: this must be JSON"),
     ],
 )
-def test_bad_records_are_named(tmp_path, records, message):
-    path = write_records(tmp_path / "a.tfrecord", *records)
+def test_json_without_rows_is_refused(tmp_path, content, message):
+    (tmp_path / "a.json").write_text(content)
     with pytest.raises(ValueError, match=message):
-        read_tfrecord(path.as_posix(), SPEC)
+        read_examples(f"{tmp_path}/a.json")
 
 
-@pytest.mark.parametrize("name", ["a.tfrecord", "a.tfrecord.gz"])
-@pytest.mark.parametrize(("end", "index"), [(-5, 1), (5, 0)])
-def test_damaged_files_are_named(tmp_path, name, end, index):
-    data = write_records(tmp_path / "whole", FULL, PART).read_bytes()[:end]
-    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
-    with pytest.raises(ValueError, match=rf"{name}:{index}: a TFRecord file must hold whole rec"):
-        read_tfrecord(f"{tmp_path}/{name}", SPEC)
+def test_words_of_tables_and_of_columns_are_named_alike(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"w": ["Ann", "sings"], "l": [1, 0]}\n')
+    done = [{"words": ["Ann", "sings"], "labels": ["B-PER", "O"]}]
+    options = {"word_column": "w", "label_column": "l"}
+    assert read_examples(f"{tmp_path}/a.jsonl", tag_names=["O", "B-PER"], **options) == done
+    (tmp_path / "a.conll").write_text("l w\nB-PER Ann\nO sings\n")
+    assert read_examples(f"{tmp_path}/a.conll", **options) == done
+    (tmp_path / "b.conll").write_text("Ann 1\nsings 0\n")
+    assert read_examples(f"{tmp_path}/b.conll", tag_names="O,B-PER") == done
 
 
-@pytest.mark.parametrize("end", [-5, 12])
-def test_gzip_files_that_were_cut_are_named(tmp_path, end):
-    path = write_records(tmp_path / "a.tfrecord.gz", FULL, PART)
-    path.write_bytes(path.read_bytes()[:end])
-    with pytest.raises(
-        ValueError, match=r"must be gzip, but .*a\.tfrecord\.gz is not a whole gzip"
-    ):
-        read_tfrecord(path.as_posix(), SPEC)
+def test_a_feature_file_names_classes(tmp_path):
+    names = {"names": ["O", "B-PER"], "_type": "ClassLabel"}
+    features = {"ner_tags": {"feature": names, "_type": "Sequence"}, "tokens": {"feature": {}}}
+    (tmp_path / "dataset_info.json").write_text(json.dumps({"features": features}))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.jsonl").write_text('{"tokens": ["Ann", "sings"], "ner_tags": [1, 0]}\n')
+    rows = read_examples(f"{tmp_path}/data/a.jsonl")
+    assert tagged(rows) == [{"words": ["Ann", "sings"], "labels": ["B-PER", "O"]}]
 
 
-@pytest.mark.parametrize("spec", [{}, {"source": SPEC["text"]}])
-def test_bad_specs_are_refused(tmp_path, spec):
-    path = write_records(tmp_path / "a.tfrecord", FULL)
-    with pytest.raises(ValueError, match="spec must name columns, and none 'source'"):
-        read_tfrecord(path.as_posix(), spec)
+def test_a_delimiter_makes_a_table_of_any_name(tmp_path):
+    (tmp_path / "a.txt").write_text("a~b\n1~2\n")
+    assert read_examples(f"{tmp_path}/a.txt", delimiter="~") == [{"a": "1", "b": "2"}]
+    assert read_examples(f"{tmp_path}/a.txt", columns=("review",))[0] == {"review": "a~b"}
 
 
 def test_real_files_by_their_names(shared):
