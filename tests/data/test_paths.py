@@ -35,7 +35,7 @@ def test_commas_of_names_part_nothing(tmp_path):
     [
         (
             "{}/train.tvs",
-            "'{}/train.tvs' matches none .*Near to it are 'train.tsv'. Check the path",
+            "'{}/train.tvs' matches none .*Near to it are 'train.tsv'",
         ),
         ("{}/trian.tsv", "Near to it are 'train.tsv'"),
         ("{}/datas/train.tsv", "There is no folder '{}/datas'"),

@@ -58,20 +58,12 @@ def test_every_form_is_read_by_its_name(tmp_path, form):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_takes_an_encoding(tmp_path, form):
-    """é stands where a or 1 stood."""
-    content = (
-        FILES[form][0]
-        .replace("fine", "fin\xe9")
-        .replace("a b", "a b \xe9")
-        .replace('"p"', '"\xe9"')
-    )
+    content = FILES[form][0].replace("fine", "fin\xe9").replace('"a"', '"\xe9"')
     path = tmp_path / "any.name"
     path.write_bytes(content.encode("utf-16"))
     with_mark = read_examples(str(path), form)
     path.write_bytes(content.encode("cp1252"))
-    assert read_examples(str(path), form, encoding="cp1252") == [
-        row.with_columns({**row, "id": row["id"]} if "id" in row else row) for row in with_mark
-    ]
+    assert read_examples(str(path), form, encoding="cp1252") == with_mark
 
 
 def test_files_come_from_patterns_folders_and_lists(tmp_path, caplog):
@@ -106,7 +98,7 @@ def test_files_come_from_patterns_folders_and_lists(tmp_path, caplog):
         (
             "x={}/b.txt",
             {},
-            "There must be a file 'x=.*b.txt', or, of the label 'x', '.*/b.txt', but",
+            "There must be a file 'x=.*b.txt', or, of the label 'x', '.*/b.tx",
         ),
         ("{}/year=1/a.tsv", {}, "There must be a file '.*/year=1/a.tsv', or, .*neither is there"),
         ("{}/a.json@train", {}, r"a\.json' matches none"),
@@ -176,9 +168,8 @@ def test_rows_in_json_whatever_stands_around_them(tmp_path, kind):
         "squad": ["1"],
     }
     assert [row.source for row in rows] == [f"{tmp_path}/a.json:{one}" for one in sources[kind]]
-    assert [row["answer_starts"] for row in questions(rows)] == (
-        [[0]] if kind == "squad" else [[2]] * 2
-    )
+    starts = [[0]] if kind == "squad" else [[2], [2]]
+    assert [row["answer_starts"] for row in questions(rows)] == starts
 
 
 def test_spacys_pairs(tmp_path):
@@ -193,7 +184,7 @@ def test_spacys_pairs(tmp_path):
     [
         (
             '{"text": {"0": "a"}}',
-            r"must hold a list of rows, .* an object of text: .*orient='records'",
+            r"must hold a list .* an object of text: .*orient='records'",
         ),
         ("7", "must hold a list of rows, alone or under 'data', but holds 7"),
         ("[1]", r"a\.json:\[0\]: a row must be an object, but is 1"),

@@ -31,9 +31,7 @@ def test_ends_of_lines(tmp_path, content, lines):
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
 def test_marks_say_the_encoding(tmp_path, caplog, encoding):
-    path = write(
-        tmp_path, "\ufeffé".encode(encoding.removesuffix("-sig")) if 0 else "é".encode(encoding)
-    )
+    path = write(tmp_path, "é".encode(encoding))
     with caplog.at_level(logging.INFO, logger="absl"):
         assert file_text(path) == file_text(path, "cp1252") == "é"
     assert f"dropped the byte order mark of {encoding.removesuffix('-sig')}" in caplog.text
@@ -45,7 +43,7 @@ def test_marks_say_the_encoding(tmp_path, caplog, encoding):
         (
             b"a\n\xe9",
             None,
-            r"a\.txt:2: text must be utf-8, .* 0xe9 at offset 2: .*--encoding=cp1252",
+            r"a\.txt:2: text must be utf-8, .* 0xe9 at offset 2: .*=cp1252",
         ),
         (b"\xff\xfea", None, r"a\.txt:1: text must be utf-16, but here is byte"),
         (b"a", "utf-99", "Python knows, but is 'utf-99': try --encoding=cp1252"),
