@@ -77,6 +77,7 @@ def read_conll(
     _check_columns(path, filled, word_column is None, label_column is None)
     columns = (1 if named[0] is None else named[0], -1 if named[1] is None else named[1])
     if named[1] is None and filled and len(filled[0]) == 1:
+        _check_single_column(path, filled, delimiter)
         logging.info("%s: its single column has words without labels.", path)
         columns = (columns[0], None)
     return _sentences(path, _conll_words(path, lines, columns, clean))
@@ -258,6 +259,15 @@ def _check_columns(
         )
     if fault:
         raise ValueError(f"{path}: one of its columns must be {fault}.")
+
+
+def _check_single_column(path: Path, rows: Sequence[Sequence[str]], delimiter: str | None) -> None:
+    for other in ",;|":
+        if delimiter is None and len(rows) > 1 and all(other in cells[-1] for cells in rows):
+            raise ValueError(
+                f"{path}: columns must have spaces or tabs between them, but all lines have "
+                f"{other!r}: say --delimiter={other!r} if that is between them."
+            )
 
 
 def _advice(word_column: int, label_column: int) -> str:

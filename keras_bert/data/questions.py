@@ -20,6 +20,8 @@ NEARBY = 32
 _ANSWERS = ("answers", "answer", "answer_text")
 _STARTS = ("answer_start", "answer_starts", "start")
 _IMPOSSIBLE = ("is_impossible", "impossible")
+# {'text': array(['Ann'], dtype=object), 'answer_start': array([0])}
+_ARRAY = re.compile(r"array\((\[.*?\])(?:,\s*dtype=\w+)?\)", re.DOTALL)
 _BOOLEANS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 
 
@@ -112,6 +114,11 @@ def questions(rows: Sequence[Row], strict: bool = False) -> list[Row]:
         if not columns["question"].strip():
             found.empty.append(row.source)
     found.report()
+    if found.left_out and not kept:
+        raise ValueError(
+            f"{found.left_out[0]}: answers must be parts of their contexts, but none of "
+            f"{len(found.left_out)} questions has such an answer: correct the data."
+        )
     return kept
 
 
@@ -213,12 +220,12 @@ def _is_hub_form(row: Row) -> bool:
 
 
 def _value(cell: Any) -> Any:
-    """A list or an object that a table has as text, as JSON or as Python writes it."""
+    """A list or an object that a table has as text, as JSON, Python or pandas writes it."""
     if not isinstance(cell, str) or not cell.strip().startswith(("[", "{")):
         return cell
     for parse in (json.loads, ast.literal_eval):
         try:
-            return parse(cell)
+            return parse(_ARRAY.sub(r"\1", cell))
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
     return cell
@@ -233,7 +240,7 @@ def _answers_of(row: Row, place: str) -> list[tuple[str, int | None]] | None:
     starts = next((_value(row[key]) for key in _STARTS if row.get(key) not in (None, "")), None)
     if isinstance(value, dict):
         value, starts = value.get("text"), value.get("answer_start", value.get("start"))
-    if isinstance(value, str):
+    if isinstance(value, str) and not value.lstrip().startswith("{"):
         value = [value] if value.strip() else []
     if not isinstance(value, list):
         raise ValueError(

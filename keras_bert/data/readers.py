@@ -12,7 +12,7 @@ from typing import Any
 from absl import logging
 
 from keras_bert.data.choices import read_arc, read_copa, read_race, read_swag
-from keras_bert.data.compression import plain_name
+from keras_bert.data.compression import opened, plain_name
 from keras_bert.data.conll import Column, read_conll, read_conllu, without_position
 from keras_bert.data.features import with_names
 from keras_bert.data.paths import has_files, matching_files, parts_of
@@ -148,6 +148,8 @@ def read_json_rows(path: Path, encoding: str | None = None) -> list[Row]:
     if _FILLED_LINE.match(text):  # a value ends, and another begins
         return read_jsonl(path, encoding)
     content = parsed_json(text, path, 1)
+    if isinstance(content, dict) and not any(isinstance(v, list | dict) for v in content.values()):
+        content = [content]
     key = "data" if isinstance(content, dict) else ""
     rows = content.get("data") if key else content
     if (
@@ -252,6 +254,7 @@ def _form_of(path: str, delimiter: str | None) -> str:
     if delimiter is not None and form in (None, "lines"):
         return "csv"
     if form is None:
+        opened(path).close()  # what is no text is told first
         raise ValueError(
             f"A file must have a form, but none is given and {path} has none of the names "
             f"{', '.join(SUFFIXES)}: name one of the forms {', '.join(FORMS)} (--form)."

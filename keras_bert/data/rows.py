@@ -72,6 +72,6 @@ def field(record: Any, key: str, kind: type, place: str, may_be_empty: bool = Fa
         raise ValueError(
             f"{place}: {key!r} must be {_KINDS[kind]}, but is "
             f"{format(repr(value), '.100') if there else 'missing'}: correct it, or name the form "
-            "that the file has."
+            "that the file has (--form)."
         )
     return value

@@ -24,6 +24,10 @@ SCHEMES = {
 OUTSIDE = "O"
 ENTITY_LABEL = re.compile(r"[BIESMLUW](-.+)?", re.DOTALL)
 
+# B_PER, PER-B, b-per.
+_MISSPELT_LABEL = re.compile(
+    r"[BIESMLUWbiesmluw]_.+|[A-Za-z]{2,}[-_][BIESMLUW]|[biesmluw]-.+", re.DOTALL
+)
 _PREFIXED_LABEL = re.compile(r"[A-Za-z]-.+", re.DOTALL)
 
 
@@ -57,6 +61,12 @@ def tagging_scheme(examples: Sequence[Example], prefer: str | None = None) -> st
     others = used - entities - {OUTSIDE}
     # Tags may have dashes, too, or be the letter of a prefix; but then none says what is outside.
     prefixed = OUTSIDE in used and any(_PREFIXED_LABEL.fullmatch(label) for label in used)
+    if others and used & {"O", "o"} and all(map(_MISSPELT_LABEL.fullmatch, used - {"O", "o"})):
+        place, label = _first_place(examples, others - {"o"})
+        raise ValueError(
+            f"{place}: labels of entities must be written as B-PER, I-PER and O, but this one is "
+            f"{label!r}: write them all so."
+        )
     if others and not prefixed:
         logging.info("The labels are %d tags without a scheme of entities.", len(used))
         return None

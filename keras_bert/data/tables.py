@@ -299,9 +299,19 @@ def row_of(columns: Sequence[str], cells: Sequence[Any], place: str) -> Row:
 
 
 def _named(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """The names of a header, without those that only a delimiter at its end makes."""
+    """The names of a header, as many as there are cells: "" for what has no name.
+
+    A delimiter at the end of the header, or of all rows, makes no column. R numbers its rows, and
+    has no name for the numbers.
+    """
     names = [name.strip() for name in header]
-    width = len(rows[0]) if rows else len(names)
+    widths = {len(cells) for cells in rows} or {len(names)}
+    if widths == {len(names) + 1} and len(rows) > 1:
+        if not any(cells[-1] for cells in rows):
+            return [*names, ""]
+        if [cells[0] for cells in rows] == [str(n) for n in range(1, len(rows) + 1)]:
+            return ["", *names]
+    width = min(widths)
     return names[:width] if not any(names[width:]) else names
 
 
@@ -376,7 +386,10 @@ def _is_quoted(path: Path, lines: Sequence[str], has_header: bool) -> bool:
     except ValueError:
         rows = []
     parted = [line.split("\t") for line in lines if line.strip("\t")]
-    is_table = len({len(cells) for cells in rows if any(cells)}) == 1
+    filled = [cells for cells in rows if any(cells)]
+    if filled and has_header:
+        filled[0] = _named(filled[0], filled[1:])
+    is_table = len(set(map(len, filled))) == 1
     as_written = is_table and "\n".join(lines) in (_written(rows, some) for some in _QUOTED_FOR)
     doubled = any('"' in cell for cells in rows for cell in cells)
     if (as_written and (doubled or len({len(cells) for cells in parted}) > 1)) or (
@@ -412,13 +425,22 @@ def _rows(
     lines: Sequence[str], path: Path, delimiter: str, quoted: bool
 ) -> Iterator[tuple[int, list[str]]]:
     if not quoted:
-        yield from ((n, line.split(delimiter) if line else []) for n, line in enumerate(lines, 1))
+        for number, line in enumerate(lines, 1):
+            yield number, line.split(delimiter) if line.strip(" ") else []
         return
-    reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, strict=True)
+    # Names with a blank before them, after a comma, say that all cells have one.
+    names = next(filter(None, lines), "").split(delimiter)
+    blank = len(names) > 1 and all(name.startswith(" ") for name in names[1:])
+    reader = csv.reader(
+        (f"{line}\n" for line in lines),
+        delimiter=delimiter,
+        strict=True,
+        skipinitialspace=blank and delimiter != " ",
+    )
     begin = 1
     try:
         for cells in reader:
-            yield begin, cells
+            yield begin, [] if len(cells) == 1 and not cells[0].strip() else cells
             begin = reader.line_num + 1
     except csv.Error as error:
         raise ValueError(

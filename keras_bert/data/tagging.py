@@ -105,8 +105,10 @@ def _form_of(
             raise ValueError(
                 f"{row.source}: a row must have words and labels, or a text and its entities, but "
                 f"has the columns {', '.join(map(repr, row)):.300}: name theirs with --word_column "
-                "and --label_column, or the form of the file (--form)."
+                "and --label_column, or the form of the file, such as --form=conll."
             )
+        if not spans and _as_many(row.get(text), row.get(labels)):
+            return "lists", text, labels
         return ("spans", text, spans) if spans else ("text", text, None)
     if _is_list(row[words]) or " " in str(row[words]).strip():
         return "lists", words, labels
@@ -152,6 +154,13 @@ def _is_words(value: Any) -> bool:
     return isinstance(value, str) or (
         isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
     )
+
+
+def _as_many(text: Any, labels: Any) -> bool:
+    """Whether a text has as many words as there are labels."""
+    if not isinstance(text, str) or not isinstance(labels, str | list):
+        return False
+    return len(labels if isinstance(labels, list) else labels.split()) == len(text.split()) > 1
 
 
 def _are_spans(rows: Sequence[Row], key: str) -> bool:

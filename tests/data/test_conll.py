@@ -203,6 +203,10 @@ def test_a_single_column_is_words_to_be_tagged(tmp_path):
     assert read_conll(path) == [{"words": ["Anna", "sings"]}, {"words": ["Bonn"]}]
     with pytest.raises(ValueError, match=r"b\.conll:1: .*-1, for labels, but has 1 columns"):
         read_conll(path, label_column=-1)
+    path = write(tmp_path, "c.conll", "Anna,B-PER\nsings,O\n")
+    with pytest.raises(ValueError, match=r"c\.conll: .*all lines have ',': say --delimiter=','"):
+        read_conll(path)
+    assert read_conll(path, delimiter=",")[0]["labels"] == ["B-PER", "O"]
 
 
 def test_numbers_may_be_words(tmp_path):

@@ -251,6 +251,8 @@ NONE = {**ASKED, "answers": [], "answer_starts": [], "impossible": True}
         ({"answers": "{'text': ['film'], 'answer_start': [9]}"}, FOUND),
         ({"answers": '{"text": ["film"], "answer_start": [9]}'}, FOUND),
         ({"answers": "film"}, FOUND),
+        ({"answers": "{'text': array(['film'], dtype=object), 'answer_start': array([9])}"}, FOUND),
+        ({"answers": "{'text': array([], dtype=object), 'answer_start': array([])}"}, NONE),
         # To be answered.
         ({}, ASKED),
         ({"topic": "x"}, ASKED),
@@ -284,6 +286,8 @@ def test_answers_without_a_start(caplog):
         ({"answers": None}, "but has neither"),
         ({"answer": "film", "is_impossible": "1"}, "but has both"),
         ({"is_impossible": False}, "but has neither"),
+        ({"answer": "Bob"}, "must be parts of their contexts, but none of 1 questions"),
+        ({"answers": "{7"}, "'answers' must be a list, a text, or an object"),
         ({"answers": 7}, "'answers' must be a list, a text, or an object of text and answer_start"),
         ({"answers": {"text": ["a", "b"], "answer_start": [1]}}, "2 answers and 1 starts"),
         ({"answers": {"answer_start": [1]}}, "'answers' must be a list, a text, or an object"),

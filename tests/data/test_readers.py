@@ -11,7 +11,7 @@ from keras_bert.data.readers import FORMS, read_examples
 from keras_bert.data.tagging import tagged
 
 JSON = {"question": "Q?", "answers": [{"text": "a", "answer_start": 0}]}
-SQUAD = {"data": [{"paragraphs": [{"context": "a b", "qas": [{"id": "1", **JSON}]}]}]}
+SQUAD = {"data": [{"paragraphs": [{"context": "a", "qas": [{"id": "1", **JSON}]}]}]}
 RACE = {"article": "a", "questions": ["Q?"], "options": [["a", "b"]], "answers": ["A"]}
 COPA = {"premise": "p", "question": "cause", "choice1": "a", "choice2": "b", "label": 0}
 CONLLU = "\t".join(["1", "a", "a", "NOUN", *"______"])
@@ -102,6 +102,7 @@ def test_files_come_from_patterns_folders_and_lists(tmp_path, caplog):
         ),
         ("{}/year=1/a.tsv", {}, "There must be a file '.*/year=1/a.tsv', or, .*neither is there"),
         ("{}/a.json@train", {}, r"a\.json' matches none"),
+        ("{}/a.parquet", {}, r"a\.parquet must hold text, but is a Parquet file: .*pandas"),
         ("tfds:glue", {}, "must have a name and a split, but is 'tfds:glue'"),
         ("tfds:@train", {}, "must have a name and a split"),
     ],
@@ -109,6 +110,7 @@ def test_files_come_from_patterns_folders_and_lists(tmp_path, caplog):
 def test_what_cannot_be_read_is_refused(tmp_path, path, options, message):
     for name in ("a.tsv", "a.txt", "a.pb"):
         (tmp_path / name).write_text("text\tlabel\n")
+    (tmp_path / "a.parquet").write_bytes(b"PAR1\x15")
     with pytest.raises(ValueError, match=message):
         read_examples(path.replace("{}", str(tmp_path)), **options)
 
@@ -172,6 +174,11 @@ def test_rows_in_json_whatever_stands_around_them(tmp_path, kind):
     assert [row["answer_starts"] for row in questions(rows)] == starts
 
 
+def test_a_single_row(tmp_path):
+    (tmp_path / "a.json").write_text('{"text": "a", "label": 1}')
+    assert read_examples(f"{tmp_path}/a.json") == [{"text": "a", "label": 1}]
+
+
 def test_spacys_pairs(tmp_path):
     (tmp_path / "a.json").write_text('[["Ann sings", {"entities": [[0, 3, "PER"]]}]]')
     assert tagged(read_examples(f"{tmp_path}/a.json")) == [
@@ -188,6 +195,7 @@ def test_spacys_pairs(tmp_path):
         ),
         ("7", "must hold a list of rows, alone or under 'data', but holds 7"),
         ("[1]", r"a\.json:\[0\]: a row must be an object, but is 1"),
+        ('{"train": [{"a": 1}]}', "but holds an object of train: name the list .*train.json@part"),
         ('{"data": [[1]]}', r"a\.json:data\[0\]: a row must be an object"),
         ("[{]", r"a\.json:1: this must be JSON"),
     ],

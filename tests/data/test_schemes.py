@@ -174,6 +174,12 @@ def test_unknown_prefixes_alone_are_refused():
         tagging_scheme(sentences("O V-x O"))
 
 
+@pytest.mark.parametrize("labels", ["B_PER I_PER O", "PER-B PER_I O", "b-per O o", "O I-x b-y"])
+def test_labels_of_another_spelling_are_no_tags(labels):
+    with pytest.raises(ValueError, match=r"dev\.conll:0, word . .*label"):
+        tagging_scheme(sentences(labels))
+
+
 def test_a_data_set_is_converted_or_refused_by_place(caplog):
     words = {"words": ["a", "b"], "weight": 2.0}
     examples = [one.with_columns({**words, **one}) for one in sentences("S-x O", "B-x E-x")]

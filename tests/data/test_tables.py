@@ -264,6 +264,10 @@ def test_real_json(shared):
         "sentence,label,\na,1\nb,0\n",
         "sentence,label,\na,1,\nb,0,\n,,\n",
         ",sentence,,label,\n0,a,x,1,\n1,b,y,0,\n",
+        # A comma at the end of all lines but the header; R's numbers, which have no name.
+        "sentence,label\na,1,\nb,0,\n",
+        "sentence,label\n1,a,1\n2,b,0\n",
+        '"sentence","label"\n"1","a",1\n"2","b",0\n',
     ],
 )
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -276,6 +280,14 @@ def test_columns_without_a_name_are_left_aside(tmp_path, content, delimiter):
 def test_a_table_without_any_name_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"a\.csv:1: columns must be .* name them all"):
         read_table(write(tmp_path, "a.csv", ",,\n1,2,3\n"), delimiter=",")
+
+
+def test_blanks_behind_commas_are_no_text(tmp_path):
+    """If names have them, too."""
+    path = write(tmp_path, "a.csv", 'text, label\na, 1\n   \n"b, c", "0"\n')
+    assert read_table(path) == [{"text": "a", "label": "1"}, {"text": "b, c", "label": "0"}]
+    path = write(tmp_path, "b.csv", "text,label\na, 1\n")
+    assert read_table(path) == [{"text": "a", "label": " 1"}]
 
 
 def test_any_name_may_be_a_columns(tmp_path):

@@ -29,6 +29,7 @@ def rows(*columns):
         {"tokens": str(WORDS), "ner_tags": str(LABELS)},
         {"tokens": json.dumps(WORDS), "ner_tags": json.dumps(LABELS)},
         {"words": " ".join(WORDS), "tags": " ".join(LABELS)},
+        {"sentence": " ".join(WORDS), "labels": " ".join(LABELS)},
         # spaCy's, doccano's, Prodigy's.
         {"text": TEXT, "entities": [[0, 7, "PER"], [14, 18, "LOC"]]},
         {"id": 1, "text": TEXT, "label": [[14, 18, "LOC"], [0, 7, "PER"]], "Comments": []},
