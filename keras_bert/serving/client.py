@@ -227,7 +227,13 @@ def _array(name: str, value: Any, info: signatures.TensorInfo) -> np.ndarray:
     if info.dtype == signatures.STRING:
         array = np.array(_rectangle(value, info), signatures.STRING)
         return np.vectorize(_utf8, otypes=[object])(array) if array.size else array
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(
+            f"{name!r} must be lists of equal length at each depth, but is not ({error}): pad the "
+            "rows."
+        ) from error
     if array.dtype == info.dtype or array.dtype.kind not in _CASTS.get(info.dtype.kind, ""):
         return array
     cast = array.astype(info.dtype)

@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from starlette.responses import JSONResponse
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 # A client has so long for the head of its next request.
 HEAD_TIMEOUT_S = 10.0
 
 _KEY = "keras_bert.connection"
+_REFUSAL = JSONResponse({"error": "All connections wait for answers: come back later."}, 503)
 
 Message = MutableMapping[str, Any]
 Application = Callable[[Message, Callable, Callable], Awaitable[None]]
@@ -22,7 +24,7 @@ class Connections:
 
     One that waits for the head of a request for `HEAD_TIMEOUT_S` is closed. Where there are as many
     as there may be, a new one takes the place of the one that has waited for its client longest:
-    for a head, for a body, or for the answer to be read. If none does, uvicorn refuses requests.
+    for a head, for a body, or for the answer to be read. If none does, its request is refused.
 
     Args:
         most: int, how many there may be.
@@ -30,7 +32,7 @@ class Connections:
 
     def __init__(self, most: int):
         self._most = most
-        self._num_open = 0
+        self._open: set[Connection] = set()
         # Those that wait for their client, the longest first.
         self._waiting: dict[Connection, None] = {}
 
@@ -57,8 +59,9 @@ class Connections:
                 self.waits(connection)
                 await send(message)
 
+            is_full = len(self._open) > self._most
             try:
-                await application(scope, received, sent)
+                await (_REFUSAL if is_full else application)(scope, received, sent)
             finally:
                 self.waits(connection)
                 connection.limit(HEAD_TIMEOUT_S)
@@ -66,20 +69,20 @@ class Connections:
         return seen
 
     def opened(self, connection: Connection) -> None:
-        self._num_open += 1
-        if self._num_open > self._most and self._waiting:
+        self._open.add(connection)
+        if len(self._open) > self._most and self._waiting:
             longest = next(iter(self._waiting))
-            del self._waiting[longest]
+            self.closed(longest)
             longest.abort()
         self._waiting[connection] = None
 
     def closed(self, connection: Connection) -> None:
-        self._num_open -= 1
+        self._open.discard(connection)
         self._waiting.pop(connection, None)
 
     def waits(self, connection: Connection) -> None:
         """Says that a connection waits for its client, if it does not do so already."""
-        if connection.is_open:
+        if connection in self._open:
             self._waiting.setdefault(connection)
 
 
@@ -92,10 +95,6 @@ class Connection(H11Protocol):
         self._connections = connections
         self._socket: asyncio.Transport | None = None
         self._limit: asyncio.TimerHandle | None = None
-
-    @property
-    def is_open(self) -> bool:
-        return self._socket is not None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
@@ -114,7 +113,7 @@ class Connection(H11Protocol):
         if self._limit is not None:
             self._limit.cancel()
             self._limit = None
-        if seconds is not None and self.is_open:
+        if seconds is not None and self._socket is not None:
             self._limit = asyncio.get_running_loop().call_later(seconds, self.abort)
 
     def abort(self) -> None:

@@ -82,7 +82,7 @@ class GrpcClient:
         signature_defs = get_model_metadata_pb2.SignatureDefMap()
         answer.metadata[SIGNATURE_DEF].Unpack(signature_defs)
         content = json_format.MessageToDict(signature_defs, preserving_proto_field_name=True)
-        return content["signature_def"]
+        return content.get("signature_def", {})
 
     def status(self, timeout_s: float) -> dict[int, str]:
         """The state of each version."""

@@ -64,6 +64,10 @@ class Predictor:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._reader, function, *arguments)
 
+    def close(self) -> None:
+        """Ends the thread that reads."""
+        self._reader.shutdown()
+
     async def predict(
         self,
         address: Address,

@@ -13,6 +13,7 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import pathlib
+import resource
 import signal
 import socket
 import sys
@@ -47,6 +48,8 @@ except ModuleNotFoundError as error:
     ) from error
 
 
+# Connections that wait to be taken, and of them those that are taken before others are served.
+BACKLOG, TAKEN_AT_ONCE = 2048, 16
 GRPC_IDLE_MS = 300_000
 # For refusals that are on their way when all is answered.
 LAST_WORDS_S = 1.0
@@ -64,7 +67,7 @@ class Arguments:
     rest_timeout_s: float = flags.flag(30.0, "seconds in which a REST request is answered")
     # As much as 32 examples of two texts may have; read in 15 ms at most.
     max_request_bytes: int = flags.flag(1 << 22, "size of a request")
-    max_connections: int = flags.flag(1000, "requests, and REST connections, at the same time")
+    max_connections: int = flags.flag(500, "requests, and REST connections, at the same time")
     grace_s: float = flags.flag(30.0, "seconds that requests have to end after SIGTERM")
 
 
@@ -139,12 +142,17 @@ class Server:
             await grpc_server.start()
             # In a thread that is not the main one, uvicorn leaves the signals alone.
             serving = asyncio.create_task(rest_server.serve([listener]))
+            while not rest_server.started and not serving.done():
+                await asyncio.sleep(0.01)
+            # uvicorn's backlog is of those that are taken at once, before anybody is answered.
+            listener.listen(BACKLOG)
             self._ports.set_result((grpc_port, listener.getsockname()[1]))
             await self._stop.wait()
             logging.info("Requests that are under way have %g s to end.", self._arguments.grace_s)
             rest_server.should_exit = True
             await asyncio.gather(self._end(grpc_server, calls), serving)
         await batcher.close()
+        predictor.close()
 
     async def _end(self, server: grpc.aio.Server, calls: grpc_service.Calls) -> None:
         await calls.close(self._arguments.grace_s)
@@ -188,13 +196,13 @@ class Server:
             uvicorn.Config(
                 open_ones.application(application),
                 http=open_ones.protocol,
+                backlog=TAKEN_AT_ONCE,
                 lifespan="off",
                 ws="none",
                 log_config=None,
                 log_level="warning",
                 access_log=False,
                 proxy_headers=False,
-                limit_concurrency=arguments.max_connections + 1,
                 timeout_graceful_shutdown=arguments.grace_s,
             )
         )
@@ -202,6 +210,9 @@ class Server:
 
 def main(arguments: Arguments) -> None:
     logging.set_verbosity(logging.INFO)
+    # Each connection is one, and shells allow 1,024 at first.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -214,7 +225,7 @@ def main(arguments: Arguments) -> None:
 
 def _listener(host: str, port: int) -> socket.socket:
     try:
-        listener = socket.create_server((host, port), backlog=2048)
+        listener = socket.create_server((host, port), backlog=BACKLOG)
     except (OSError, OverflowError) as error:
         raise _taken(host, port) from error
     # Connections inherit it. Without, an answer's body waits 40 ms for the receipt of its head;

@@ -68,6 +68,14 @@ def test_lists_of_strings_are_filled_up(make):
     assert answer["text"].tolist() == ["a|b|c", "||", "d||"]
 
 
+def test_what_is_no_row_for_each_example_is_refused(make):
+    for wrong in ("a fine film", b"a", None, 7, {"a"}, [["a"], "b"]):
+        with pytest.raises(ValueError, match="sentence|Text must be lists of str or bytes"):
+            make().predict(sentence=wrong)
+    with pytest.raises(ValueError, match="'token_ids' must be lists of equal length"):
+        make(signature="tokens").predict(token_ids=[[1, 2], [3]], weights=[[1.0] * 3] * 2)
+
+
 def test_no_rows(make):
     answer = make().predict(sentence=[])
     assert answer["label"].tolist() == []

@@ -61,6 +61,33 @@ def test_statuses(client_of, status, body, code, message):
     assert (caught.value.code, caught.value.message) == (code, message)
 
 
+@pytest.mark.parametrize(
+    "body", [b"<html>", b"[]", b"7", b'{"model_version_status": [{"version": "x"}]}', b"\xff"]
+)
+def test_another_server_at_the_address(client_of, body):
+    client = client_of(lambda handler: send(handler, 200, body))
+    for ask in (client.status, client.signature_defs):
+        with pytest.raises(errors.ServingError, match="UNKNOWN: .*check the server's address"):
+            ask(60)
+
+
+def test_an_answer_that_is_not_in_the_encoding_that_it_says(client_of):
+    def answer(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Encoding", "gzip")
+        handler.send_header("Content-Length", "4")
+        handler.end_headers()
+        handler.wfile.write(b"what")
+
+    with pytest.raises(errors.ServingError, match="UNKNOWN: The answer cannot be read"):
+        client_of(answer).status(60)
+
+
+def test_an_address_that_is_none():
+    with pytest.raises(ValueError, match="must be a host, with a port, but is 'http://a:b'"):
+        RestClient("http://a:b", "toy", None, None)
+
+
 def test_an_answer_that_does_not_end(client_of):
     def trickle(handler):
         handler.send_response(200)
