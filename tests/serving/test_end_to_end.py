@@ -32,7 +32,7 @@ PROTOCOLS = ("grpc", "http")
 WITHOUT = """
 import importlib.abc, sys
 
-SERVER = ("keras_bert.flags", "keras_bert.serving")
+SERVER = ("keras_bert.files", "keras_bert.flags", "keras_bert.serving")
 OTHERS = ("httpx", "matplotlib", "safetensors")
 
 class Missing(importlib.abc.MetaPathFinder):
