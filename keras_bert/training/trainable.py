@@ -167,6 +167,13 @@ class Trainable(keras.Model):
         others = [metric for metric in super().metrics if metric.name != "loss"]
         return others if means is None else [means, *others]
 
+    def make_train_function(self, force: bool = False):
+        """Keras' hook: slots that were made while a step is traced would have it traced twice."""
+        if self.built:
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
+        return super().make_train_function(force)
+
     def train_step(self, data) -> dict[str, tf.Tensor]:
         """One update from the batch `(x, y, sample_weight)`; returns the logs so far."""
         batch = keras.utils.unpack_x_y_sample_weight(data)

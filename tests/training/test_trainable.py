@@ -366,6 +366,20 @@ def test_losses_and_outputs_must_match():
         model.train_on_batch(np.ones((4, 2)), np.ones((4, 1)), sample_weight=np.ones((4, 3)))
 
 
+def test_a_step_is_traced_once():
+    traces = []
+
+    class Counted(Functional):
+        def train_step(self, data):
+            traces.append(data)
+            return super().train_step(data)
+
+    model = compiled(Counted, optimizer=AdamW(0.1))
+    x, y, weights = data()
+    model.fit(x, y, sample_weight=weights, batch_size=4, verbose=0)
+    assert len(traces) == 1
+
+
 def test_a_functional_model_leaves_the_base_class_alone():
     Functional()
     single()
