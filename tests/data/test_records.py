@@ -85,8 +85,10 @@ def test_tensorflow_datasets_is_an_extra(monkeypatch):
         read_examples("tfds:glue/sst2@train")
 
 
+@pytest.mark.reference("tensorflow_datasets")
 def test_the_real_tensorflow_datasets():
-    datasets = pytest.importorskip("tensorflow_datasets")
+    import tensorflow_datasets as datasets
+
     with datasets.testing.mock_data(num_examples=3):
         examples = read_tfds("glue/sst2", "validation", ("sentence", "label"))
         entities = read_tfds("conll2003", "train", ("tokens", "ner"))
