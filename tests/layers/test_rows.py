@@ -20,3 +20,5 @@ def test_mean_leaves_out_empty_rows():
     mask[0, 2, 3:] = 0  # shorter, but not empty
     mean = np.asarray(MeanOfRows()(x, mask))
     np.testing.assert_allclose(mean, [x[0].mean(axis=0), x[1, 0]], rtol=1e-6)
+    # Nor is an example without any, whose weight is 0, a nan in the sum of a batch.
+    np.testing.assert_array_equal(MeanOfRows()(x, 0 * mask), np.zeros([2, 5]))
