@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import statistics
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
@@ -51,15 +50,17 @@ def write_metrics(path: str | os.PathLike, figures: Mapping[str, Any]) -> None:
 def mean_and_spread(runs: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, float]]:
     """The mean and the standard deviation of every score over runs with different seeds.
 
+    Both are nan where a run has nan or no such score.
+
     Example:
 
     >>> from keras_bert.tasks.report import mean_and_spread
     >>> mean_and_spread([{"f1": 0.5}, {"f1": 0.75}, {"f1": 1.0}])
     {'f1': (0.75, 0.25)}
     """
-    columns = {name: [scores[name] for scores in runs] for name in runs[0]}
+    columns = {name: [scores.get(name, math.nan) for scores in runs] for name in runs[0]}
     return {
-        name: (statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0)
+        name: (float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0)
         for name, values in columns.items()
     }
 

@@ -1,4 +1,5 @@
 import json
+import math
 
 import numpy as np
 import pytest
@@ -50,6 +51,12 @@ def test_a_model_card_without_held_out_examples_has_no_scores(task):
 
 def test_mean_and_spread_of_one_run():
     assert report.mean_and_spread([{"f1": 0.5}]) == {"f1": (0.5, 0.0)}
+
+
+def test_mean_and_spread_of_a_run_without_a_number():
+    runs = [{"pearson": float("nan"), "f1": 0.5}, {"pearson": 0.5}]
+    figures = report.mean_and_spread(runs)
+    assert all(math.isnan(number) for pair in figures.values() for number in pair)
 
 
 def test_pictures_are_drawn(task, tmp_path):
