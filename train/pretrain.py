@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import pathlib
 from typing import Literal
 
@@ -229,7 +228,7 @@ def datasets(arguments: Arguments, tokenizer: kb.Tokenizer, sentence_objective: 
     packer = kb.Packer(tokenizer, arguments.sequence_length)
     rows = kb.PretrainingRows(packer, sentence_objective)
     masker = kb.Masker(tokenizer, arguments.mask_unit, max_predictions=arguments.max_predictions)
-    if os.path.isdir(arguments.input_pattern):
+    if kb.TokenCorpus.is_in(arguments.input_pattern):
         corpus = kb.TokenCorpus(arguments.input_pattern)
     else:
         corpus = kb.TextCorpus(arguments.input_pattern, arguments.documents)

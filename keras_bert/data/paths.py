@@ -66,7 +66,7 @@ def _files_of(part: str) -> list[str]:
     if not files:
         raise ValueError(
             f"Every pattern must match a file, but {part!r} matches none (in {os.getcwd()}). "
-            f"{_nearest(part)}Check the path, and quote a pattern so that the shell does not "
+            f"{nearest(part)}Check the path, and quote a pattern so that the shell does not "
             "expand it."
         )
     return files
@@ -78,7 +78,7 @@ def _as_glob(path: str) -> str:
     return glob.escape(path) if os.path.isfile(path) else path
 
 
-def _nearest(path: str) -> str:
+def nearest(path: str) -> str:
     """A sentence on what is there in place of a path, "" if that helps nobody."""
     folder, name = os.path.split(path)
     if not os.path.isdir(folder or os.curdir):

@@ -183,6 +183,13 @@ def _columns_of(row: Row) -> dict[str, Any]:
     """The columns of one question, its answers as the row has them; start None is not known."""
     place = row.source
     title = row.get("title")
+    missing = [name for name in ("question", "context") if name not in row]
+    if missing:
+        raise ValueError(
+            f"{place}: a row must have the columns question and context, but "
+            f"{', '.join(missing)} is missing, and there are {', '.join(row):.300}: rename the "
+            "columns, or name the form of the file (--form)."
+        )
     columns = {
         "id": _id_of(row.get("id")) or place,
         **({"title": title} if isinstance(title, str) else {}),

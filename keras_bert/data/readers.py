@@ -15,7 +15,7 @@ from keras_bert.data.choices import read_arc, read_copa, read_race, read_swag
 from keras_bert.data.compression import opened, plain_name
 from keras_bert.data.conll import Column, read_conll, read_conllu, without_position
 from keras_bert.data.features import with_names
-from keras_bert.data.paths import has_files, matching_files, parts_of
+from keras_bert.data.paths import has_files, matching_files, nearest, parts_of
 from keras_bert.data.questions import questions, read_squad, squad_rows
 from keras_bert.data.records import TFDS, name_and_split, read_tfds
 from keras_bert.data.rows import Path, Row
@@ -111,7 +111,7 @@ def read_examples(
     for file in matching_files(files) if files or not others else []:
         rows += _read_file(file, form or _form_of(file, delimiter), options)
     for part in others:
-        rows += _read_other(part, columns, encoding)
+        rows += _read_other(part, options)
     if not rows:
         raise ValueError(f"There must be examples, but {path!r} has none: check the files.")
     logging.info("%s: %d examples.", path, len(rows))
@@ -198,45 +198,60 @@ FORMS: dict[str, Callable[..., list[Row]]] = {
 
 
 def _read_file(path: str, form: str, options: dict[str, Any]) -> list[Row]:
-    takes = inspect.signature(FORMS[form]).parameters
+    reader = FORMS[form]
+    takes = set(inspect.signature(reader).parameters)
     options = dict(options)
     if form == "lines" and "columns" in options:
         options["column"] = _only(options.pop("columns"), path)
     # Of words and labels, tables know the names of columns, but not what these are.
-    of_words = [name for name in _OF_WORDS if name in options and name not in takes]
-    useless = [name for name in options if name not in takes and name not in of_words]
-    if not useless and of_words and form not in (*TABLES, *_WORDS):
-        useless = of_words
+    of_words = set(_OF_WORDS) - takes if form in (*TABLES, *_WORDS) else set()
+    _check_use(options, takes | of_words, path, form)
+    rows = reader(path, **{name: value for name, value in options.items() if name in takes})
+    return _of_words(with_names(rows, path), options, of_words)
+
+
+def _read_other(part: str, options: dict[str, Any]) -> list[Row]:
+    """The rows of what is no path."""
+    columns, encoding = options.get("columns"), options.get("encoding")
+    if part.startswith(TFDS):
+        _check_use(options, {"columns", "encoding", *_OF_WORDS}, part, TFDS)
+        return _of_words(read_tfds(*name_and_split(part), columns), options, set(_OF_WORDS))
+    of_json = _JSON_PART.fullmatch(part)
+    if of_json:
+        _check_use(options, {"columns", "encoding", *_OF_WORDS}, part, "json")
+        [path] = matching_files([of_json[1]])
+        rows = read_json_lists(path, of_json[2], columns or ("sentence", "label"), encoding)
+        return _of_words(rows, options, set(_OF_WORDS))
+    _check_use(options, {"columns", "encoding"}, part, "lines")
+    return _read_labeled(part, "sentence" if columns is None else _only(columns, part), encoding)
+
+
+def _read_labeled(part: str, column: str, encoding: str | None) -> list[Row]:
+    """The rows of "label=path"."""
+    label, _, path = (one.strip() for one in part.partition("="))
+    if not has_files(path):
+        raise ValueError(
+            f"There must be a file {part!r}, or, of the label {label!r}, {path!r}, but neither is "
+            f"there (in {os.getcwd()}). {nearest(part)}Check the path."
+        )
+    return [
+        row for file in matching_files([path]) for row in read_lines(file, column, encoding, label)
+    ]
+
+
+def _check_use(options: dict[str, Any], takes: set[str], path: str, form: str) -> None:
+    useless = [name for name in options if name not in takes]
     if useless:
         raise ValueError(
             f"{path} is of the form {form}, which has no use for {useless[0]}: leave out "
             f"--{useless[0]}, or name another form (--form)."
         )
-    rows = FORMS[form](path, **{name: options[name] for name in options if name in takes})
-    rows = with_names(rows, path)
-    if not of_words:
-        return rows
-    return tagged(rows, *(options.get(n) if n in of_words else None for n in _OF_WORDS))
 
 
-def _read_other(part: str, columns: Sequence[str] | None, encoding: str | None) -> list[Row]:
-    """The rows of what is no path."""
-    if part.startswith(TFDS):
-        return read_tfds(*name_and_split(part), columns)
-    of_json = _JSON_PART.fullmatch(part)
-    if of_json:
-        [path] = matching_files([of_json[1]])
-        return read_json_lists(path, of_json[2], columns or ("sentence", "label"), encoding)
-    label, _, path = (one.strip() for one in part.partition("="))
-    if not has_files(path):
-        raise ValueError(
-            f"There must be a file {part!r}, or, of the label {label!r}, {path!r}, but neither is "
-            f"there (in {os.getcwd()}): check the path."
-        )
-    column = "sentence" if columns is None else _only(columns, part)
-    return [
-        row for file in matching_files([path]) for row in read_lines(file, column, encoding, label)
-    ]
+def _of_words(rows: list[Row], options: dict[str, Any], names: set[str]) -> list[Row]:
+    """Rows of words and labels, if options that name their columns were not used by a reader."""
+    given = [options.get(name) if name in names else None for name in _OF_WORDS]
+    return rows if given == [None] * len(given) else tagged(rows, *given)
 
 
 def _only(columns: Sequence[str], path: str) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import os
 import pathlib
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -104,6 +107,11 @@ class TokenCorpus:
         self.num_documents = manifest["num_documents"]
         self.num_tokens = manifest["num_tokens"]
         self._id_type = tf.uint16 if manifest["vocabulary_size"] <= 1 << 16 else tf.int32
+
+    @staticmethod
+    def is_in(directory: str | os.PathLike) -> bool:
+        """Whether a directory says that it is a token corpus."""
+        return (pathlib.Path(directory) / _MANIFEST).is_file()
 
     def summary(self) -> str:
         """One line that says what the manifest holds."""
@@ -209,6 +217,16 @@ def _write_shards(
     return [shard.record() for shard in shards]
 
 
+@contextlib.contextmanager
+def _errors_of_disk(path: pathlib.Path) -> Iterator[None]:
+    """TensorFlow's errors as those of the system that they are."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        full = isinstance(error, tf.errors.ResourceExhaustedError)
+        raise OSError(errno.ENOSPC if full else None, error.message, str(path)) from error
+
+
 class _ShardWriter:
     """Writes one shard and counts what is in it."""
 
@@ -222,6 +240,7 @@ class _ShardWriter:
         )
 
     def write(self, sentences: Sentences) -> None:
+        """Writes the sentences of one block as a record."""
         arrays = {
             "ids": sentences.ids.flat_values.numpy().astype(self._id_type),
             "lengths": sentences.ids.row_lengths().numpy().astype(np.int32),
@@ -232,7 +251,8 @@ class _ShardWriter:
             for name, array in arrays.items()
         }
         example = tf.train.Example(features=tf.train.Features(feature=feature))
-        self._writer.write(example.SerializeToString())
+        with _errors_of_disk(self._path):
+            self._writer.write(example.SerializeToString())
         documents = np.append(self._last_document, arrays["documents"])
         self._last_document = documents[-1]
         self._counts["num_records"] += 1
@@ -241,7 +261,9 @@ class _ShardWriter:
         self._counts["num_documents"] += int((np.diff(documents) != 0).sum())
 
     def close(self) -> None:
-        self._writer.close()
+        """Ends the shard; what was written may reach the disk only now."""
+        with _errors_of_disk(self._path):
+            self._writer.close()
 
     def record(self) -> dict[str, object]:
         size, checksum = self._path.stat().st_size, files.sha256(self._path)

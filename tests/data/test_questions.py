@@ -125,8 +125,8 @@ QUESTION = (*PARAGRAPH, "qas", 0)
     ("content", "message"),
     [
         (without(FINE, *PARAGRAPH, "context", " "), r"a\.json:q1: 'context' must be .* is ' '"),
-        (without(FINE, *PARAGRAPH, "context", None), r"a\.json:q1: 'context' must .* is missing"),
-        (without(FINE, *QUESTION, "question", None), r"a\.json:q1: 'question' must .* is missing"),
+        (without(FINE, *PARAGRAPH, "context", None), r"a\.json:q1: .*but context is missing"),
+        (without(FINE, *QUESTION, "question", None), r"a\.json:q1: .*but question is missing"),
         (without(FINE, *QUESTION, "answers", None), r"a\.json:q1: 'answers' must be a list"),
         (without(FINE, *QUESTION, "answers", 0, "text", None), r"a\.json:q1: 'text' must"),
         (without(FINE, *QUESTION, "answers", 0, "text", ""), r"a\.json:q1: 'text' must .* is ''"),
@@ -299,3 +299,11 @@ def test_answers_without_a_start(caplog):
 def test_wrong_flat_rows_are_named(columns, message):
     with pytest.raises(ValueError, match=rf"a\.csv:2: .*{message}"):
         questions([Row({**ASKED, **columns}, "a.csv:2")])
+
+
+def test_columns_that_are_there_are_named():
+    row = Row({"question": "Who?", "passage": "x", "answer": "y"}, "a.csv:2")
+    with pytest.raises(
+        ValueError, match="a.csv:2: .* but context is missing, .* question, passage"
+    ):
+        questions([row])

@@ -101,6 +101,8 @@ def test_files_come_from_patterns_folders_and_lists(tmp_path, caplog):
             "There must be a file 'x=.*b.txt', or, of the label 'x', '.*/b.tx",
         ),
         ("{}/year=1/a.tsv", {}, "There must be a file '.*/year=1/a.tsv', or, .*neither is there"),
+        ("x={}/a.txt", {"quoted": False}, "form lines, which has no use for quoted"),
+        ("tfds:a@b", {"delimiter": ","}, "form tfds:, which has no use for delimiter"),
         ("{}/a.json@train", {}, r"a\.json' matches none"),
         ("{}/a.parquet", {}, r"a\.parquet must hold text, but is a Parquet file: .*pandas"),
         ("tfds:glue", {}, "must have a name and a split, but is 'tfds:glue'"),

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_bert as kb
 from keras_bert import files
@@ -75,12 +76,24 @@ def test_an_interrupted_write_leaves_nothing(many, vocabulary, tmp_path, monkeyp
     assert not [path for path in tmp_path.iterdir() if "tokens" in path.name]
 
 
+def test_a_full_disk_is_an_error_of_the_system(many, tokenizer, tmp_path, monkeypatch):
+    def fail(self):
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    monkeypatch.setattr(tf.io.TFRecordWriter, "close", fail)
+    with pytest.raises(OSError, match="No space left") as error:
+        write_token_corpus(many, tokenizer, tmp_path / "tokens")
+    assert "make space on the disk" in files.reason(error.value)
+    assert not TokenCorpus.is_in(tmp_path / "tokens")
+
+
 def test_what_a_killed_process_left_is_cleared(many, tokenizer, tmp_path):
     left = tmp_path / f"{files.WRITING}tokens"
     left.mkdir()
     (left / "shard-00099.tfrecord").write_text("half of it")
     write_token_corpus(many, tokenizer, tmp_path / "tokens", num_shards=1)
     assert not left.exists()
+    assert TokenCorpus.is_in(tmp_path / "tokens") and not TokenCorpus.is_in(tmp_path)
     assert TokenCorpus(tmp_path / "tokens").num_files == 1
 
 
