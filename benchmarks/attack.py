@@ -268,11 +268,11 @@ def slow_heads(bad: Bad) -> None:
             with contextlib.suppress(OSError):
                 connection = socket.create_connection(bad.rest, timeout=TIMEOUT_S)
                 connections.append(stack.enter_context(connection))
-        for byte in b"GET /v1/models/" + b"x" * 5:
+        for byte in b"GET /v1/mo":
             for connection in connections:
                 with contextlib.suppress(OSError):
                     connection.send(bytes([byte]))
-            time.sleep(0.1)
+            time.sleep(0.5)
 
 
 def slow_bodies(bad: Bad) -> None:

@@ -12,6 +12,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import dataclasses
+import gc
 import pathlib
 import resource
 import signal
@@ -213,6 +214,10 @@ def main(arguments: Arguments) -> None:
     # Each connection is one, and shells allow 1,024 at first.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    # What is imported is for ever: Python's search for circles, half a second in which nobody is
+    # answered, leaves it out from now on.
+    gc.collect()
+    gc.freeze()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
