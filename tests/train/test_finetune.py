@@ -49,8 +49,8 @@ def test_a_checkpoint_is_fine_tuned_scored_and_asked(folder, run, call):
     assert "is done" in call("finetune", *flags)
 
     members = f"{folder}/animals/seed-0,{folder}/animals/seed-1"
-    for combine, evaluate in (("ensemble", run), ("average", call)):
-        scored = evaluate(
+    for combine in ("ensemble", "average"):
+        scored = call(
             "evaluate",
             f"--checkpoint={members}",
             f"--eval_files={folder}/animals.tsv",
@@ -59,35 +59,75 @@ def test_a_checkpoint_is_fine_tuned_scored_and_asked(folder, run, call):
         assert '"examples": 30' in scored and '"accuracy"' in scored
     assert len((folder / "scored" / "predictions.jsonl").read_text().splitlines()) == 30
 
-    said = run("predict", f"--checkpoint={folder}/animals", "--text=A cat sees a fox")
+    said = call("predict", f"--checkpoint={folder}/animals", "--text=A cat sees a fox")
     assert said.splitlines()[0] == "A cat sees a fox" and "  label: " in said
+
+
+COMMON = ("--task=text_classification", "--train_files=few.tsv", "--text_keys=text")
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ((), "Give --checkpoint, or --preset and --vocabulary"),
+        (("--checkpoint=",), "Give --checkpoint, or --preset and --vocabulary"),
         (("--train_files=",), "Give --train_files"),
-        (("--label_key=colour",), "a label must be one of"),
+        (("--label_key=colour",), "few.tsv: there must be a column 'colour', .*text, animal"),
+        (("--vocabulary=vocab.txt",), "--checkpoint and --vocabulary exclude each other"),
+        (("--nolowercase",), "Whether to lower-case is the checkpoint's"),
+        (("--dataset=tfds:x",), "--dataset and --train_files exclude each other"),
+        (("--eval_files=few.tsv", "--eval_share=0.5"), "--eval_files and --eval_share exclude"),
+        (("--eval_share=1.5",), "--eval_share must lie between 0 and 1, not 1.5"),
+        (("--metric=f1",), "--metric is of held-out examples, but there are none"),
+        (("--patience=2",), "--patience is of held-out examples"),
+        (("--eval_share=0.5", "--metric=acuracy"), "must be one of accuracy, .* not 'acuracy'"),
+        (("--num_epochs=0",), "--num_epochs must be at least 1, not 0"),
+        (("--sequence_length=1024",), "at most the model's 23 positions, not 1024"),
+        (("--word_column=2",), "text_classification has no --word_column, .* token_class"),
+        (("--task=fill_mask", "--stride=9"), "fill_mask has no --stride, which is for text"),
+        (("--problem=regression", "--balance_labels"), "--balance_labels is for --problem=single"),
+        (("--problem=regression", "--label_smoothing=0.1"), "--label_smoothing is for labels"),
+        (("--eval_files=other.tsv",), "other.tsv:3: a label must be one of 'x', 'y', but is 'z'"),
+        (("--eval_files=neither.tsv",), "neither.tsv: there must be a column 'text'"),
+        (("--output_dir=few.tsv",), "few.tsv is a file"),
+        (("--output_dir=bert",), "bert holds a model that no run of fine-tuning has made"),
+        (("--checkpoint=nowhere",), "nowhere"),
     ],
 )
-def test_what_finetune_lacks(folder, flags, message, refused):
+def test_what_is_wrong_is_told_before_anything_is_trained_or_written(
+    folder, flags, message, refused, monkeypatch
+):
+    monkeypatch.chdir(folder)
     (folder / "few.tsv").write_text("text\tanimal\na cat\tx\na dog\ty\n")
-    error = refused(
+    (folder / "other.tsv").write_text("text\tanimal\na cat\tx\na dog\tz\n")
+    (folder / "neither.tsv").write_text("sentence\tanimal\na cat\tx\n")
+    given = ("--label_key=animal", "--checkpoint=bert", "--output_dir=none", *flags)
+    assert re.search(message, refused("finetune", *COMMON, *given))
+    assert not (folder / "none").exists()
+
+
+def test_scores_of_which_less_is_better_choose_the_least(folder, call):
+    rows = (f"the {WORDS[i % 12]}\t{i % 5}" for i in range(9))
+    (folder / "stars.tsv").write_text("sentence\tlabel\n" + "\n".join(rows) + "\n")
+    call(
         "finetune",
-        *("--task=text_classification", f"--output_dir={folder}/none", "--text_keys=text"),
-        *(f"--train_files={folder}/few.tsv", "--labels=x,y", "--label_key=animal"),
-        *((f"--vocabulary={folder}/vocab.txt", "--preset=tiny") if flags else ()),
-        *flags,
+        *("--task=text_classification", "--problem=regression", f"--checkpoint={folder}/bert"),
+        *(f"--train_files={folder}/stars.tsv", f"--eval_files={folder}/stars.tsv"),
+        *("--metric=mean_squared_error", "--num_seeds=2", "--num_epochs=2", "--batch_size=9"),
+        *("--learning_rate=1e-2", f"--output_dir={folder}/stars"),
     )
-    assert message in error
+    figures = json.loads((folder / "stars" / "metrics.json").read_text())
+    of_runs = [run["mean_squared_error"] for run in figures["runs"]]
+    assert figures["scores"]["mean_squared_error"] == min(of_runs) < max(of_runs)
+    for seed, kept in enumerate(of_runs):
+        lines = (folder / "stars" / f"seed-{seed}" / "metrics.jsonl").read_text().splitlines()
+        assert kept == min(json.loads(line)["val_mean_squared_error"] for line in lines)
 
 
 @pytest.mark.parametrize(
     ("task", "text_keys"),
     [
         *(("text_classification", keys) for keys in ("sentence", "first,second")),
-        *((name, "sentence") for name in ("question_answering", "multiple_choice")),
+        *((name, None) for name in ("question_answering", "multiple_choice")),
     ],
 )
 def test_the_next_command_gives_one_example(folder, task, text_keys):
