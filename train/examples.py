@@ -108,6 +108,8 @@ def read(
         label_column=arguments.label_column,
         tag_names=arguments.tag_names,
     )
+    if not labelled and not arguments.text_keys and task != "token_classification":
+        rows = _in_one_column(rows, text_keys or TEXTS[task])
     if task == "text_classification":
         needed = [*(text_keys or ()), *(split(label_key) if labelled else ())]
         _check_columns(rows, needed, text_keys or ())
@@ -154,6 +156,15 @@ def without_label(rows: Sequence[Row], label_key: str, labels: Sequence[str]) ->
         for row in rows
         if key(row[label_key]) in (NO_LABEL, NO_LABEL_ID) and not has_label(row[label_key], labels)
     ]
+
+
+def _in_one_column(rows: Sequence[Row], texts: Sequence[str]) -> list[Row]:
+    """Rows of one column, as lines are, under the name of the one text that a task reads."""
+    columns = {name for row in rows for name in row}
+    if len(columns) > 1 or len(texts) > 1:
+        return [*rows]
+    [column], [text] = columns, texts
+    return [row.with_columns({text: row[column]}) for row in rows]
 
 
 def _tagged(rows: Sequence[Row], arguments: Files) -> list[Row]:

@@ -185,7 +185,8 @@ def one_run(
         return {"loss": history["loss"][-1]}
     report.draw_scores(history, folder / "scores.png")
     best = fine_tuning.best_epoch(history, arguments.metric or task.score_names[0])
-    return {name: history[f"val_{name}"][best] for name in task.score_names}
+    scored = [name for name in history if name.startswith("val_")]
+    return {name.removeprefix("val_"): history[name][best] for name in scored}
 
 
 def make(arguments: Arguments, examples: Sequence[Row]) -> kb.Task:

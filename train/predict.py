@@ -49,9 +49,7 @@ def check(arguments: Arguments) -> None:
     if bool(arguments.text) == bool(arguments.input_files):
         raise ValueError("Give --text, as often as there are texts, or --input_files: one of them.")
     if arguments.input_files and (arguments.second or arguments.choice):
-        raise ValueError(
-            "--second and --choice go with --text: --input_files has columns for them."
-        )
+        raise ValueError("--second and --choice go with --text; files have columns for them.")
     suffix = pathlib.Path(arguments.output_file or "answers.jsonl").suffix
     if suffix not in (".jsonl", ".ndjson"):
         raise ValueError(

@@ -141,7 +141,8 @@ class KeepBest(keras.callbacks.Callback):
         scores = self.task.scores(self.examples, self.task(self.examples))
         if logs is not None:
             logs.update({f"val_{name}": value for name, value in scores.items()})
-        values = [*self.record.history().get(f"val_{self.metric}", []), scores[self.metric]]
+        score = scores.get(self.metric, math.nan)
+        values = [*self.record.history().get(f"val_{self.metric}", []), score]
         if math.isnan(values[-1]):
             logging.warning(
                 "%s of the held-out examples is nan, as of answers that are all the same: this "

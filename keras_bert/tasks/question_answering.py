@@ -340,7 +340,9 @@ class QuestionAnswerer(Task):
 
     @property
     def score_names(self) -> tuple[str, ...]:
-        return ("f1", "exact")
+        # What the scripts say besides depends on the data.
+        best = () if self.no_answer_threshold is None else ("best_f1", "best_exact")
+        return ("f1", "exact", *best)
 
     def scores(self, examples, answers) -> dict[str, float]:
         """How good answers are, by the field's scripts, from 0 to 100.

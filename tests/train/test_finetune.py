@@ -79,7 +79,7 @@ COMMON = ("--task=text_classification", "--train_files=few.tsv", "--text_keys=te
         (("--eval_share=1.5",), "--eval_share must lie between 0 and 1, not 1.5"),
         (("--metric=f1",), "--metric is of held-out examples, but there are none"),
         (("--patience=2",), "--patience is of held-out examples"),
-        (("--eval_share=0.5", "--metric=acuracy"), "must be one of accuracy, .* not 'acuracy'"),
+        (("--eval_files=few.tsv", "--metric=acuracy"), "must be one of accuracy, .* not 'acuracy'"),
         (("--num_epochs=0",), "--num_epochs must be at least 1, not 0"),
         (("--sequence_length=1024",), "at most the model's 23 positions, not 1024"),
         (("--word_column=2",), "text_classification has no --word_column, .* token_class"),

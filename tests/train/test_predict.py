@@ -47,7 +47,7 @@ def folder(tmp_path_factory, tokenizer, config):
 )
 def test_what_would_be_lost_is_refused(folder, flags, message, call, monkeypatch):
     monkeypatch.chdir(folder)
-    (folder / "x.csv").write_text("text\nfine\n")
+    (folder / "x.csv").write_text("text,id\nfine,1\n")
     with pytest.raises(ValueError, match=message):
         call("predict", *flags.split())
 
