@@ -15,9 +15,10 @@ from typing import Any
 from absl import logging
 
 from keras_bert.data.compression import plain_name
+from keras_bert.data.dialects import table_rows
 from keras_bert.data.paths import matching_files
 from keras_bert.data.rows import Path, Row, field
-from keras_bert.data.tables import read_jsonl, read_table, row_of, table_rows
+from keras_bert.data.tables import read_jsonl, read_table, row_of
 from keras_bert.data.text_files import read_json
 
 # What the files of COPA call "cause" and "effect", as its authors ask it.

@@ -12,8 +12,10 @@ from absl import logging
 from keras_bert.data.rows import Path, Row
 from keras_bert.data.text_files import filled_lines, read_json
 
-# What the Hub's data sets call them, beside their files or in the folder above.
+# What the Hub's data sets call them; they stand beside their files, or above a folder of data.
 FEATURE_FILES = ("dataset_info.json", "dataset_infos.json")
+
+_DATA = "data"
 
 
 def with_names(rows: Sequence[Row], path: Path) -> list[Row]:
@@ -21,7 +23,7 @@ def with_names(rows: Sequence[Row], path: Path) -> list[Row]:
 
     Args:
         rows: sequence of Row.
-        path: path of their file; a feature file beside it or in the folder above counts.
+        path: path of their file; a feature file beside it counts, or one above a folder `data`.
 
     Returns:
         list of Row; -1, which stands for no label, becomes None.
@@ -30,7 +32,8 @@ def with_names(rows: Sequence[Row], path: Path) -> list[Row]:
         ValueError: the feature file is no JSON, or a number is none of a class.
     """
     folder = pathlib.Path(path).absolute().parent
-    files = [one / name for one in (folder, folder.parent) for name in FEATURE_FILES]
+    folders = [folder, folder.parent] if folder.name == _DATA else [folder]
+    files = [one / name for one in folders for name in FEATURE_FILES]
     file = next((one for one in files if one.is_file()), None)
     names = {} if file is None else _names_in(read_json(file))
     names = {column: own for column, own in names.items() if any(column in row for row in rows)}

@@ -196,9 +196,12 @@ def _columns_of(row: Row) -> dict[str, Any]:
         "question": field(row, "question", str, place, may_be_empty=True),
         "context": field(row, "context", str, place),
     }
-    said = [name for name in (*_ANSWERS, *_IMPOSSIBLE) if name in row]
-    if not said:
-        return columns
+    is_answered = any(name in row for name in (*_ANSWERS, *_IMPOSSIBLE))
+    return {**columns, **_answered(row, place)} if is_answered else columns
+
+
+def _answered(row: Row, place: str) -> dict[str, Any]:
+    """The columns of a question's answers."""
     answers = _answers_of(row, place)
     marked = next((row[name] for name in _IMPOSSIBLE if row.get(name) not in (None, "")), None)
     impossible = marked is not None and _boolean(marked, place)
@@ -215,7 +218,6 @@ def _columns_of(row: Row) -> dict[str, Any]:
     for text, _ in answers:
         field({"text": text}, "text", str, place)
     return {
-        **columns,
         "answers": [text for text, _ in answers],
         "answer_starts": [start for _, start in answers],
         "impossible": impossible,

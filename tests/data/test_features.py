@@ -39,7 +39,7 @@ def test_numbers_of_classes_become_names(tmp_path, caplog, name, content, folder
     ]
     assert [row.source for row in found] == ["a:1", "a:2", "a:3"]
     assert f"the classes of label, tags are named by {tmp_path / name}" in caplog.text
-    assert with_names(rows[:1], tmp_path / "b" / "c" / "a.jsonl") == rows[:1]
+    assert with_names(rows[:1], tmp_path / "b" / "a.jsonl") == rows[:1]
 
 
 def test_numbers_of_no_class_are_refused(tmp_path):
