@@ -109,7 +109,7 @@ class Models:
         """Looks at the directories once, loads what is new and unloads what is no longer wanted."""
         try:
             self._config = read_config(self._base_path / CONFIG_FILE)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             logging.error("The former configuration stays. %s", error)
         for name, path in self._paths().items():
             config = self._config.get(name, model_server_config_pb2.ModelConfig())
