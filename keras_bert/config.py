@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import numbers
+from typing import Any
 
 ACTIVATIONS = ("gelu", "gelu_tanh", "relu")
 POSITIONS = ("learned", "sinusoidal")
@@ -72,11 +75,19 @@ class BertConfig:
         sizes = ("vocabulary_size", "num_layers", "num_heads", "hidden_dim", "intermediate_dim")
         for name in (*sizes, "max_sequence_length", "num_segments"):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}.")
         for name in ("dropout", "attention_dropout"):
-            if not 0 <= getattr(self, name) < 1:
+            if not (_is_number(getattr(self, name)) and 0 <= getattr(self, name) < 1):
                 raise ValueError(f"{name} must lie in [0, 1), not {getattr(self, name)!r}.")
+        for name in ("initializer_range", "norm_epsilon"):
+            if not (_is_number(getattr(self, name)) and 0 < getattr(self, name) < math.inf):
+                raise ValueError(
+                    f"{name} must be a positive number, not {getattr(self, name)!r}: BERT has "
+                    f"{getattr(type(self), name)}."
+                )
+        if not isinstance(self.norm_first, bool):
+            raise ValueError(f"norm_first must be true or false, not {self.norm_first!r}.")
         for name, choices in (("activation", ACTIVATIONS), ("positions", POSITIONS)):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {choices}, not {getattr(self, name)!r}.")
@@ -106,3 +117,7 @@ class BertConfig:
         if name not in PRESETS:
             raise ValueError(f"A preset is one of {tuple(PRESETS)}, not {name!r}.")
         return cls(**PRESETS[name])
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)

@@ -5,13 +5,23 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
-import shutil
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from absl import logging
 
-from keras_bert.checkpoints import google, hub, sentence_transformers, settings, weights
+from keras_bert import files
+from keras_bert.checkpoints import (
+    forms,
+    google,
+    hub,
+    sentence_transformers,
+    settings,
+    tokenizer_files,
+    weights,
+)
+from keras_bert.checkpoints.snapshot import Snapshot, replaced
 from keras_bert.config import BertConfig
 from keras_bert.models.encoder import BertEncoder, initializer_of
 from keras_bert.models.pretrainer import BertPretrainer
@@ -25,7 +35,7 @@ from keras_bert.tasks.text_classification import TextClassifier
 from keras_bert.tasks.token_classification import TokenClassifier
 from keras_bert.text.packing import Packer
 from keras_bert.text.tokenizer import Tokenizer
-from keras_bert.text.vocabulary import read_vocabulary, write_vocabulary
+from keras_bert.text.vocabulary import content_of
 
 # What sentence objective a model has, which transformers' config does not say.
 SENTENCE_KEY = "sentence_objective"
@@ -36,12 +46,23 @@ TASKS = {
     task.ARCHITECTURE: task
     for task in (TextClassifier, TokenClassifier, QuestionAnswerer, MultipleChoice)
 }
+# Of these, those whose head has labels.
+LABELLED = (TextClassifier.ARCHITECTURE, TokenClassifier.ARCHITECTURE)
 # transformers' classes with a masked-language-model head.
 PRETRAINERS = ("BertForPreTraining", "BertForMaskedLM")
-# Rows of embeddings without a piece, as models have that are padded to a multiple of 64 or less.
-MAX_UNUSED_ROWS = 63
-# Files are made in the first folder; renaming it to the second one is the moment of saving.
-WRITING, WRITTEN = ".writing", ".written"
+# Files of other libraries that say of the model what `save` says in other files, if at all.
+STALE = (
+    sentence_transformers.MODULES_FILE,
+    hub.INDEX_FILE,
+    tokenizer_files.FAST_TOKENIZER_FILE,
+    tokenizer_files.ADDED_TOKENS_FILE,
+    tokenizer_files.SPECIAL_TOKENS_FILE,
+)
+# The columns that models of pairs read if nobody says which, and the labels that tell them.
+NLI_LABELS, NLI_KEYS = frozenset(("entailment", "contradiction")), ("premise", "hypothesis")
+CROSS_ENCODER_KEYS = ("query", "document")
+# A directory that is saved this often while it is opened is never opened.
+MAX_TRIES = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,24 +83,34 @@ class Checkpoint:
     model: keras.Model | None
 
 
-def load(directory: str | os.PathLike, dropout: float | None = None) -> Checkpoint:
+def load(
+    directory: str | os.PathLike,
+    dropout: float | None = None,
+    *,
+    text_keys: Sequence[str] | None = None,
+) -> Checkpoint:
     """Opens a checkpoint directory, encoder alone or with the heads of pretraining or a task.
 
-    Google's are told by their `bert_config.json`; Adam's slots in them are left aside. The Hub's
-    may be sharded, of any version of transformers, and what `save` wrote is compared with its
-    checksums. Pickles are never opened.
+    The Hub's are told by their `model.safetensors`, which may be sharded, of any version of
+    transformers; what `save` wrote is compared with its checksums. Google's have
+    `bert_config.json` and a TF1 checkpoint; Adam's slots in them are left aside. Pickles are never
+    opened. Nothing is written, and while another process saves, either model is opened whole.
 
     Args:
         directory: path of a directory that `save`, transformers' `save_pretrained` or
             google-research/bert wrote.
         dropout: float, of hidden states and attention, for training; None takes the config's.
+        text_keys: sequence of the one or two columns that a TextClassifier reads. None takes what
+            it was saved with; of other libraries' models those with the labels of inference
+            (entailment, contradiction) read "premise" and "hypothesis", and cross-encoders of
+            sentence-transformers "query" and "document".
 
     Returns:
         Checkpoint.
 
     Raises:
-        ValueError: a file is missing, damaged, or contradicts another; the message names the file
-            and, where there is one, the tensor.
+        ValueError: a file is missing, damaged, contradicts another, or asks for what is not
+            supported; the message names the file and, where there is one, the tensor or key.
 
     Example:
 
@@ -96,8 +127,18 @@ def load(directory: str | os.PathLike, dropout: float | None = None) -> Checkpoi
     (True, 'BertPretrainer')
     """
     directory = pathlib.Path(directory)
-    finish_saving(directory)
-    return (_load_google if google.is_here(directory) else _load_hub)(directory, dropout)
+    try:
+        forms.check_directory(directory)
+        for _ in range(MAX_TRIES):
+            with Snapshot(directory) as snapshot:
+                found = _read(snapshot, dropout, text_keys)
+                if found is not None:
+                    return _build(found)
+    except OSError as error:
+        raise ValueError(f"{directory} must be readable; {files.reason(error)}") from error
+    raise ValueError(
+        f"{directory} must be at rest for a moment, but is saved again and again: open a copy."
+    )
 
 
 def save(
@@ -105,9 +146,10 @@ def save(
 ) -> None:
     """Writes a model and its tokenizer as a checkpoint directory in the Hub's layout.
 
-    Besides transformers' files there is `checksums.json`, by which `load` finds damage. Whenever
-    the process is killed, the directory holds the old model or the new one, whole, for the next
-    `load` or `save`. Other files of the directory stay.
+    Besides transformers' files there is `checksums.json`, by which `load` finds damage and knows
+    which files are the model's. Whenever the process is killed, and whoever loads meanwhile, the
+    directory holds the old model or the new one, whole. Files of an earlier model that would be
+    taken for this one's go; others stay.
 
     Args:
         model: BertEncoder, BertPretrainer, or a task.
@@ -115,7 +157,9 @@ def save(
         tokenizer: Tokenizer; None takes the task's own.
 
     Raises:
-        ValueError: the vocabulary does not fit the model, or there is no tokenizer.
+        ValueError: the vocabulary does not fit the model, there is no tokenizer, or another process
+            is saving there.
+        OSError: the files cannot be written; the old ones stay, and nothing else.
 
     Example: see `load`.
     """
@@ -124,121 +168,194 @@ def save(
     head_settings = _head_settings(model)
     model = getattr(model, "pretrainer", model)
     config = getattr(model, "encoder", model).config
-    _check_tokenizer(tokenizer, config)
-    directory = pathlib.Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    finish_saving(directory)
-    staging = directory / WRITING
-    shutil.rmtree(staging, ignore_errors=True)  # of a process that was killed
-    staging.mkdir()
+    if tokenizer is None:
+        raise ValueError(
+            "A checkpoint holds a tokenizer, but there is none: save(model, directory, tokenizer)."
+        )
+    tokenizer_files.check_size(tokenizer, config, "The tokenizer")
+    with replaced(pathlib.Path(directory), STALE) as staging:
+        _write(model, head_settings, tokenizer, staging)
+
+
+def _write(
+    model: keras.Model, head_settings: dict[str, Any], tokenizer: Tokenizer, folder: pathlib.Path
+) -> None:
     architecture = _architecture(model)
-    content = {**hub.config_settings(config, architecture), **head_settings}
-    tensors = weights.tensors_of(model, "hub")
-    write_vocabulary(staging / hub.VOCABULARY_FILE, tokenizer.vocabulary)
-    settings.write_json(staging / hub.CONFIG_FILE, content)
+    config = getattr(model, "encoder", model).config
+    pieces = tokenizer.vocabulary[: tokenizer.num_word_pieces]
+    (folder / tokenizer_files.VOCABULARY_FILE).write_bytes(content_of(pieces))
     settings.write_json(
-        staging / hub.TOKENIZER_FILE, settings.tokenizer_settings(tokenizer, config)
+        folder / hub.CONFIG_FILE,
+        {**hub.config_settings(config, architecture), **head_settings},
     )
+    settings.write_json(
+        folder / tokenizer_files.TOKENIZER_FILE, tokenizer_files.settings_of(tokenizer, config)
+    )
+    tensors = weights.tensors_of(model, "hub")
     if architecture == "BertModel":  # without a head names have no prefix
         tensors = {name.removeprefix("bert."): value for name, value in tensors.items()}
-    hub.write_tensors(tensors, staging / hub.WEIGHTS_FILE)
+    hub.write_tensors(tensors, folder / hub.WEIGHTS_FILE)
     if isinstance(model, SentenceEmbedder):
-        sentence_transformers.write(staging, model)
-    if not sentence_transformers.is_here(staging):  # an earlier model's would be of another one
-        (directory / sentence_transformers.MODULES_FILE).unlink(missing_ok=True)
-    settings.write_json(staging / hub.CHECKSUMS_FILE, hub.checksums(staging))
-    hub.flush(*staging.rglob("*"), staging)
-    os.rename(staging, directory / WRITTEN)
-    finish_saving(directory)
+        sentence_transformers.write(folder, model)
 
 
-def finish_saving(directory: pathlib.Path) -> None:
-    """Moves files that are written, but not yet in their place, to where they belong."""
-    written = directory / WRITTEN
-    if not written.is_dir():
-        return
-    for path in sorted(path for path in written.rglob("*") if path.is_file()):
-        target = directory / path.relative_to(written)
-        target.parent.mkdir(exist_ok=True)
-        os.replace(path, target)
-    shutil.rmtree(written)
+@dataclasses.dataclass(frozen=True)
+class _Found:
+    """What has been read of a directory, all but the numbers of its tensors."""
+
+    form: weights.Form
+    config: BertConfig
+    content: dict[str, Any]
+    tokenizer: Tokenizer
+    tensors: hub.Tensors | google.Tensors
+    source: str
 
 
-def _load_hub(directory: pathlib.Path, dropout: float | None) -> Checkpoint:
-    tensors = hub.Tensors(directory)
-    _check_there(directory / hub.CONFIG_FILE)
-    if not (directory / hub.FAST_TOKENIZER_FILE).is_file():
-        _check_there(directory / hub.VOCABULARY_FILE)
-    hub.check_sums(directory)
-    content = {**hub.read_settings(directory), **settings.dropout_settings(dropout)}
-    config = hub.read_config(content, directory)
-    tokenizer = _load_tokenizer(directory, config)
+def _read(
+    snapshot: Snapshot, dropout: float | None, text_keys: Sequence[str] | None
+) -> _Found | None:
+    """What a directory holds; None if it was saved anew meanwhile."""
+    if not snapshot.is_current():
+        return None
+    try:
+        snapshot.check_sums()
+        found = _READERS[forms.form_of(snapshot)](snapshot, dropout, text_keys)
+    except ValueError:
+        if snapshot.checksums is None and not snapshot.is_current():
+            return None
+        raise
+    for name in STALE:
+        if (
+            snapshot.checksums is not None
+            and not snapshot.has(name)
+            and snapshot.path(name).exists()
+        ):
+            logging.warning("%s is left aside: the model was saved without.", snapshot.path(name))
+    # Without checksums files were opened one by one: a first saving may have come between.
+    return found if snapshot.checksums is not None or snapshot.is_current() else None
+
+
+def _read_hub(snapshot: Snapshot, dropout: float | None, text_keys) -> _Found:
+    path = snapshot.path(hub.config_file(snapshot))
+    content = {**hub.read_settings(snapshot), **settings.dropout_settings(dropout)}
+    config = hub.read_config(content, path)
+    tensors = hub.Tensors(snapshot)
+    weights.check_shapes(tensors, config, "hub", tensors.source)
+    architecture = hub.architecture_of(content, path)
+    if architecture in LABELLED:
+        head = tensors.shape("classifier.weight") if "classifier.weight" in tensors else (2,)
+        content["id2label"] = hub.labels_of(content, head[0], path)
+    own = {**_foreign_settings(snapshot, config, content), **content.get("keras_bert", {})}
+    content["keras_bert"] = _with_text_keys(own, text_keys, architecture, snapshot.directory)
+    tokenizer = tokenizer_files.read(snapshot, config, content)
+    return _Found("hub", config, content, tokenizer, tensors, tensors.source)
+
+
+def _read_google(snapshot: Snapshot, dropout: float | None, text_keys) -> _Found:
+    path = snapshot.path(google.CONFIG_FILE)
+    content = {**snapshot.json(google.CONFIG_FILE), **settings.dropout_settings(dropout)}
+    config = google.read_config(content, path)
+    source = snapshot.path(google.prefix_of(snapshot))
+    tensors = google.Tensors(source)
+    weights.check_shapes(tensors, config, "google", str(source))
+    is_classifier = "output_bias" in tensors and "cls/predictions/output_bias" not in tensors
+    architecture = TextClassifier.ARCHITECTURE if is_classifier else None
+    own = _with_text_keys({}, text_keys, architecture, snapshot.directory)
+    tokenizer = tokenizer_files.read(snapshot, config, content)
+    return _Found("google", config, {"keras_bert": own}, tokenizer, tensors, str(source))
+
+
+_READERS = {"hub": _read_hub, "google": _read_google}
+
+
+def _build(found: _Found) -> Checkpoint:
     # Zeros, because all weights come from the file: drawing them would take longer than reading.
-    encoder = BertEncoder(config, initializer="zeros")
-    content["keras_bert"] = {
-        **_foreign_settings(directory, config),
-        **content.get("keras_bert", {}),
-    }
-    model = _hub_model(encoder, tokenizer, content, tensors)
-    source = str(directory / hub.WEIGHTS_FILE)
-    if weights.assign(model or encoder, tensors, "hub", source):
+    encoder = BertEncoder(found.config, initializer="zeros")
+    model = (_hub_model if found.form == "hub" else _google_model)(encoder, found)
+    if weights.assign(model or encoder, found.tensors, found.form, found.source):
         kernel = encoder.pooler.dense.kernel
-        kernel.assign(initializer_of(config)(kernel.shape))
-        logging.info("%s has no pooler: that of the encoder is new.", directory)
-    if FILL_MASK_KEY in content["keras_bert"] and isinstance(model, BertPretrainer):
-        model = FillMask.from_settings(encoder, tokenizer, content, pretrainer=model)
-    return Checkpoint(config, tokenizer, encoder, model)
+        kernel.assign(initializer_of(found.config)(kernel.shape))
+        logging.info("%s has no pooler: that of the encoder is new.", found.source)
+    if FILL_MASK_KEY in found.content["keras_bert"] and isinstance(model, BertPretrainer):
+        model = FillMask.from_settings(encoder, found.tokenizer, found.content, pretrainer=model)
+    return Checkpoint(found.config, found.tokenizer, encoder, model)
 
 
-def _foreign_settings(directory: pathlib.Path, config: BertConfig) -> dict[str, Any]:
+def _foreign_settings(
+    snapshot: Snapshot, config: BertConfig, content: dict[str, Any]
+) -> dict[str, Any]:
     """What the files of other libraries say of a task's own settings."""
-    if sentence_transformers.is_here(directory):
-        return sentence_transformers.read_settings(directory, config)
-    return {"sequence_length": settings.max_length(directory / hub.TOKENIZER_FILE, config)}
+    if sentence_transformers.is_here(snapshot):
+        return sentence_transformers.read_settings(snapshot, config)
+    own: dict[str, Any] = {"sequence_length": tokenizer_files.max_length(snapshot, config)}
+    if "keras_bert" in content:
+        return own
+    labels = {str(name).lower() for name in content.get("id2label", {}).values()}
+    if labels & NLI_LABELS:
+        own["text_keys"] = NLI_KEYS
+    elif "sentence_transformers" in content:  # a cross-encoder
+        own["text_keys"] = CROSS_ENCODER_KEYS
+    return own
 
 
-def _load_google(directory: pathlib.Path, dropout: float | None) -> Checkpoint:
-    _check_there(directory / google.VOCABULARY_FILE)
-    content = {**google.read_settings(directory), **settings.dropout_settings(dropout)}
-    config = google.read_config(content, directory)
-    tokenizer = _load_tokenizer(directory, config)
-    tensors = google.Tensors(directory / google.WEIGHTS_PREFIX)
-    encoder = BertEncoder(config, initializer="zeros")
-    model = _google_model(encoder, tokenizer, tensors)
-    weights.assign(model or encoder, tensors, "google", str(directory / google.WEIGHTS_PREFIX))
-    return Checkpoint(config, tokenizer, encoder, model)
+def _with_text_keys(
+    own: dict[str, Any],
+    text_keys: Sequence[str] | None,
+    architecture: str | None,
+    directory: pathlib.Path,
+) -> dict[str, Any]:
+    """A task's settings with the columns that it is to read."""
+    if text_keys is None:
+        if len(own.get("text_keys", ())) > 1:
+            logging.info("%s reads pairs of texts: %s and %s.", directory, *own["text_keys"])
+        return own
+    if architecture != TextClassifier.ARCHITECTURE or "pooling" in own:
+        raise ValueError(
+            f"text_keys name what a TextClassifier reads, but {directory} holds none: leave them "
+            "out."
+        )
+    keys = [text_keys] if isinstance(text_keys, str) else list(text_keys)
+    if not 1 <= len(keys) <= 2 or not all(isinstance(key, str) and key for key in keys):
+        raise ValueError(f"text_keys must be one or two names of columns, not {text_keys!r}.")
+    return {**own, "text_keys": keys}
 
 
-def _hub_model(
-    encoder: BertEncoder, tokenizer: Tokenizer, content: dict[str, Any], tensors: hub.Tensors
-) -> keras.Model | None:
+def _hub_model(encoder: BertEncoder, found: _Found) -> keras.Model | None:
     """The model with its head that config.json names, or that the tensors are of."""
+    content, tensors = found.content, found.tensors
     [architecture, *_] = content.get("architectures") or [None]
-    if "pooling" in content["keras_bert"]:
-        return SentenceEmbedder.from_settings(encoder, tokenizer, content)
-    if architecture in TASKS:
-        return TASKS[architecture].from_settings(encoder, tokenizer, content, "zeros")
-    if "cls.predictions.bias" in tensors or architecture in PRETRAINERS:
+    task = SentenceEmbedder if "pooling" in content["keras_bert"] else TASKS.get(architecture)
+    if task is not None:
+        try:
+            return task.from_settings(encoder, found.tokenizer, content, "zeros")
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{found.source}, by its {hub.CONFIG_FILE}: {error}") from error
+    if hub.LM_BIAS in tensors or architecture in PRETRAINERS:
+        if content.get("tie_word_embeddings") is False and not tensors.has_decoder:
+            raise ValueError(
+                f"{found.source} must hold {hub.DECODER}, since tie_word_embeddings is false, but "
+                "does not: restore the file, or write true if the decoder is the embeddings' table."
+            )
         objective = content.get(SENTENCE_KEY, "next_sentence")
         has_sentence = "cls.seq_relationship.weight" in tensors
         return BertPretrainer(encoder, objective if has_sentence else None, initializer="zeros")
     return None
 
 
-def _google_model(
-    encoder: BertEncoder, tokenizer: Tokenizer, tensors: google.Tensors
-) -> keras.Model | None:
+def _google_model(encoder: BertEncoder, found: _Found) -> keras.Model | None:
     """The model whose head the tensors are of; a classifier's labels are not in Google's files."""
+    tensors = found.tensors
     if "cls/predictions/output_bias" in tensors:
         has_sentence = "cls/seq_relationship/output_weights" in tensors
         return BertPretrainer(encoder, "next_sentence" if has_sentence else None, "zeros")
-    packer = Packer(tokenizer, encoder.config.max_sequence_length)
+    packer = Packer(found.tokenizer, encoder.config.max_sequence_length)
     if "cls/squad/output_weights" in tensors:
         return QuestionAnswerer(encoder, packer, initializer="zeros")
     if "output_bias" in tensors:
-        labels = [f"LABEL_{i}" for i in range(len(tensors["output_bias"]))]
+        labels = [f"LABEL_{i}" for i in range(*tensors.shape("output_bias"))]
         problem = "regression" if len(labels) == 1 else "single_label_classification"
-        return TextClassifier(encoder, packer, labels, problem=problem, initializer="zeros")
+        keys = found.content["keras_bert"].get("text_keys", ("sentence",))
+        return TextClassifier(encoder, packer, labels, keys, problem, initializer="zeros")
     return None
 
 
@@ -264,53 +381,4 @@ def _check_one_model(model: keras.Model) -> None:
         raise ValueError(
             f"A checkpoint holds one model, but an ensemble has the weights of {len(members)}: "
             "save its members, or their average (tasks/ensembles.py)."
-        )
-
-
-def _load_tokenizer(directory: pathlib.Path, config: BertConfig) -> Tokenizer:
-    path, content = directory / hub.VOCABULARY_FILE, {}
-    if path.is_file():
-        vocabulary = read_vocabulary(path, max_size=config.vocabulary_size)
-    else:  # transformers 5 writes no vocab.txt
-        path = directory / hub.FAST_TOKENIZER_FILE
-        vocabulary, content = settings.read_fast_tokenizer(path, config.vocabulary_size)
-    _check_size(vocabulary, config, path)
-    if (directory / hub.TOKENIZER_FILE).is_file():
-        content |= settings.read_json(directory / hub.TOKENIZER_FILE)
-    return settings.read_tokenizer(vocabulary, content, directory)
-
-
-def _check_tokenizer(tokenizer: Tokenizer | None, config: BertConfig) -> None:
-    if tokenizer is None:
-        raise ValueError(
-            "A checkpoint holds a tokenizer, but there is none: save(model, directory, tokenizer)."
-        )
-    if tokenizer.vocabulary_size > config.vocabulary_size:
-        raise ValueError(
-            f"The vocabulary may have at most the config's vocabulary_size={config.vocabulary_size}"
-            f" pieces, but has {tokenizer.vocabulary_size}: build the model for this vocabulary."
-        )
-    _check_size(tokenizer.vocabulary, config, "The tokenizer")
-
-
-def _check_size(vocabulary: tuple[str, ...], config: BertConfig, source: object) -> None:
-    unused = config.vocabulary_size - len(vocabulary)
-    if unused > MAX_UNUSED_ROWS:
-        raise ValueError(
-            f"{source} must have about as many pieces as the config's "
-            f"vocabulary_size={config.vocabulary_size}, but has {len(vocabulary)}: take the "
-            "vocabulary that belongs to the model, or add the new pieces to it."
-        )
-    if unused:
-        logging.info(
-            "%s has %d pieces, the model %d embeddings: the last ones stand for none.",
-            *(source, len(vocabulary), config.vocabulary_size),
-        )
-
-
-def _check_there(path: pathlib.Path) -> None:
-    if not path.is_file():
-        raise ValueError(
-            f"A checkpoint is a directory with {hub.CONFIG_FILE}, {hub.WEIGHTS_FILE} and "
-            f"{hub.VOCABULARY_FILE}, but there is no {path}: copy the whole directory."
         )

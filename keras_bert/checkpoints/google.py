@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
+from keras_bert import files
 from keras_bert.checkpoints import settings, weights
+from keras_bert.checkpoints.snapshot import Snapshot
 from keras_bert.config import BertConfig
 from keras_bert.text.tokenizer import Tokenizer
 from keras_bert.text.vocabulary import write_vocabulary
@@ -19,6 +23,9 @@ from keras_bert.text.vocabulary import write_vocabulary
 CONFIG_FILE = "bert_config.json"
 VOCABULARY_FILE = "vocab.txt"
 WEIGHTS_PREFIX = "bert_model.ckpt"
+INDEX = ".index"
+# Names the newest checkpoint of a training.
+STATE_FILE = "checkpoint"
 # What training left behind and a model does not need: Adam's slots and the step counter.
 TRAINING_STATE = ("/adam_m", "/adam_v", "global_step")
 # What reading a damaged checkpoint raises: TensorFlow's reader has no error of its own for it.
@@ -44,11 +51,19 @@ class Tensors(Mapping):
                 f"{prefix}.index and .data-* must be a whole checkpoint, but {error}: copy all "
                 "files of the model again."
             ) from error
-        names = self._reader.get_variable_to_shape_map()
-        self._names = frozenset(name for name in names if not name.endswith(TRAINING_STATE))
+        shapes = self._reader.get_variable_to_shape_map()
+        self._shapes = {
+            name: tuple(shape)
+            for name, shape in shapes.items()
+            if not name.endswith(TRAINING_STATE)
+        }
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a tensor, which is not read for it."""
+        return self._shapes[name]
 
     def __getitem__(self, name: str) -> np.ndarray:
-        if name not in self._names:
+        if name not in self._shapes:
             raise KeyError(name)
         try:
             return self._reader.get_tensor(name)
@@ -58,20 +73,49 @@ class Tensors(Mapping):
             ) from error
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self._names))
+        return iter(sorted(self._shapes))
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._shapes)
 
 
-def is_here(directory: pathlib.Path) -> bool:
-    """Whether a directory holds a model of Google's."""
-    return (directory / CONFIG_FILE).is_file()
+def indices(directory: pathlib.Path) -> list[str]:
+    """The names of the TF1 checkpoints in a directory, without `.index`."""
+    names = (path.name for path in directory.glob(f"*{INDEX}") if path.is_file())
+    return sorted(name.removesuffix(INDEX) for name in names)
 
 
-def read_settings(directory: pathlib.Path) -> dict[str, Any]:
-    """The content of bert_config.json."""
-    return settings.read_json(directory / CONFIG_FILE)
+def prefix_of(snapshot: Snapshot) -> str:
+    """The name of the checkpoint that a directory holds, without `.index`.
+
+    Google's releases call it `bert_model.ckpt`, its trainings `model.ckpt-STEP`, and these say in
+    the file `checkpoint` which is the newest.
+
+    Raises:
+        ValueError: there are several, and nothing tells which is meant.
+    """
+    names = indices(snapshot.directory)
+    newest = _newest(snapshot)
+    chosen = newest if newest in names else WEIGHTS_PREFIX
+    if chosen not in names and len(names) == 1:
+        [chosen] = names
+    if chosen not in names and names:
+        raise ValueError(
+            f"{snapshot.directory} must hold one checkpoint, but holds "
+            f"{', '.join(f'{name}{INDEX}' for name in names)}: rename the files of one of them to "
+            f"{WEIGHTS_PREFIX}{INDEX} and {WEIGHTS_PREFIX}.data-*."
+        )
+    if names and chosen != WEIGHTS_PREFIX:
+        logging.info("Of %s the checkpoint %s is opened.", snapshot.directory, chosen)
+    return chosen
+
+
+def _newest(snapshot: Snapshot) -> str | None:
+    """The checkpoint that a training's state file names, which may have stood elsewhere then."""
+    if not snapshot.has(STATE_FILE):
+        return None
+    said = re.search(rb'^model_checkpoint_path: "(.*)"$', snapshot.read(STATE_FILE), re.MULTILINE)
+    return pathlib.PurePath(os.fsdecode(said[1])).name if said else None
 
 
 def read_config(content: Mapping[str, Any], directory: pathlib.Path) -> BertConfig:
@@ -102,18 +146,31 @@ def write(model: keras.Model, directory: str | os.PathLike, tokenizer: Tokenizer
             f"activation={config.activation!r}: save it in the Hub's layout."
         )
     directory = pathlib.Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    if any(directory.iterdir()):
+    if directory.exists() and not (directory.is_dir() and not any(directory.iterdir())):
         raise ValueError(f"{directory} must be empty, but holds files: choose another directory.")
-    write_vocabulary(directory / VOCABULARY_FILE, tokenizer.vocabulary)
-    tensors = weights.tensors_of(model, "google")
-    tf.raw_ops.SaveV2(
-        prefix=str(directory / WEIGHTS_PREFIX),
-        tensor_names=list(tensors),
-        shape_and_slices=[""] * len(tensors),
-        tensors=list(tensors.values()),
-    )
-    # Last: a directory without it is no model.
-    content = settings.config_settings(config, settings.GOOGLE_ACTIVATIONS)
-    del content["layer_norm_eps"]  # Google's code has it as a constant, 1e-12.
-    settings.write_json(directory / CONFIG_FILE, content)
+    if tokenizer.num_word_pieces < tokenizer.vocabulary_size:
+        logging.warning(
+            "Google's code has no added tokens: %s are pieces of %s, which no text becomes.",
+            *(tokenizer.vocabulary[tokenizer.num_word_pieces :], directory / VOCABULARY_FILE),
+        )
+    with files.whole_folder(directory) as staging:
+        write_vocabulary(staging / VOCABULARY_FILE, tokenizer.vocabulary)
+        _write_tensors(weights.tensors_of(model, "google"), staging / WEIGHTS_PREFIX)
+        content = settings.config_settings(config, settings.GOOGLE_ACTIVATIONS)
+        del content["layer_norm_eps"]  # Google's code has it as a constant, 1e-12.
+        settings.write_json(staging / CONFIG_FILE, content)
+
+
+def _write_tensors(tensors: Mapping[str, np.ndarray], prefix: pathlib.Path) -> None:
+    try:
+        tf.raw_ops.SaveV2(
+            prefix=str(prefix),
+            tensor_names=list(tensors),
+            shape_and_slices=[""] * len(tensors),
+            tensors=list(tensors.values()),
+        )
+    except tf.errors.OpError as error:
+        raise ValueError(
+            f"{prefix} must be a place that can be written to, but {error.message}: make space on "
+            "the disk, or choose another one."
+        ) from error

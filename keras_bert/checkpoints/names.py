@@ -15,48 +15,60 @@ class WeightName:
         hub: str, name of the tensor in transformers' state dict.
         transposed_in: tuple of "google" and "hub", the forms that store the matrix the other way
             round (ours is [in, out], that of torch's `Linear` [out, in]).
+        shape: tuple of sizes of ours, each an int or the BertConfig's field that says it; None
+            where a task's labels do.
     """
 
     ours: str
     google: str
     hub: str
     transposed_in: tuple[str, ...] = ()
+    shape: tuple[str | int | None, ...] = ()
 
 
-def _dense(ours: str, google: str, hub: str) -> tuple[WeightName, WeightName]:
+WIDTH = "hidden_dim"
+
+
+def _dense(
+    ours: str, google: str, hub: str, width_in: str = WIDTH, width_out: str = WIDTH
+) -> tuple[WeightName, WeightName]:
+    kernel = (f"{ours}/kernel", f"{google}/kernel", f"{hub}.weight")
     return (
-        WeightName(f"{ours}/kernel", f"{google}/kernel", f"{hub}.weight", ("hub",)),
-        WeightName(f"{ours}/bias", f"{google}/bias", f"{hub}.bias"),
+        WeightName(*kernel, ("hub",), (width_in, width_out)),
+        WeightName(f"{ours}/bias", f"{google}/bias", f"{hub}.bias", (), (width_out,)),
     )
 
 
 def _norm(ours: str, google: str, hub: str) -> tuple[WeightName, WeightName]:
     return (
-        WeightName(f"{ours}/gamma", f"{google}/gamma", f"{hub}.weight"),
-        WeightName(f"{ours}/beta", f"{google}/beta", f"{hub}.bias"),
+        WeightName(f"{ours}/gamma", f"{google}/gamma", f"{hub}.weight", (), (WIDTH,)),
+        WeightName(f"{ours}/beta", f"{google}/beta", f"{hub}.bias", (), (WIDTH,)),
     )
 
 
 def _block(i: int) -> tuple[WeightName, ...]:
     google, hub = f"bert/encoder/layer_{i}", f"bert.encoder.layer.{i}"
     parts = {
-        "attention/query": "attention/self/query",
-        "attention/key": "attention/self/key",
-        "attention/value": "attention/self/value",
-        "attention/output": "attention/output/dense",
-        "intermediate": "intermediate/dense",
-        "output": "output/dense",
+        "attention/query": ("attention/self/query",),
+        "attention/key": ("attention/self/key",),
+        "attention/value": ("attention/self/value",),
+        "attention/output": ("attention/output/dense",),
+        "intermediate": ("intermediate/dense", WIDTH, "intermediate_dim"),
+        "output": ("output/dense", "intermediate_dim", WIDTH),
     }
     norms = {
-        "attention_norm": "attention/output/LayerNorm",
-        "output_norm": "output/LayerNorm",
+        "attention_norm": ("attention/output/LayerNorm",),
+        "output_norm": ("output/LayerNorm",),
     }
     return tuple(
         name
         for table, make in ((parts, _dense), (norms, _norm))
-        for ours, theirs in table.items()
+        for ours, (theirs, *widths) in table.items()
         for name in make(
-            f"layer_{i}/{ours}", f"{google}/{theirs}", f"{hub}.{theirs.replace('/', '.')}"
+            f"layer_{i}/{ours}",
+            f"{google}/{theirs}",
+            f"{hub}.{theirs.replace('/', '.')}",
+            *widths,
         )
     )
 
@@ -71,9 +83,9 @@ def encoder_names(num_layers: int) -> tuple[WeightName, ...]:
     ['bert.encoder.layer.0.attention.self.query.weight']
     """
     tables = {
-        "token": "word_embeddings",
-        "position": "position_embeddings",
-        "segment": "token_type_embeddings",
+        "token": ("word_embeddings", "vocabulary_size"),
+        "position": ("position_embeddings", "max_sequence_length"),
+        "segment": ("token_type_embeddings", "num_segments"),
     }
     return (
         *(
@@ -81,8 +93,10 @@ def encoder_names(num_layers: int) -> tuple[WeightName, ...]:
                 f"embeddings/{ours}/embeddings",
                 f"bert/embeddings/{theirs}",
                 f"bert.embeddings.{theirs}.weight",
+                (),
+                (rows, WIDTH),
             )
-            for ours, theirs in tables.items()
+            for ours, (theirs, rows) in tables.items()
         ),
         *_norm("embeddings/norm", "bert/embeddings/LayerNorm", "bert.embeddings.LayerNorm"),
         *(name for i in range(num_layers) for name in _block(i)),
@@ -101,17 +115,26 @@ def pretraining_names(sentence_objective: str = "next_sentence") -> tuple[Weight
     return (
         *_dense(*(form.format("dense") for form in transform)),
         *_norm(transform[0].format("norm"), *(form.format("LayerNorm") for form in transform[1:])),
-        WeightName("masked_lm/bias", "cls/predictions/output_bias", "cls.predictions.bias"),
+        WeightName(
+            "masked_lm/bias",
+            "cls/predictions/output_bias",
+            "cls.predictions.bias",
+            (),
+            ("vocabulary_size",),
+        ),
         WeightName(
             f"{sentence_objective}/kernel",
             "cls/seq_relationship/output_weights",
             "cls.seq_relationship.weight",
             ("google", "hub"),
+            (WIDTH, 2),
         ),
         WeightName(
             f"{sentence_objective}/bias",
             "cls/seq_relationship/output_bias",
             "cls.seq_relationship.bias",
+            (),
+            (2,),
         ),
     )
 
@@ -130,7 +153,13 @@ def task_names() -> tuple[WeightName, ...]:
         name
         for ours, google, hub in heads
         for name in (
-            WeightName(f"{ours}/kernel", f"{google}_weights", f"{hub}.weight", ("google", "hub")),
-            WeightName(f"{ours}/bias", f"{google}_bias", f"{hub}.bias"),
+            WeightName(
+                f"{ours}/kernel",
+                f"{google}_weights",
+                f"{hub}.weight",
+                ("google", "hub"),
+                (WIDTH, None),
+            ),
+            WeightName(f"{ours}/bias", f"{google}_bias", f"{hub}.bias", (), (None,)),
         )
     )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import pathlib
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from absl import logging
 
-from keras_bert.checkpoints import hub, settings
+from keras_bert.checkpoints import hub, settings, tokenizer_files
+from keras_bert.checkpoints.snapshot import Snapshot
 from keras_bert.config import BertConfig
 from keras_bert.tasks.sentence_embedding import SentenceEmbedder
 
@@ -34,16 +36,16 @@ POOLING_FLAGS = {
 MODULES = ("Transformer", "Pooling", "Normalize")
 
 
-def is_here(directory: pathlib.Path) -> bool:
+def is_here(snapshot: Snapshot) -> bool:
     """Whether sentence-transformers wrote the directory."""
-    return (directory / MODULES_FILE).is_file()
+    return snapshot.has(MODULES_FILE)
 
 
-def read_settings(directory: pathlib.Path, config: BertConfig) -> dict[str, Any]:
+def read_settings(snapshot: Snapshot, config: BertConfig) -> dict[str, Any]:
     """How sentence-transformers makes vectors in a directory, as `SentenceEmbedder.settings` says.
 
     Args:
-        directory: path of a directory with `modules.json`, of any version.
+        snapshot: a directory with `modules.json`, of any version.
         config: BertConfig of the encoder in it.
 
     Returns:
@@ -58,6 +60,7 @@ def read_settings(directory: pathlib.Path, config: BertConfig) -> dict[str, Any]
     >>> import pathlib, tempfile
     >>> import keras_bert as kb
     >>> from keras_bert.checkpoints import sentence_transformers
+    >>> from keras_bert.checkpoints.snapshot import Snapshot
     >>> from keras_bert.tasks.sentence_embedding import SentenceEmbedder
     >>> tokenizer = kb.Tokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "fine", "film"))
     >>> config = kb.BertConfig(
@@ -66,17 +69,17 @@ def read_settings(directory: pathlib.Path, config: BertConfig) -> dict[str, Any]
     >>> task = SentenceEmbedder(kb.BertEncoder(config), kb.Packer(tokenizer, 256), pooling="max")
     >>> directory = pathlib.Path(tempfile.mkdtemp())
     >>> sentence_transformers.write(directory, task)
-    >>> sentence_transformers.read_settings(directory, config)
+    >>> sentence_transformers.read_settings(Snapshot(directory), config)
     {'pooling': 'max', 'normalize': True, 'sequence_length': 256}
     """
-    folders = _module_folders(directory / MODULES_FILE)
-    _check_prompts(directory / PROMPTS_FILE)
+    folders = _module_folders(snapshot)
+    _check_prompts(snapshot)
     if "Normalize" in folders:
-        _check_normalize(directory / folders["Normalize"] / hub.CONFIG_FILE)
+        _check_normalize(snapshot, f"{folders['Normalize']}/{hub.CONFIG_FILE}")
     return {
-        "pooling": _pooling(directory / folders["Pooling"] / hub.CONFIG_FILE, config),
+        "pooling": _pooling(snapshot, f"{folders['Pooling']}/{hub.CONFIG_FILE}", config),
         "normalize": "Normalize" in folders,
-        "sequence_length": _sequence_length(directory, config),
+        "sequence_length": _sequence_length(snapshot, config),
     }
 
 
@@ -121,10 +124,11 @@ def _pooling_settings(pooling: str) -> dict[str, Any]:
     return {flag: name in names for flag, name in POOLING_FLAGS.items()}
 
 
-def _module_folders(path: pathlib.Path) -> dict[str, str]:
+def _module_folders(snapshot: Snapshot) -> dict[str, str]:
     """The folders of a model's modules by their kind."""
+    path = snapshot.path(MODULES_FILE)
     try:
-        modules = json.loads(path.read_text(encoding="utf-8"))
+        modules = settings.parse(snapshot.read(MODULES_FILE), path)
         types = [str(module["type"]) for module in modules]
         folders = [str(module["path"]) for module in modules]
     except (ValueError, KeyError, TypeError) as error:
@@ -146,8 +150,8 @@ def _module_folders(path: pathlib.Path) -> dict[str, str]:
     return dict(zip(kinds, folders, strict=True))
 
 
-def _pooling(path: pathlib.Path, config: BertConfig) -> str:
-    content = _read(path)
+def _pooling(snapshot: Snapshot, name: str, config: BertConfig) -> str:
+    content, path = _read(snapshot, name), snapshot.path(name)
     keys = ("embedding_dimension", "word_embedding_dimension")
     for key in keys:
         if content.get(key, config.hidden_dim) != config.hidden_dim:
@@ -155,14 +159,7 @@ def _pooling(path: pathlib.Path, config: BertConfig) -> str:
                 f"{path}: {key} must be the config's hidden size {config.hidden_dim}, but is "
                 f"{content[key]!r}: the files are of different models."
             )
-    named = content.get("pooling_mode")
-    if named is None:
-        others = [
-            key for key in content if key.startswith("pooling_mode_") and key not in POOLING_FLAGS
-        ]
-        flags = {**POOLING_FLAGS, **dict(zip(others, others, strict=True))}
-        named = [name for flag, name in flags.items() if content.get(flag)] or ["mean"]
-    names = (named,) if isinstance(named, str) else tuple(named)
+    names = _pooling_names(content)
     for ours, theirs in POOLINGS.items():
         if names == theirs:
             return ours
@@ -172,44 +169,58 @@ def _pooling(path: pathlib.Path, config: BertConfig) -> str:
     )
 
 
-def _sequence_length(directory: pathlib.Path, config: BertConfig) -> int:
-    path = directory / TRANSFORMER_FILE
-    content = _read(path) if path.is_file() else {}
+def _pooling_names(content: Mapping[str, Any]) -> tuple[Any, ...]:
+    named = content.get("pooling_mode")
+    if named is None:
+        others = [
+            key for key in content if key.startswith("pooling_mode_") and key not in POOLING_FLAGS
+        ]
+        flags = {**POOLING_FLAGS, **dict(zip(others, others, strict=True))}
+        named = [name for flag, name in flags.items() if content.get(flag)] or ["mean"]
+    return tuple(named) if isinstance(named, list) else (named,)
+
+
+def _sequence_length(snapshot: Snapshot, config: BertConfig) -> int:
+    content, path = _json(snapshot, TRANSFORMER_FILE), snapshot.path(TRANSFORMER_FILE)
     task = content.get("transformer_task", "feature-extraction")
     if task != "feature-extraction":
         raise ValueError(
             f"{path}: transformer_task must be 'feature-extraction', not {task!r}: other models "
             "give no hidden states to be pooled."
         )
-    tokenizer_path = directory / hub.TOKENIZER_FILE
-    tokenizer = _read(tokenizer_path) if tokenizer_path.is_file() else {}
-    if content.get("do_lower_case") and tokenizer.get("do_lower_case") is False:
+    tokenizer = _json(snapshot, tokenizer_files.TOKENIZER_FILE)
+    if (
+        settings.switch(content, "do_lower_case", None, path)
+        and tokenizer.get("do_lower_case") is False
+    ):
+        tokenizer_path = snapshot.path(tokenizer_files.TOKENIZER_FILE)
         raise ValueError(
             f"{path} says that text is lower-cased, {tokenizer_path} that it is not: write "
             '"do_lower_case": true and "strip_accents": false in the latter, which is the same.'
         )
-    length = content.get("max_seq_length")
+    length = settings.number(content, "max_seq_length", None, path)
     if length is None:
-        return settings.max_length(tokenizer_path, config)
+        return tokenizer_files.max_length(snapshot, config)
     return min(int(length), config.max_sequence_length)
 
 
-def _check_normalize(path: pathlib.Path) -> None:
-    content = _read(path) if path.is_file() else {}  # older versions have no file
-    names = {content.get(key) for key in ("module_input_name", "module_output_name")}
-    if not names <= {None, "sentence_embedding"}:
+def _check_normalize(snapshot: Snapshot, name: str) -> None:
+    content = _json(snapshot, name)  # older versions have no file
+    names = [content.get(key) for key in ("module_input_name", "module_output_name")]
+    if not all(name in (None, "sentence_embedding") for name in names):
         raise ValueError(
-            f"{path}: what is normalized must be the sentence_embedding, but {content} is "
-            f"something else: that is not supported. Without {MODULES_FILE} the encoder opens "
-            "alone."
+            f"{snapshot.path(name)}: what is normalized must be the sentence_embedding, but "
+            f"{content} is something else: that is not supported. Without {MODULES_FILE} the "
+            "encoder opens alone."
         )
 
 
-def _check_prompts(path: pathlib.Path) -> None:
+def _check_prompts(snapshot: Snapshot) -> None:
     """A text that goes before all texts would be missed in silence."""
-    content = _read(path) if path.is_file() else {}
-    name = content.get("default_prompt_name")
-    prompt = (content.get("prompts") or {}).get(name)
+    content, path = _json(snapshot, PROMPTS_FILE), snapshot.path(PROMPTS_FILE)
+    name = settings.text(content, "default_prompt_name", None, path)
+    prompts = content.get("prompts") or {}
+    prompt = prompts.get(name) if isinstance(prompts, dict) else prompts
     if prompt:
         raise ValueError(
             f"{path}: default_prompt_name must be null, but {name!r} is to go before every text: "
@@ -217,7 +228,14 @@ def _check_prompts(path: pathlib.Path) -> None:
         )
 
 
-def _read(path: pathlib.Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise ValueError(f"{path} must be there, as {MODULES_FILE} says: copy the whole directory.")
-    return settings.read_json(path)
+def _json(snapshot: Snapshot, name: str) -> dict[str, Any]:
+    return snapshot.json(name) if snapshot.has(name) else {}
+
+
+def _read(snapshot: Snapshot, name: str) -> dict[str, Any]:
+    if not snapshot.has(name):
+        raise ValueError(
+            f"{snapshot.path(name)} must be there, as {MODULES_FILE} says: copy the whole "
+            "directory."
+        )
+    return snapshot.json(name)

@@ -1,17 +1,14 @@
-"""BertConfig and Tokenizer settings as the JSON files of a checkpoint say them."""
+"""BertConfig as the JSON files of a checkpoint say it, and JSON files from elsewhere."""
 
 from __future__ import annotations
 
 import json
+import math
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from absl import logging
-
 from keras_bert.config import BertConfig
-from keras_bert.text.tokenizer import Tokenizer
-from keras_bert.text.vocabulary import check_vocabulary
 
 # Fields of BertConfig, as Google and the Hub call them.
 CONFIG_KEYS = {
@@ -46,18 +43,79 @@ def read_json(path: pathlib.Path) -> dict[str, Any]:
     Raises:
         ValueError: the file is not one.
     """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} must be JSON, but {error}: restore the file.") from error
+    return parse_json(path.read_bytes(), path)
+
+
+def parse_json(content: bytes, source: pathlib.Path) -> dict[str, Any]:
+    """The object in the content of a JSON file.
+
+    Args:
+        content: the file's bytes.
+        source: the file, for errors.
+
+    Raises:
+        ValueError: it holds none.
+    """
+    value = parse(content, source)
     if not isinstance(value, dict):
-        raise ValueError(f"{path} must be a JSON object, not {type(value).__name__}.")
+        raise ValueError(f"{source} must be a JSON object, not {type(value).__name__}.")
     return value
+
+
+def parse(content: bytes, source: pathlib.Path) -> Any:
+    """The value in the content of a JSON file."""
+    try:
+        return json.loads(content.decode("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{source} must be JSON, but {error}: restore the file.") from error
+    except RecursionError:
+        raise ValueError(
+            f"{source} must be JSON, but is nested too deeply: restore the file."
+        ) from None
 
 
 def write_json(path: pathlib.Path, value: Mapping[str, Any]) -> None:
     """Writes a JSON file that people can read."""
     path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def switch(settings: Mapping[str, Any], key: str, default: bool | None, source: object):
+    """A setting that is true or false, or, where the default is None, null.
+
+    Raises:
+        ValueError: it is something else, a word, say.
+    """
+    value = settings.get(key, default)
+    if not isinstance(value, bool) and not (value is None and default is None):
+        raise ValueError(f"{source}: {key} must be true or false, not {value!r:.80}: correct it.")
+    return value
+
+
+def number(settings: Mapping[str, Any], key: str, default: float | None, source: object):
+    """A setting that is a finite number, or, where the default is None, null.
+
+    Raises:
+        ValueError: it is something else, a word, say.
+    """
+    value = settings.get(key, default)
+    if value is None and default is None:
+        return None
+    kinds = (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds) or not abs(value) < math.inf:
+        raise ValueError(f"{source}: {key} must be a number, not {value!r:.80}: correct it.")
+    return value
+
+
+def text(settings: Mapping[str, Any], key: str, default: str | None, source: object):
+    """A setting that is a text, or, where the default is None, null.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    value = settings.get(key, default)
+    if not isinstance(value, str) and not (value is None and default is None):
+        raise ValueError(f"{source}: {key} must be a text, not {value!r:.80}: correct it.")
+    return value
 
 
 def read_config(
@@ -83,17 +141,19 @@ def read_config(
             f"{source} must be the config of a BERT, but does not say {', '.join(missing)}: "
             "restore the file."
         )
-    activation = settings.get("hidden_act", "gelu")
+    activation = text(settings, "hidden_act", "gelu", source)
     if activation not in activations:
         raise ValueError(
             f"{source}: hidden_act must be one of {tuple(activations)}, not {activation!r}."
         )
-    fields = {ours: settings[key] for ours, key in CONFIG_KEYS.items() if key in settings}
+    there = {ours: key for ours, key in CONFIG_KEYS.items() if key in settings}
+    fields = {ours: number(settings, key, 0, source) for ours, key in there.items()}
     fields.update({key: settings[key] for key in own_keys if key in settings})
     try:
         return BertConfig(activation=activations[activation], **fields)
     except ValueError as error:
-        raise ValueError(f"{source}: {error}") from error
+        names = [f"{ours} is {key}" for ours, key in there.items() if ours in str(error).split()]
+        raise ValueError(f"{source}: {error}{f' ({names[0]} there.)' if names else ''}") from error
 
 
 def config_settings(config: BertConfig, activations: Mapping[str, str]) -> dict[str, Any]:
@@ -107,79 +167,3 @@ def dropout_settings(dropout: float | None) -> dict[str, float]:
     """The settings that replace a config's dropouts, of hidden states, attention and heads."""
     keys = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout")
     return {} if dropout is None else dict.fromkeys(keys, dropout)
-
-
-def max_length(path: pathlib.Path, config: BertConfig) -> int:
-    """The longest row that tokenizer_config.json, if it is there, and the positions allow."""
-    content = read_json(path) if path.is_file() else {}
-    return min(int(content.get("model_max_length") or 1 << 30), config.max_sequence_length)
-
-
-def read_tokenizer(
-    vocabulary: tuple[str, ...], settings: Mapping[str, Any], source: pathlib.Path
-) -> Tokenizer:
-    """A tokenizer by its settings; what they leave open, the vocabulary decides.
-
-    Args:
-        vocabulary: the pieces.
-        settings: content of `tokenizer_config.json`; may be empty.
-        source: directory of the checkpoint, for the log.
-    """
-    lowercase = settings.get("do_lower_case")
-    if lowercase is None:
-        # A cased vocabulary has capitals, an uncased one has none outside its special tokens.
-        lowercase = not any(p != p.lower() for p in vocabulary if not p.startswith("["))
-        logging.info(
-            "%s does not say whether to lower-case; its vocabulary is %s.",
-            source,
-            "uncased: text is lower-cased" if lowercase else "cased: text stays as it is",
-        )
-    return Tokenizer(
-        vocabulary,
-        lowercase=lowercase,
-        strip_accents=settings.get("strip_accents"),
-        split_cjk=settings.get("tokenize_chinese_chars", True),
-    )
-
-
-def read_fast_tokenizer(
-    path: pathlib.Path, max_size: int
-) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """The vocabulary of a tokenizer.json, and its settings as tokenizer_config.json says them.
-
-    Args:
-        path: path of the file, as Hugging Face's `tokenizers` writes it.
-        max_size: the most pieces that the model has embeddings for.
-
-    Raises:
-        ValueError: it is no BERT's: no WordPiece, or other normalization than BERT's.
-    """
-    content = read_json(path)
-    model, normalizer = content.get("model") or {}, content.get("normalizer") or {}
-    kinds = (model.get("type", "WordPiece"), normalizer.get("type"))
-    ids = model.get("vocab")
-    if kinds != ("WordPiece", "BertNormalizer") or not isinstance(ids, dict):
-        raise ValueError(
-            f"{path} must hold a WordPiece vocabulary with BERT's normalization, but holds "
-            f"{kinds}: this is the tokenizer of another model."
-        )
-    vocabulary = tuple(sorted(ids, key=ids.get))
-    if [ids[piece] for piece in vocabulary] != list(range(len(ids))):
-        raise ValueError(f"{path} must have the ids from 0 to {len(ids) - 1}, each once.")
-    check_vocabulary(vocabulary, str(path), max_size)
-    return vocabulary, {
-        "do_lower_case": normalizer.get("lowercase", True),
-        "strip_accents": normalizer.get("strip_accents"),
-        "tokenize_chinese_chars": normalizer.get("handle_chinese_chars", True),
-    }
-
-
-def tokenizer_settings(tokenizer: Tokenizer, config: BertConfig) -> dict[str, Any]:
-    """What `read_tokenizer` reads."""
-    return {
-        "tokenizer_class": "BertTokenizer",
-        "do_lower_case": tokenizer.lowercase,
-        "strip_accents": tokenizer.strip_accents,
-        "tokenize_chinese_chars": tokenizer.split_cjk,
-        "model_max_length": config.max_sequence_length,
-    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Protocol
 
 import keras
 import numpy as np
@@ -15,6 +15,7 @@ from keras_bert.checkpoints.names import (
     pretraining_names,
     task_names,
 )
+from keras_bert.config import BertConfig
 from keras_bert.models.pretrainer import BertPretrainer
 
 Form = Literal["google", "hub"]
@@ -23,6 +24,17 @@ Form = Literal["google", "hub"]
 BLOCK_BYTES = 1 << 25
 # transformers leaves the pooler out where no head uses it; Google's code always has it.
 POOLER = frozenset(("pooler/dense/kernel", "pooler/dense/bias"))
+# Sinusoidal positions are in no file; they are computed, so many numbers at most.
+MAX_COMPUTED = 1 << 26
+
+
+class Tensors(Protocol):
+    """Tensors of a file by name, read from the disk one at a time, and their shapes, unread."""
+
+    def __contains__(self, name: object) -> bool: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, name: str) -> np.ndarray: ...
+    def shape(self, name: str) -> tuple[int, ...]: ...
 
 
 def names_of(model: keras.Model) -> dict[str, WeightName]:
@@ -59,6 +71,62 @@ def tensors_of(model: keras.Model, form: Form) -> dict[str, np.ndarray]:
         for ours, name in names_of(model).items()
         if ours not in unused
     }
+
+
+def check_shapes(tensors: Tensors, config: BertConfig, form: Form, source: str) -> None:
+    """Compares what a file holds with the config, before a model of that size is built.
+
+    Args:
+        tensors: the file's.
+        config: BertConfig.
+        form: "google" or "hub".
+        source: what an error calls the file.
+
+    Raises:
+        ValueError: a tensor of the encoder is missing, or a shape is not the config's.
+    """
+    computed = config.max_sequence_length * config.hidden_dim
+    if config.positions == "sinusoidal" and computed > MAX_COMPUTED:
+        raise ValueError(
+            f"{source}: {config.max_sequence_length} sinusoidal positions of {config.hidden_dim} "
+            "numbers are too many: correct the config."
+        )
+    # As many layers as the file can hold, so that a config cannot ask for a million names.
+    encoder = encoder_names(min(config.num_layers, len(tensors) + 1))
+    absent = _absent(config)
+    encoder = [name for name in encoder if not name.ours.startswith(absent)]
+    missing = [getattr(name, form) for name in encoder if name.ours not in POOLER]
+    missing = [name for name in missing if name not in tensors]
+    if missing:
+        raise ValueError(
+            f"{source} must hold the tensors of a BERT of its config, but {_some(missing)} are "
+            "missing: check that the directory holds one whole BERT and the config that belongs "
+            "to it."
+        )
+    for name in (*encoder, *pretraining_names(), *task_names()):
+        if getattr(name, form) in tensors:
+            sizes = (getattr(config, s) if isinstance(s, str) else s for s in name.shape)
+            shape = tensors.shape(getattr(name, form))
+            _check_shape(
+                shape[::-1] if form in name.transposed_in else shape, sizes, name, form, source
+            )
+
+
+def _absent(config: BertConfig) -> tuple[str, ...]:
+    """How our names of weights begin that encoders of a config do not have."""
+    norm = "embeddings/norm/" if config.norm_first else "norm/"
+    return (norm, "embeddings/position/") if config.positions != "learned" else (norm,)
+
+
+def _check_shape(shape, sizes, name: WeightName, form: Form, source: str) -> None:
+    expected = tuple(sizes)
+    if len(shape) != len(expected) or any(
+        there != size for there, size in zip(shape, expected, strict=True) if size is not None
+    ):
+        raise ValueError(
+            f"{source}: {getattr(name, form)} must have the shape {expected} that the config says, "
+            f"but has {tuple(shape)} (as we store it): config and weights are of different models."
+        )
 
 
 def assign(
@@ -103,12 +171,7 @@ def assign(
             kept.append(variable.path)
             continue
         value = _turned(tensors[getattr(name, form)], name, form)
-        if value.shape != tuple(variable.shape):
-            raise ValueError(
-                f"{source}: {getattr(name, form)} must have the shape {tuple(variable.shape)} that "
-                f"the config says, but has {value.shape} (as we store it): config and weights are "
-                "of different models."
-            )
+        _check_shape(value.shape, variable.shape, name, form, source)
         _put(variable, value)
     return kept
 
@@ -124,7 +187,7 @@ def _put(variable: keras.Variable, value: np.ndarray) -> None:
         tf.raw_ops.ResourceScatterUpdate(
             resource=variable.value.handle,
             indices=tf.range(start, stop),
-            updates=value[start:stop],
+            updates=np.asarray(value[start:stop], variable.dtype),
         )
 
 

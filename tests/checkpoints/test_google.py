@@ -124,7 +124,10 @@ def set_config(**change):
         (set_config(num_hidden_layers=1), "bert/encoder/layer_1/.*are not known"),
         (set_config(intermediate_size=32), r"layer_0/intermediate/dense/.*\(.*32.*has \(.*31"),
         (set_config(hidden_act="swish"), "hidden_act must be one of"),
-        (set_config(vocab_size=90), "vocab.txt"),
+        (set_config(vocab_size=90), r"word_embeddings .* shape \(90, 18\).* has \(101, 18\)"),
+        (set_config(hidden_dropout_prob="0.1"), "hidden_dropout_prob must be a number, not '0.1'"),
+        (set_config(num_hidden_layers=10**6), "bert/encoder/layer_2/.*are missing"),
+        (set_config(max_position_embeddings=10**7), r"position_embeddings .*\(10000000, 18\)"),
     ],
 )
 def test_damage_is_named(written, damage, message):
@@ -134,10 +137,57 @@ def test_damage_is_named(written, damage, message):
         kb.load(folder)
 
 
+def rename(folder, name):
+    for path in folder.glob("bert_model.ckpt.*"):
+        path.rename(folder / path.name.replace("bert_model.ckpt", name))
+
+
+def test_checkpoints_of_a_training(written):
+    """run_classifier and BioBERT call theirs model.ckpt-STEP; a state file may name the newest."""
+    _, folder = written
+    rename(folder, "model.ckpt-1000")
+    assert isinstance(kb.load(folder).model, kb.BertPretrainer)
+    copy_of = (folder / "model.ckpt-1000.index").read_bytes()
+    (folder / "model.ckpt-500.index").write_bytes(copy_of)
+    with pytest.raises(
+        ValueError, match=r"holds model.ckpt-1000.index, model.ckpt-500.index: rename the files"
+    ):
+        kb.load(folder)
+    (folder / "checkpoint").write_text(
+        'model_checkpoint_path: "/of/another/machine/model.ckpt-1000"\n'
+        'all_model_checkpoint_paths: "model.ckpt-500"\n'
+    )
+    assert isinstance(kb.load(folder).model, kb.BertPretrainer)
+
+
+def test_a_checkpoint_without_its_config(written):
+    _, folder = written
+    (folder / google.CONFIG_FILE).unlink()
+    with pytest.raises(ValueError, match=r"bert_model.ckpt.index.* needs its bert_config.json"):
+        kb.load(folder)
+
+
+def test_a_classifier_may_read_pairs(tmp_path, tokenizer, config):
+    task = kb.TextClassifier(kb.BertEncoder(config), kb.Packer(tokenizer, 9), ("no", "yes"))
+    kb.save_google(task, tmp_path, tokenizer)
+    assert kb.load(tmp_path).model.text_keys == ("sentence",)
+    assert kb.load(tmp_path, text_keys=("a", "b")).model.text_keys == ("a", "b")
+
+
 def test_nothing_is_overwritten(written, tokenizer):
     model, folder = written
     with pytest.raises(ValueError, match="must be empty"):
         kb.save_google(model, folder, tokenizer)
+
+
+def test_what_cannot_be_written_leaves_nothing(tmp_path, tokenizer, config, monkeypatch):
+    def fail(**_):
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    monkeypatch.setattr(tf.raw_ops, "SaveV2", fail)
+    with pytest.raises(ValueError, match="bert_model.ckpt must be .* No space left on device"):
+        kb.save_google(kb.BertEncoder(config), tmp_path / "google", tokenizer)
+    assert not list(tmp_path.iterdir())
 
 
 def test_google_to_hub_and_back(written, tmp_path):

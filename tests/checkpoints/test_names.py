@@ -32,3 +32,20 @@ def test_google_names_are_those_of_its_checkpoints(shared):
     ours = {name.google for name in names if not name.ours.startswith("norm/")}
     slots = {name for name in theirs if name.endswith(("adam_m", "adam_v"))}
     assert ours == theirs - slots - {"global_step"}
+
+
+@pytest.mark.parametrize("norm_first", [False, True])
+def test_the_table_says_every_shape(norm_first):
+    config = kb.BertConfig(
+        vocabulary_size=97,
+        num_layers=2,
+        num_heads=3,
+        hidden_dim=15,
+        intermediate_dim=31,
+        norm_first=norm_first,
+    )
+    model = kb.BertPretrainer(kb.BertEncoder(config))
+    shapes = {name.ours: name.shape for name in NAMES}
+    for weight in model.weights:
+        sizes = [getattr(config, s) if isinstance(s, str) else s for s in shapes[weight.path]]
+        assert tuple(sizes) == tuple(weight.shape), weight.path

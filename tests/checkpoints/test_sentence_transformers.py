@@ -7,6 +7,7 @@ import pytest
 
 import keras_bert as kb
 from keras_bert.checkpoints import sentence_transformers
+from keras_bert.checkpoints.snapshot import Snapshot
 from keras_bert.tasks.sentence_embedding import SentenceEmbedder
 
 OLD, NEW = "sentence_transformers.models.", "sentence_transformers.base.modules.x."
@@ -40,9 +41,9 @@ def write(directory, kinds=("Transformer", "Pooling"), prefix=OLD, **files):
 
 
 def test_without_modules_it_is_not_here(tmp_path):
-    assert not sentence_transformers.is_here(tmp_path)
+    assert not sentence_transformers.is_here(Snapshot(tmp_path))
     write(tmp_path)
-    assert sentence_transformers.is_here(tmp_path)
+    assert sentence_transformers.is_here(Snapshot(tmp_path))
 
 
 @pytest.mark.parametrize("normalize", [True, False])
@@ -50,7 +51,7 @@ def test_without_modules_it_is_not_here(tmp_path):
 def test_what_is_written_is_read(tmp_path, encoder, tokenizer, pooling, normalize):
     sentence_transformers.write(tmp_path, embedder(encoder, tokenizer, pooling, normalize))
     expected = {"pooling": pooling, "normalize": normalize, "sequence_length": 13}
-    assert sentence_transformers.read_settings(tmp_path, encoder.config) == expected
+    assert sentence_transformers.read_settings(Snapshot(tmp_path), encoder.config) == expected
 
 
 @pytest.mark.parametrize("arguments", [("none",), ("mean", True, (1,)), ("mean", True, (-1, -2))])
@@ -73,7 +74,7 @@ def test_what_has_no_name_is_not_written(tmp_path, encoder, tokenizer, arguments
 )
 def test_poolings_of_every_version(tmp_path, config, pooling, expected):
     write(tmp_path, pooling=pooling, prefix=NEW)
-    settings = sentence_transformers.read_settings(tmp_path, config)
+    settings = sentence_transformers.read_settings(Snapshot(tmp_path), config)
     assert settings == {"pooling": expected, "normalize": False, "sequence_length": 23}
 
 
@@ -88,16 +89,16 @@ def test_poolings_of_every_version(tmp_path, config, pooling, expected):
 )
 def test_lengths_of_every_version(tmp_path, config, transformer, tokenizer, expected):
     write(tmp_path, sentence_bert_config=transformer, tokenizer_config=tokenizer)
-    settings = sentence_transformers.read_settings(tmp_path, config)
+    settings = sentence_transformers.read_settings(Snapshot(tmp_path), config)
     assert settings["sequence_length"] == expected
 
 
 def test_normalized_with_a_file_or_without(tmp_path, config):
     kinds = ("Transformer", "Pooling", "Normalize")
     write(tmp_path, kinds, prefix=NEW, normalize={"module_input_name": "sentence_embedding"})
-    assert sentence_transformers.read_settings(tmp_path, config)["normalize"]
+    assert sentence_transformers.read_settings(Snapshot(tmp_path), config)["normalize"]
     (tmp_path / "2_Normalize" / "config.json").unlink()
-    assert sentence_transformers.read_settings(tmp_path, config)["normalize"]
+    assert sentence_transformers.read_settings(Snapshot(tmp_path), config)["normalize"]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_normalized_with_a_file_or_without(tmp_path, config):
 def test_unknown_modules_are_errors(tmp_path, config, kinds, message):
     write(tmp_path, kinds)
     with pytest.raises(ValueError, match=message):
-        sentence_transformers.read_settings(tmp_path, config)
+        sentence_transformers.read_settings(Snapshot(tmp_path), config)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,7 @@ def test_modules_elsewhere_are_errors(tmp_path, config, paths, prefix):
     modules = [{"path": p, "type": prefix + k} for p, k in zip(paths, kinds, strict=True)]
     write(tmp_path, modules=modules)
     with pytest.raises(ValueError, match="Without the file the encoder opens alone"):
-        sentence_transformers.read_settings(tmp_path, config)
+        sentence_transformers.read_settings(Snapshot(tmp_path), config)
 
 
 CHANGES = {
@@ -173,20 +174,20 @@ CHANGES = {
 def test_other_vectors_are_errors(tmp_path, config, files, message):
     write(tmp_path, ("Transformer", "Pooling", "Normalize"), **files)
     with pytest.raises(ValueError, match=message):
-        sentence_transformers.read_settings(tmp_path, config)
+        sentence_transformers.read_settings(Snapshot(tmp_path), config)
 
 
 def test_a_missing_file_is_an_error(tmp_path, config):
     write(tmp_path)
     (tmp_path / "1_Pooling" / "config.json").unlink()
     with pytest.raises(ValueError, match="must be there, as modules.json says"):
-        sentence_transformers.read_settings(tmp_path, config)
+        sentence_transformers.read_settings(Snapshot(tmp_path), config)
 
 
 def test_prompts_that_are_not_used_do_not_matter(tmp_path, config):
     prompts = {"default_prompt_name": None, "prompts": {"query": "query: ", "document": ""}}
     write(tmp_path, config_sentence_transformers=prompts)
-    assert sentence_transformers.read_settings(tmp_path, config)["pooling"] == "mean"
+    assert sentence_transformers.read_settings(Snapshot(tmp_path), config)["pooling"] == "mean"
 
 
 @pytest.mark.reference("sentence_transformers")
@@ -201,5 +202,5 @@ def test_sentence_transformers_makes_the_same_vectors(tmp_path, encoder, tokeniz
     np.testing.assert_allclose(model.encode(texts), task.embed(texts), atol=1e-5)
     assert model.max_seq_length == 13
     model.save(str(tmp_path / "theirs"))
-    settings = sentence_transformers.read_settings(tmp_path / "theirs", encoder.config)
-    assert settings == sentence_transformers.read_settings(tmp_path, encoder.config)
+    settings = sentence_transformers.read_settings(Snapshot(tmp_path / "theirs"), encoder.config)
+    assert settings == sentence_transformers.read_settings(Snapshot(tmp_path), encoder.config)

@@ -139,7 +139,7 @@ def test_dropout_may_be_set_for_training(tmp_path, tokenizer, config):
 
 def test_a_head_that_the_file_lacks_is_an_error(tmp_path, tokenizer, config):
     kb.save(kb.BertEncoder(config), tmp_path, tokenizer)
-    (tmp_path / hub.CHECKSUMS_FILE).unlink()
+    (tmp_path / "checksums.json").unlink()
     content = json.loads((tmp_path / hub.CONFIG_FILE).read_text())
     content["architectures"] = ["BertForSequenceClassification"]
     (tmp_path / hub.CONFIG_FILE).write_text(json.dumps(content))
@@ -150,11 +150,11 @@ def test_a_head_that_the_file_lacks_is_an_error(tmp_path, tokenizer, config):
 def test_model_max_length_is_honoured(tmp_path, tokenizer, config):
     kb.save(kb.BertEncoder(config), tmp_path / "bare", tokenizer)
     kb.save(TASKS["classification"](kb.BertEncoder(config), packer(tokenizer)), tmp_path / "task")
-    for path in (tmp_path / "task" / hub.CONFIG_FILE, tmp_path / "task" / hub.TOKENIZER_FILE):
+    for path in (tmp_path / "task" / hub.CONFIG_FILE, tmp_path / "task" / "tokenizer_config.json"):
         content = json.loads(path.read_text())
         content.pop("keras_bert", None)
         if "model_max_length" in content:
             content["model_max_length"] = 13
         path.write_text(json.dumps(content))
-    (tmp_path / "task" / hub.CHECKSUMS_FILE).unlink()
+    (tmp_path / "task" / "checksums.json").unlink()
     assert kb.load(tmp_path / "task").model.packer.sequence_length == 13
