@@ -189,9 +189,11 @@ def _stage(directory: pathlib.Path) -> Iterator[pathlib.Path]:
         settings.write_json(staging / CHECKSUMS_FILE, checksums(staging))
         files.flush(*staging.rglob("*"), staging)
         os.rename(staging, directory / WRITTEN)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             files.remove(staging)
+        if isinstance(error, OSError) and error.filename is None:  # of writing, not of opening
+            error.filename = str(directory)
         raise
     files.flush(directory)
 

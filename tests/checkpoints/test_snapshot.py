@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from keras_bert import files
 from keras_bert.checkpoints import snapshot as module
 from keras_bert.checkpoints.snapshot import Snapshot, replaced
 
@@ -150,6 +151,19 @@ def test_what_fails_leaves_the_old_files_and_nothing_else(tmp_path, failure):
         raise failure
     assert all_files(tmp_path) == ["a.txt", "b.txt", "checksums.json", "folder/c.txt"]
     assert marks(tmp_path) == {"1"}
+
+
+def test_a_full_disk_is_told_with_the_directory(tmp_path):
+    with (
+        pytest.raises(OSError, match="No space left on device") as error,
+        replaced(tmp_path) as staging,
+    ):
+        (staging / "a.txt").symlink_to("/dev/full")
+        (staging / "a.txt").write_text("1")
+    assert files.reason(error.value) == (
+        f"{tmp_path}: no space left on device: make space on the disk."
+    )
+    assert not list(tmp_path.iterdir())
 
 
 def test_links_of_a_stranger_lead_nowhere(tmp_path):
