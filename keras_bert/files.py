@@ -169,6 +169,35 @@ def sha256(path: str | os.PathLike) -> str:
     return digest.hexdigest()
 
 
+@contextlib.contextmanager
+def system_errors(path: str | os.PathLike) -> Iterator[None]:
+    """A context in which what a library says of a full or forbidden disk becomes an OSError.
+
+    TensorFlow and others have errors of their own for it, which carry the words of the system.
+
+    Args:
+        path: what is being written, for the error.
+
+    Example:
+
+    >>> from keras_bert import files
+    >>> with files.system_errors("runs/mine"):
+    ...     raise RuntimeError("ResourceExhausted: state; No space left on device")
+    Traceback (most recent call last):
+    ...
+    OSError: [Errno 28] No space left on device: 'runs/mine'
+    """
+    try:
+        yield
+    except (OSError, ValueError):
+        raise
+    except Exception as error:  # of a class that only its library has, which is not imported here
+        code = next((code for code in errno.errorcode if os.strerror(code) in str(error)), None)
+        if code is None:
+            raise
+        raise OSError(code, os.strerror(code), os.fspath(path)) from error
+
+
 def reason(error: OSError) -> str:
     """What an error of the system means for a person, in one sentence with what to do.
 

@@ -74,10 +74,11 @@ def main(arguments: Arguments) -> None:
         model = build_model(arguments, checkpoint)
         train_data, eval_data = datasets(arguments, checkpoint.tokenizer, model.sentence_objective)
         vocabulary_file = output_dir / "vocab.txt"
+        pieces = checkpoint.tokenizer.vocabulary[: checkpoint.tokenizer.num_word_pieces]
         if has_begun(output_dir):
-            check_vocabulary(checkpoint.tokenizer.vocabulary, vocabulary_file)
+            check_vocabulary(pieces, vocabulary_file)
         begin(KIND, arguments, output_dir)
-        kb.write_vocabulary(vocabulary_file, checkpoint.tokenizer.vocabulary)
+        kb.write_vocabulary(vocabulary_file, pieces)
         rows, length = arguments.batch_size, arguments.sequence_length
         history = run.train(
             model,
@@ -212,9 +213,8 @@ def _check_same(arguments: Arguments, checkpoint: kb.Checkpoint) -> None:
         for name, value in wanted.items()
         if value is not None and value != found[name]
     ]
-    if arguments.vocabulary and (
-        kb.read_vocabulary(arguments.vocabulary) != checkpoint.tokenizer.vocabulary
-    ):
+    pieces = checkpoint.tokenizer.vocabulary[: checkpoint.tokenizer.num_word_pieces]
+    if arguments.vocabulary and kb.read_vocabulary(arguments.vocabulary) != pieces:
         different.append(f"its vocabulary is not that of {arguments.vocabulary}")
     if different:
         raise ValueError(

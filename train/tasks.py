@@ -113,8 +113,10 @@ def task_of(checkpoint: kb.Checkpoint, directory: str, top_k: int | None = None)
 
 def load(directory: str, arguments: reading.Files, top_k: int | None = None) -> kb.Task:
     """The task in a directory; --text_keys are the columns that a classifier reads."""
-    checkpoint = kb.load(directory, text_keys=reading.split(arguments.text_keys))
-    return task_of(checkpoint, directory, top_k)
+    task = task_of(kb.load(directory), directory, top_k)
+    if arguments.text_keys and isinstance(task, kb.TextClassifier):
+        task.text_keys = reading.split(arguments.text_keys)
+    return task
 
 
 def read_for(

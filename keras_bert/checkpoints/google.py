@@ -162,15 +162,10 @@ def write(model: keras.Model, directory: str | os.PathLike, tokenizer: Tokenizer
 
 
 def _write_tensors(tensors: Mapping[str, np.ndarray], prefix: pathlib.Path) -> None:
-    try:
+    with files.system_errors(prefix):
         tf.raw_ops.SaveV2(
             prefix=str(prefix),
             tensor_names=list(tensors),
             shape_and_slices=[""] * len(tensors),
             tensors=list(tensors.values()),
         )
-    except tf.errors.OpError as error:
-        raise ValueError(
-            f"{prefix} must be a place that can be written to, but {error.message}: make space on "
-            "the disk, or choose another one."
-        ) from error

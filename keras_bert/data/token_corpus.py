@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
 import json
 import os
 import pathlib
-from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -217,16 +214,6 @@ def _write_shards(
     return [shard.record() for shard in shards]
 
 
-@contextlib.contextmanager
-def _errors_of_disk(path: pathlib.Path) -> Iterator[None]:
-    """TensorFlow's errors as those of the system that they are."""
-    try:
-        yield
-    except tf.errors.OpError as error:
-        full = isinstance(error, tf.errors.ResourceExhaustedError)
-        raise OSError(errno.ENOSPC if full else None, error.message, str(path)) from error
-
-
 class _ShardWriter:
     """Writes one shard and counts what is in it."""
 
@@ -251,7 +238,7 @@ class _ShardWriter:
             for name, array in arrays.items()
         }
         example = tf.train.Example(features=tf.train.Features(feature=feature))
-        with _errors_of_disk(self._path):
+        with files.system_errors(self._path):
             self._writer.write(example.SerializeToString())
         documents = np.append(self._last_document, arrays["documents"])
         self._last_document = documents[-1]
@@ -262,7 +249,7 @@ class _ShardWriter:
 
     def close(self) -> None:
         """Ends the shard; what was written may reach the disk only now."""
-        with _errors_of_disk(self._path):
+        with files.system_errors(self._path):
             self._writer.close()
 
     def record(self) -> dict[str, object]:

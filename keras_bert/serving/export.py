@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import importlib.metadata
 import os
@@ -100,7 +99,7 @@ def export(
     reference = _in_precision(_as_task(model, tokenizer), "float32")
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    with _alone(directory), _system_errors(directory):
+    with _alone(directory), files.system_errors(directory):
         version = _next_version(directory)
         with files.whole_folder(version) as staging:
             _write(reference, precision, staging)
@@ -288,19 +287,6 @@ def _alone(directory: pathlib.Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _system_errors(directory: pathlib.Path) -> Iterator[None]:
-    """What TensorFlow says of a full or forbidden disk becomes an OSError."""
-    try:
-        yield
-    except tf.errors.OpError as error:
-        codes = (code for code in errno.errorcode if os.strerror(code) in error.message)
-        code = next(codes, None)
-        if code is None:
-            raise
-        raise OSError(code, os.strerror(code), os.fspath(directory)) from error
 
 
 def _next_version(directory: pathlib.Path) -> pathlib.Path:

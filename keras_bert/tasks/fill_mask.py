@@ -50,6 +50,10 @@ class FillMask(Task):
     (1, 3)
     """
 
+    # Of a pretrainer with a sentence objective transformers opens the other head as well.
+    ARCHITECTURE = "BertForMaskedLM"
+    USES_POOLER = False
+
     top_k = Setting()
 
     def __init__(

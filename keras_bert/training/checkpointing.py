@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import json
 import os
 import pathlib
 import re
 import signal
-from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
@@ -101,7 +98,7 @@ class TrainingCheckpoint:
         self._check_finite()
         self._clear()
         target = self._free_path(step)
-        with files.whole_folder(target) as staging, system_errors(target):
+        with files.whole_folder(target) as staging, files.system_errors(target):
             _write(staging / "state", {**self._state(), **self._metrics()}, json.dumps(note or {}))
         self._delete_old(target)
         return target
@@ -309,33 +306,6 @@ class SaveCheckpoints(keras.callbacks.Callback):
 
     def _asked(self) -> bool:
         return self.stop is not None and self.stop.name is not None
-
-
-@contextlib.contextmanager
-def system_errors(path: str | os.PathLike) -> Iterator[None]:
-    """A context in which what TensorFlow says of a full or forbidden disk becomes an OSError.
-
-    Args:
-        path: what is being written, for the error.
-
-    Example:
-
-    >>> import tensorflow as tf
-    >>> from keras_bert.training.checkpointing import system_errors
-    >>> with system_errors("runs/mine"):
-    ...     raise tf.errors.ResourceExhaustedError(None, None, "state; No space left on device")
-    Traceback (most recent call last):
-    ...
-    OSError: [Errno 28] No space left on device: 'runs/mine'
-    """
-    try:
-        yield
-    except tf.errors.OpError as error:
-        codes = (code for code in errno.errorcode if os.strerror(code) in error.message)
-        code = next(codes, None)
-        if code is None:
-            raise
-        raise OSError(code, os.strerror(code), os.fspath(path)) from error
 
 
 def _keyed(group: str, variables, owner: str) -> dict[str, keras.Variable]:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from keras_bert import files
-from keras_bert.training.checkpointing import system_errors
 
 
 class MetricsLog:
@@ -100,7 +99,7 @@ class Scalars:
         Raises:
             OSError: the disk is full, or the folder cannot be written to.
         """
-        with system_errors(self.folder):
+        with files.system_errors(self.folder):
             for name, value in figures.items():
                 group = "validation" if name.startswith("val_") else "train"
                 with self._writer(group).as_default(step=step):

@@ -262,8 +262,10 @@ def test_a_length_that_is_none(tmp_path, config, value):
         tokenizer_files.max_length(Snapshot(tmp_path), config)
 
 
+@pytest.mark.reference("transformers")
 def test_transformers_reads_the_added_tokens_that_are_saved(tmp_path, config):
-    transformers = pytest.importorskip("transformers")
+    import transformers
+
     tokens = (AddedToken("<e1>"), AddedToken("zebra", normalized=True, special=False))
     tokenizer = kb.Tokenizer(PIECES, added_tokens=tokens)
     kb.save(kb.BertEncoder(config), tmp_path, tokenizer)

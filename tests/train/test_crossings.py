@@ -154,6 +154,10 @@ def record_of(folder: pathlib.Path) -> list[dict[str, float]]:
     return [{name: value for name, value in line.items() if "second" not in name} for line in lines]
 
 
+def weights_of(folder: pathlib.Path) -> bytes:
+    return (folder / "model.safetensors").read_bytes()
+
+
 def asked(directory: pathlib.Path, task: str, parsed) -> tuple[kb.Task, list[dict[str, Any]]]:
     """The task in a directory, and the example that `predict` is asked."""
     arguments = parsed("predict", f"--checkpoint={directory}", *TASKS[task].asked)
@@ -268,12 +272,7 @@ def test_a_run_killed_within_an_epoch_ends_as_if_it_had_not_been(
     assert len(record_of(folder)) == 1
     call("finetune", *flags)
     assert record_of(folder) == record_of(with_two_seeds / "seed-0")
-    for one, other in zip(
-        kb.load(folder).encoder.weights,
-        kb.load(with_two_seeds / "seed-0").encoder.weights,
-        strict=True,
-    ):
-        np.testing.assert_array_equal(one, other, one.path)
+    assert weights_of(folder) == weights_of(with_two_seeds / "seed-0")
 
 
 def test_a_run_that_stopped_early_stays_stopped(files, task, checkpoint, call):
@@ -282,17 +281,16 @@ def test_a_run_that_stopped_early_stays_stopped(files, task, checkpoint, call):
         *files.flags,
         f"--checkpoint={checkpoint}/whole",
         f"--eval_files={files.folder}/eval.jsonl",
-        # Without a rate no epoch is better than the first.
-        *("--learning_rate=0", "--num_epochs=5", "--patience=1", f"--output_dir={folder}"),
+        # With next to no rate no epoch is better than the first.
+        *("--learning_rate=1e-30", "--num_epochs=5", "--patience=1", f"--output_dir={folder}"),
     )
     call("finetune", *flags)
     assert len(record_of(folder)) == 2
-    before = kb.load(folder).encoder.weights
+    before = weights_of(folder)
     (folder / "metrics.json").unlink()  # as if it had been killed before its report
     call("finetune", *flags)
     assert len(record_of(folder)) == 2
-    for one, other in zip(kb.load(folder).encoder.weights, before, strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert weights_of(folder) == before
 
 
 def test_every_task_of_the_binary_has_its_row():

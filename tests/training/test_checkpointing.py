@@ -21,7 +21,6 @@ from keras_bert.training.checkpointing import (
     SaveCheckpoints,
     StopSignal,
     TrainingCheckpoint,
-    system_errors,
 )
 from keras_bert.training.optimizers import AdamW
 
@@ -306,7 +305,7 @@ def test_what_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch, warni
 
 
 def test_other_errors_of_tensorflow_stay_what_they_are():
-    with pytest.raises(tf.errors.InvalidArgumentError), system_errors("here"):
+    with pytest.raises(tf.errors.InvalidArgumentError), files.system_errors("here"):
         raise tf.errors.InvalidArgumentError(None, None, "a shape is wrong")
 
 
