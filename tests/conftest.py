@@ -97,6 +97,15 @@ def pytest_addoption(parser):
         parser.addini(name, f"how many tests may be skipped {reason}", type="int", default=0)
 
 
+# Where the files are that take longest. Begun last, one would keep a worker that the others wait for.
+SLOW_FOLDERS = ("train", "serving", "tasks", "models")
+
+
+def pytest_collection_modifyitems(items):
+    places = {folder: place for place, folder in enumerate(SLOW_FOLDERS)}
+    items.sort(key=lambda item: places.get(item.path.parent.name, len(places)))
+
+
 def pytest_runtest_setup(item):
     for mark in item.iter_markers("reference"):
         missing = [name for name in mark.args if importlib.util.find_spec(name) is None]

@@ -93,3 +93,11 @@ def test_what_is_expected_to_fail_is_not_skipped(run):
     source = "import pytest\n\n@pytest.mark.xfail\ndef test_it():\n    assert False\n"
     status, printed = run(source)
     assert status == 0 and "Skipped: none." in printed
+
+
+def test_folders_of_long_tests_come_first(run, pytester):
+    for name in ("layers", "tasks", "train"):
+        (pytester.mkdir(name) / f"test_{name}.py").write_text("def test_it():\n    pass\n")
+    status, printed = run("def test_it():\n    pass\n", arguments=("-v",))
+    places = [printed.index(f"test_{name}.py::") for name in ("train", "tasks", "layers", "0")]
+    assert status == 0 and places[0] < places[1] < min(places[2:])
