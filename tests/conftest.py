@@ -97,7 +97,7 @@ def pytest_addoption(parser):
         parser.addini(name, f"how many tests may be skipped {reason}", type="int", default=0)
 
 
-# Where the files are that take longest. Begun last, one would keep a worker that the others wait for.
+# Where the files are that take longest: begun last, one would be waited for by all other workers.
 SLOW_FOLDERS = ("train", "serving", "tasks", "models")
 
 
