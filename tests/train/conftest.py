@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 import sys
 
+import keras
 import pytest
 from absl import flags as absl_flags
 
@@ -48,8 +49,12 @@ def call(parsed):
 
     def call_binary(binary: str, *given: str) -> str:
         module = importlib.import_module(f"train.{binary}")
-        with contextlib.redirect_stdout(io.StringIO()) as printed:
-            module.main(parsed(binary, *given))
+        policy = keras.config.dtype_policy()
+        try:
+            with contextlib.redirect_stdout(io.StringIO()) as printed:
+                module.main(parsed(binary, *given))
+        finally:
+            keras.config.set_dtype_policy(policy)  # a run's --precision is that of its process
         return printed.getvalue()
 
     return call_binary

@@ -1,10 +1,16 @@
 """One real step of every binary, as a person runs them, one after the other."""
 
+import dataclasses
 import json
 import pathlib
 import random
+import re
 
+import numpy as np
 import pytest
+
+import keras_bert as kb
+from keras_bert.text.added_tokens import AddedToken
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORDS = ("the", "a", "old", "young", "red", "cat", "dog", "fox", "sees", "likes", "finds", "and")
@@ -91,10 +97,10 @@ def test_another_vocabulary_is_not_mixed_in(pretrained, refused):
     assert "goes on with the vocabulary it began with" in error
 
 
-def test_blanks_are_filled(pretrained, run):
+def test_blanks_are_filled(pretrained, call):
     folder, _ = pretrained
     texts = ("The old [MASK] sees a [MASK].", "A cat, [MASK].")
-    printed = run(
+    printed = call(
         "predict",
         f"--checkpoint={folder}/bert",
         *(f"--text={text}" for text in texts),
@@ -105,9 +111,9 @@ def test_blanks_are_filled(pretrained, run):
     assert all(line.count("%") == 3 for line in printed if line.startswith("  [MASK] "))
 
 
-def test_tokens_once_written_and_weights_of_another_run_and_of_word_vectors(pretrained, run):
+def test_tokens_once_written_and_weights_of_another_run_and_of_word_vectors(pretrained, call):
     folder, _ = pretrained
-    printed = run(
+    printed = call(
         "write_token_corpus",
         f"--input_pattern={folder}/corpus/train/*.txt",
         f"--vocabulary={folder}/vocab.txt",
@@ -126,15 +132,76 @@ def test_tokens_once_written_and_weights_of_another_run_and_of_word_vectors(pret
         "--precision=mixed_bfloat16",
         "--num_micro_batches=3",
     )
-    printed = run("pretrain", *pretrain_flags(folder, *more))
-    assert "The heads are new" in printed
+    printed = call("pretrain", *pretrain_flags(folder, *more))
+    assert "All weights are the checkpoint's." in printed
     assert "2 of 57 pieces start from their vector" in printed
 
 
-def test_a_checkpoint_is_converted(pretrained, run, refused):
+@pytest.fixture(scope="module")
+def odd(folder, config):
+    """A checkpoint of no published size, whose vocabulary has an added token: an encoder alone."""
+    tokenizer = kb.Tokenizer(
+        kb.read_vocabulary(folder / "vocab.txt"),
+        lowercase=False,
+        added_tokens=(AddedToken("<e>"),),
+    )
+    config = dataclasses.replace(config, num_layers=1, max_sequence_length=40)
+    kb.save(kb.BertEncoder(config), folder / "odd", tokenizer)
+    return folder / "odd"
+
+
+def test_pretraining_goes_on_from_a_checkpoint_of_any_size(folder, odd, call):
+    flags = (
+        *(f"--input_pattern={folder}/corpus/train/*.txt", f"--initial_checkpoint={odd}"),
+        *("--documents=blank_lines", "--sequence_length=33", "--batch_size=6", "--num_steps=2"),
+        *("--max_predictions=5", f"--output_dir={folder}/odd_2"),
+    )
+    printed = call("pretrain", *flags)
+    assert "New weights: masked_lm and next_sentence; all others are the checkpoint's." in printed
+    before, after = kb.load(odd), kb.load(folder / "odd_2")
+    assert after.config == before.config
+    assert after.tokenizer.vocabulary == before.tokenizer.vocabulary
+    assert not after.tokenizer.lowercase and after.tokenizer.added_tokens
+    # Two steps have moved a norm's bias by little: the weights were not drawn anew.
+    drift = np.abs(np.subtract(*(one.encoder.get_weights()[0] for one in (before, after))))
+    assert 0 < drift.max() < 1e-3
+    assert "2 steps are done" in call("pretrain", *flags)
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--preset=tiny", "hidden_dim is 18 there and 128 here"),
+        ("--lowercase", "lowercase is False there and True here"),
+        ("--positions=sinusoidal", "positions is 'learned' there and 'sinusoidal' here"),
+        ("--norm_first", "norm_first is False there and True here"),
+        ("--vocabulary={}/other.txt", "its vocabulary is not that of"),
+        ("--sequence_length=41", "at most the model's 40 positions, not 41"),
+        ("--initial_checkpoint=", "Give --vocabulary, .* or --initial_checkpoint"),
+    ],
+)
+def test_what_contradicts_the_checkpoint_is_told(folder, odd, flag, message, refused):
+    pieces = kb.read_vocabulary(folder / "vocab.txt")
+    kb.write_vocabulary(folder / "other.txt", pieces[:-1])
+    flags = (
+        *(f"--input_pattern={folder}/corpus/train/*.txt", f"--initial_checkpoint={odd}"),
+        *(f"--output_dir={folder}/none", "--sequence_length=33", flag.replace("{}", str(folder))),
+    )
+    assert re.search(message, refused("pretrain", *flags))
+    assert not (folder / "none").exists()
+
+
+def test_a_pretraining_is_not_taken_for_a_fine_tuning(pretrained, refused):
+    folder, _ = pretrained
+    flags = (f"--checkpoint={folder}/bert", f"--output_dir={folder}/bert", "--train_files=x.tsv")
+    error = refused("finetune", "--task=text_classification", *flags)
+    assert "bert holds a run of pretraining" in error
+
+
+def test_a_checkpoint_is_converted(pretrained, call, refused):
     folder, _ = pretrained
     source = f"--source={folder}/bert"
-    printed = run("convert", source, f"--output_dir={folder}/bert_hub")
+    printed = call("convert", source, f"--output_dir={folder}/bert_hub")
     assert "a BertPretrainer with" in printed
     error = refused("convert", source, f"--output_dir={folder}/google", "--format=google")
     assert "gelu by its tanh formula" in error
