@@ -162,9 +162,7 @@ def test_all_damaged_is_an_error(tmp_path, warnings):
 
 
 def test_another_model_is_an_error(tmp_path):
-    model = make_model()
-    fit(model)
-    TrainingCheckpoint(tmp_path, model).save()
+    TrainingCheckpoint(tmp_path, make_model()).save()
     with pytest.raises(ValueError, match=r"model/dense/kernel is \(3, 7\) float32, \(3, 5\)"):
         TrainingCheckpoint(tmp_path, make_model(units=7)).restore()
     other = make_model()
