@@ -38,9 +38,8 @@ def make(config):
     def make(tokenizer, labels=IOB2, length=11):
         keras.utils.set_random_seed(3)
         size = max(config.vocabulary_size, tokenizer.vocabulary_size)
-        changed = dataclasses.replace(
-            config, vocabulary_size=size, dropout=0.0, attention_dropout=0.0
-        )
+        changes = {"vocabulary_size": size, "num_layers": 1}
+        changed = dataclasses.replace(config, **changes, dropout=0.0, attention_dropout=0.0)
         return TokenClassifier(kb.BertEncoder(changed), kb.Packer(tokenizer, length), labels)
 
     return make
