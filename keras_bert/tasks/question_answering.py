@@ -88,7 +88,7 @@ class QuestionAnswerer(Task):
     >>> words = ("who", "is", "she", "he", "ann", "bob")
     >>> tokenizer = kb.Tokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words))
     >>> config = kb.BertConfig(
-    ...     vocabulary_size=11, num_layers=2, num_heads=3, hidden_dim=15, intermediate_dim=31
+    ...     vocabulary_size=11, num_layers=1, num_heads=3, hidden_dim=15, intermediate_dim=31
     ... )
     >>> task = kb.QuestionAnswerer(
     ...     kb.BertEncoder(config), kb.Packer(tokenizer), max_answer_tokens=1

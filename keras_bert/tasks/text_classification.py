@@ -79,7 +79,7 @@ class TextClassifier(Task):
     >>> import keras_bert as kb
     >>> tokenizer = kb.Tokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "fine", "film"))
     >>> config = kb.BertConfig(
-    ...     vocabulary_size=7, num_layers=2, num_heads=3, hidden_dim=15, intermediate_dim=31
+    ...     vocabulary_size=7, num_layers=1, num_heads=3, hidden_dim=15, intermediate_dim=31
     ... )
     >>> task = kb.TextClassifier(
     ...     kb.BertEncoder(config), kb.Packer(tokenizer), labels=("negative", "positive")

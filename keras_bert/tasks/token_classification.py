@@ -78,7 +78,7 @@ class TokenClassifier(Task):
     >>> from keras_bert.tasks.token_classification import TokenClassifier
     >>> pieces = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "ann", "lee", "in", "rome", ".")
     >>> config = kb.BertConfig(
-    ...     vocabulary_size=10, num_layers=2, num_heads=3, hidden_dim=15, intermediate_dim=31
+    ...     vocabulary_size=10, num_layers=1, num_heads=3, hidden_dim=15, intermediate_dim=31
     ... )
     >>> task = TokenClassifier(
     ...     kb.BertEncoder(config),
