@@ -104,17 +104,15 @@ def rows_alone_and_joined(tokenizer):
     places = np.array([[1, 2], [3, 1], [2, 4], [1, 0], [4, 1]], "int32")
     labels = np.random.default_rng(7).integers(5, 97, places.shape).astype("int32")
     followed = np.array([0, 1, 1, 0, 1], "int32")
-    x = {**rows, "mask_positions": places}
+    x = {**rows, "mask_positions": tf.constant(places)}
     y = {"masked_lm": labels, "next_sentence": followed}
     weights = {"masked_lm": (places > 0).astype("float32"), "next_sentence": np.ones(5, "float32")}
     members = members.numpy()
     exists, mask = members >= 0, long_rows["padding_mask"].numpy()
     assert exists.sum() == 5 and len(members) < 5
     starts = np.stack([np.argmax(mask == number, axis=1) for number in (1, 2, 3)], axis=1)
-    long_x = {
-        **long_rows,
-        "mask_positions": (places[members] + starts[..., None]).reshape(len(members), 6),
-    }
+    long_places = (places[members] + starts[..., None]).reshape(len(members), 6)
+    long_x = {**long_rows, "mask_positions": tf.constant(long_places, tf.int32)}
     long_y = {
         "masked_lm": labels[members].reshape(len(members), 6),
         "next_sentence": followed[members],
