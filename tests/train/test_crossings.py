@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import tensorflow as tf
+from matplotlib.figure import Figure
 
 import keras_bert as kb
 from keras_bert.checkpoints import weights
@@ -200,9 +201,9 @@ def test_a_finished_run_is_told_and_answers(with_two_seeds, task, files, checkpo
 
 
 def test_an_ensemble_does_not_depend_on_what_was_asked_before(with_two_seeds, task, parsed):
-    seeds = [with_two_seeds / f"seed-{i}" for i in range(2)]
-    fresh, used = ([asked(seed, task, parsed)[0] for seed in seeds] for _ in range(2))
-    _, examples = asked(seeds[0], task, parsed)
+    seeds = [asked(with_two_seeds / f"seed-{i}", task, parsed) for i in range(2)]
+    used, examples = [member for member, _ in seeds], seeds[0][1]
+    fresh = [member.copy() for member in used]
     alone = [numbers_of(member(examples)) for member in used]
     together = numbers_of(ensembles.ensemble(used)(examples))
     assert together == numbers_of(ensembles.ensemble(fresh)(examples))
@@ -247,12 +248,18 @@ def test_without_held_out_examples_in_half_precision_nothing_is_called_a_score(
     assert len(call("predict", f"--checkpoint={folder}", *TASKS[task].asked).splitlines()) > 1
 
 
+@pytest.fixture
+def without_pictures(monkeypatch):
+    """Empty files in place of pictures, which `with_two_seeds` draws of every task."""
+    monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: pathlib.Path(path).touch())
+
+
 class Killed(BaseException):
     """What no handler takes for an error."""
 
 
 def test_a_run_killed_within_an_epoch_ends_as_if_it_had_not_been(
-    with_two_seeds, files, task, checkpoint, call, monkeypatch
+    with_two_seeds, files, task, checkpoint, call, monkeypatch, without_pictures
 ):
     folder = files.folder / "killed"
     flags = (
@@ -275,7 +282,17 @@ def test_a_run_killed_within_an_epoch_ends_as_if_it_had_not_been(
     assert weights_of(folder) == weights_of(with_two_seeds / "seed-0")
 
 
-def test_a_run_that_stopped_early_stays_stopped(files, task, checkpoint, call):
+@pytest.fixture
+def without_graphs():
+    """Operation by operation: of so few steps a graph takes longer than they do."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+def test_a_run_that_stopped_early_stays_stopped(
+    files, task, checkpoint, call, without_graphs, without_pictures
+):
     folder = files.folder / "stopped"
     flags = (
         *files.flags,
