@@ -76,7 +76,7 @@ def recipe_of(name: str, arguments: Arguments) -> finetune.Arguments:
     """A task's arguments of `train.finetune`, for both."""
     sts = {"columns": "sentence1,sentence2,label", "text_keys": "sentence1,sentence2"}
     recipes = {
-        "polarity": {"task": "text_classification", "eval_share": 0.1},
+        "polarity": {"task": "text_classification", "text_keys": "sentence", "eval_share": 0.1},
         "sts": {"task": "text_classification", "problem": "regression", **sts},
         "ner": {"task": "token_classification"},
         "qa": {"task": "question_answering", "sequence_length": 256, "stride": 128},
@@ -88,11 +88,10 @@ def recipe_of(name: str, arguments: Arguments) -> finetune.Arguments:
         raise ValueError(f"Each of the tasks needs its files: give --{name}_files.")
     shared = ("checkpoint", "num_epochs", "batch_size", "learning_rate", "dropout")
     return finetune.Arguments(
-        output_dir="",
         train_files=files["files"],
         eval_files=files["eval_files"],
         **{key: getattr(arguments, key) for key in shared},
-        **recipes[name],
+        **{"output_dir": "", "sequence_length": 128, **recipes[name]},
     )
 
 
@@ -192,7 +191,11 @@ def train_transformers(
     def run() -> tuple[Answers, float]:
         torch.manual_seed(seed)
         start = time.perf_counter()
-        task = kinds[recipe.task](recipe, tasks.labels_of(recipe, examples))
+        label_key = {"text_classification": "label", "token_classification": "labels"}.get(
+            recipe.task
+        )
+        labels = tasks.labels_of(recipe, examples, label_key) if label_key else ()
+        task = kinds[recipe.task](recipe, labels)
         model = fit(task, task.features(examples), recipe)
         with tempfile.TemporaryDirectory() as folder:
             model.save_pretrained(folder)
