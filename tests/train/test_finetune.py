@@ -23,7 +23,7 @@ def folder(tmp_path_factory, tokenizer, config):
     return folder
 
 
-def test_a_checkpoint_is_fine_tuned_scored_and_asked(folder, run, call):
+def test_a_checkpoint_is_fine_tuned_scored_and_asked(folder, call):
     rows = [
         f"{'A cat' if i % 2 else 'The dog'} sees {WORDS[i % 12]} {i}\t{i % 2}" for i in range(30)
     ]
@@ -35,7 +35,7 @@ def test_a_checkpoint_is_fine_tuned_scored_and_asked(folder, run, call):
         *("--num_seeds=2", "--layer_decay=0.9", "--label_smoothing=0.1", "--balance_labels"),
         f"--output_dir={folder}/animals",
     )
-    printed = run("finetune", *flags)
+    printed = call("finetune", *flags)
     assert "24 examples to learn from, 6 held out." in printed
     assert "New weights: classifier/kernel, classifier/bias" in printed
     assert "the most frequent label" in printed
