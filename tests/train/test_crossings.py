@@ -3,6 +3,7 @@
 A new task is a row of `TASKS`; a new way is a test here, which every task then goes through.
 """
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -136,16 +137,44 @@ def files(tmp_path_factory, checkpoint, task) -> Files:
     )
 
 
+@contextlib.contextmanager
+def eagerly():
+    """Operation by operation: of so few steps a graph takes longer than they do.
+
+    In graphs every task trains in half precision, is combined and is exported here, and learns by
+    heart in tests/tasks.
+    """
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def without_graphs():
+    """A test of which no more than the steps count."""
+    with eagerly():
+        yield
+
+
+@pytest.fixture
+def without_pictures(monkeypatch):
+    """Empty files in place of pictures, which `with_two_seeds` draws of every task."""
+    monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: pathlib.Path(path).touch())
+
+
 @pytest.fixture(scope="module")
 def with_two_seeds(files, checkpoint, call):
     """A run of two seeds, each of two epochs with a last batch that is not full."""
-    call(
-        "finetune",
-        *files.flags,
-        f"--checkpoint={checkpoint}/whole",
-        f"--eval_files={files.folder}/eval.jsonl",
-        *("--num_seeds=2", f"--output_dir={files.folder}/seeds"),
-    )
+    with eagerly():
+        call(
+            "finetune",
+            *files.flags,
+            f"--checkpoint={checkpoint}/whole",
+            f"--eval_files={files.folder}/eval.jsonl",
+            *("--num_seeds=2", f"--output_dir={files.folder}/seeds"),
+        )
     return files.folder / "seeds"
 
 
@@ -175,7 +204,9 @@ def numbers_of(answer: Any) -> list[float]:
     return [float(answer)] if isinstance(answer, int | float) else []
 
 
-def test_the_best_of_two_seeds_is_kept_and_scores_as_it_says(with_two_seeds, task, files, call):
+def test_the_best_of_two_seeds_is_kept_and_scores_as_it_says(
+    with_two_seeds, task, files, call, without_graphs
+):
     figures = json.loads((with_two_seeds / "metrics.json").read_text())
     first = next(iter(figures["scores"]))
     assert figures["scores"][first] == max(run[first] for run in figures["runs"])
@@ -193,7 +224,7 @@ def test_the_best_of_two_seeds_is_kept_and_scores_as_it_says(with_two_seeds, tas
             assert scored[name] == pytest.approx(value, abs=1e-6), name
 
 
-def test_a_finished_run_is_told_and_answers(with_two_seeds, task, files, checkpoint, call):
+def test_a_finished_run_is_told_and_answers(with_two_seeds, task, call, without_graphs):
     again = call("finetune", f"--flagfile={with_two_seeds}/finetune.flags")
     assert "is done" in again
     said = call("predict", f"--checkpoint={with_two_seeds}", *TASKS[task].asked)
@@ -248,18 +279,12 @@ def test_without_held_out_examples_in_half_precision_nothing_is_called_a_score(
     assert len(call("predict", f"--checkpoint={folder}", *TASKS[task].asked).splitlines()) > 1
 
 
-@pytest.fixture
-def without_pictures(monkeypatch):
-    """Empty files in place of pictures, which `with_two_seeds` draws of every task."""
-    monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: pathlib.Path(path).touch())
-
-
 class Killed(BaseException):
     """What no handler takes for an error."""
 
 
 def test_a_run_killed_within_an_epoch_ends_as_if_it_had_not_been(
-    with_two_seeds, files, task, checkpoint, call, monkeypatch, without_pictures
+    with_two_seeds, files, task, checkpoint, call, monkeypatch, without_graphs, without_pictures
 ):
     folder = files.folder / "killed"
     flags = (
@@ -280,14 +305,6 @@ def test_a_run_killed_within_an_epoch_ends_as_if_it_had_not_been(
     call("finetune", *flags)
     assert record_of(folder) == record_of(with_two_seeds / "seed-0")
     assert weights_of(folder) == weights_of(with_two_seeds / "seed-0")
-
-
-@pytest.fixture
-def without_graphs():
-    """Operation by operation: of so few steps a graph takes longer than they do."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 def test_a_run_that_stopped_early_stays_stopped(
