@@ -115,7 +115,7 @@ def read(
         _check_columns(rows, needed, text_keys or ())
         return rows
     if task == "token_classification":
-        return _tagged(rows, arguments)
+        return _tagged(rows, arguments, labelled)
     named = _named_columns(task, arguments, labelled)
     if named:
         _check_columns(rows, [*named.values()], split(arguments.text_keys) or ())
@@ -167,12 +167,19 @@ def _in_one_column(rows: Sequence[Row], texts: Sequence[str]) -> list[Row]:
     return [row.with_columns({text: row[column]}) for row in rows]
 
 
-def _tagged(rows: Sequence[Row], arguments: Files) -> list[Row]:
+def _tagged(rows: Sequence[Row], arguments: Files, labelled: bool) -> list[Row]:
     keys, label_key = split(arguments.text_keys) or (), arguments.label_key
     if len(keys) > 1:
         raise ValueError(f"Words stand in one column, but --text_keys are {', '.join(keys)}.")
     _check_columns(rows, [*keys, *(split(label_key) or ())], keys)
-    return tagged(rows, keys[0] if keys else None, label_key, arguments.tag_names)
+    rows = tagged(rows, keys[0] if keys else None, label_key, arguments.tag_names)
+    for row in rows if labelled else ():
+        if "labels" not in row:
+            raise ValueError(
+                f"{row.source}: words must have labels to learn from or to be compared with, but "
+                f"there are only {', '.join(row)}: name their column with --label_key."
+            )
+    return rows
 
 
 def _named_columns(task: TaskName, arguments: Files, labelled: bool) -> dict[str, str]:

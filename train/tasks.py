@@ -135,7 +135,8 @@ def read_for(
     """
     name = name_of(task)
     if name == "token_classification":
-        return in_iob2(reading.read(name, arguments, files), arguments.repair)
+        rows = reading.read(name, arguments, files, labelled=labelled)
+        return in_iob2(rows, arguments.repair)
     if name != "text_classification":
         return reading.read(name, arguments, files, labelled=labelled)
     label_key = arguments.label_key or task.label_key
@@ -240,7 +241,7 @@ def _token_classifier(arguments, checkpoint, packer, examples) -> kb.Task:
 
 
 def _question_answerer(arguments, checkpoint, packer, examples) -> kb.Task:
-    impossible = any(example["impossible"] for example in examples)
+    impossible = any(example.get("impossible") for example in examples)
     return kb.QuestionAnswerer(
         checkpoint.encoder,
         packer,

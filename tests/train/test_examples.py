@@ -1,10 +1,12 @@
 """Files as people have them, read by the flags that people would give, or refused."""
 
+import dataclasses
 import gzip
 import json
 
 import pytest
 
+import keras_bert as kb
 from keras_bert.data.rows import Row
 from train import examples, finetune, tasks
 
@@ -29,6 +31,13 @@ def read(tmp_path, parsed, monkeypatch):
 
     examples_of.arguments = arguments_of
     return examples_of
+
+
+@pytest.fixture(scope="module")
+def bert(config, tokenizer):
+    """A checkpoint that every task can start from."""
+    model = kb.BertPretrainer(kb.BertEncoder(dataclasses.replace(config, num_layers=1)))
+    return kb.Checkpoint(model.encoder.config, tokenizer, model.encoder, model)
 
 
 def labels(read, name, content, *flags, task=CLASSIFICATION):
@@ -170,6 +179,25 @@ def test_tags_of_words_as_they_are_written(read, name, content, flags):
 def test_columns_that_hold_no_words_are_not_learned(read, name, content):
     with pytest.raises(ValueError, match="--word_column"):
         read(name, content, "token_classification")
+
+
+@pytest.mark.parametrize(
+    ("task", "content"),
+    [
+        ("token_classification", '{"words": ["Anna", "sings"]}\n'),
+        ("token_classification", '{"text": "Anna sings"}\n'),
+        ("question_answering", '{"question": "Where?", "context": "in Bonn"}\n'),
+        ("multiple_choice", '{"context": "a", "question": "b", "choices": ["c", "d"]}\n'),
+        ("sentence_embedding", '{"text": "a", "second": "b"}\n'),
+        ("fill_mask", '{"text": "a [MASK]"}\n'),
+        ("text_classification", '{"sentence": "a"}\n'),
+    ],
+)
+def test_what_has_no_labels_is_not_learned_from(read, task, content, bert):
+    with pytest.raises(ValueError, match="a.jsonl"):
+        rows = read("a.jsonl", content, task)
+        made = tasks.make(read.arguments("a.jsonl", task), bert, rows)
+        made.target_columns(rows)
 
 
 def test_the_held_out_file_follows_the_scheme_of_the_training_file(read, tmp_path):
