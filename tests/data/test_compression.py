@@ -103,7 +103,7 @@ def archive(*names):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as file:
         for name in names:
-            file.writestr(name, "x")
+            file.writestr(zipfile.ZipInfo(name), "x")
     return stream.getvalue()
 
 
@@ -121,7 +121,7 @@ def tar():
         (archive("word/document.xml"), "a Word document: write its text"),
         (archive("xl/workbook.xml"), "an Excel sheet: save it as CSV"),
         (tar(), "a tar archive: unpack it"),
-        (gzip.compress(tar()), "a tar archive: unpack it"),
+        (gzip.compress(tar(), mtime=0), "a tar archive: unpack it"),
         (bz2.compress(archive("a")), "a ZIP archive"),
         (b"%PDF-1.7\n", "a PDF document"),
         (b"PAR1\x15\x04", "a Parquet file: .*pandas"),

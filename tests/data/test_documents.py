@@ -47,7 +47,7 @@ FOUND = [("One.", 0), ("Two", 0), ("three.", 0), ("Four", 0), ("Five.", 1), ("Si
     ("name", "content"),
     [
         ("c4.jsonl", lines_of_json(STORIES).encode()),
-        ("c4.json.gz", gzip.compress(lines_of_json(STORIES).encode())),
+        ("c4.json.gz", gzip.compress(lines_of_json(STORIES).encode(), mtime=0)),
         # Blank lines and empty texts are no documents.
         ("c4.ndjson.xz", lzma.compress(lines_of_json(["", *STORIES, " "]).encode() + b"\n")),
         ("anything", lines_of_json(STORIES).encode()),

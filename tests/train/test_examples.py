@@ -66,7 +66,7 @@ JSON_LINES = '{{"sentence": "a fine film", "label": {}}}\n{{"sentence": "bad", "
         ("year=2026/part.tsv", "sentence\tlabel\na fine film\t1\nbad\t0\n", ()),
         ("bars.csv", "sentence|label\na, fine film|1\nbad|0\n", ("--delimiter=|",)),
         ("no_gold.csv", "sentence,label\na fine film,1\nbad,0\nwell,-\n", ()),
-        ("zipped.csv", gzip.compress(b"sentence,label\na fine film,1\nbad,0\n"), ()),
+        ("zipped.csv", gzip.compress(b"sentence,label\na fine film,1\nbad,0\n", mtime=0), ()),
     ],
 )
 def test_labels_of_tables_as_they_are_written(read, name, content, flags):
