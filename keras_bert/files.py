@@ -93,14 +93,17 @@ def whole_file(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """
     path = pathlib.Path(path)
     staging = path.with_name(f"{WRITING}{path.name}")
-    with lock(staging, f"writing {path}"):
+    with _alone(staging, path):
+        file = staging / path.name
         try:
-            yield staging
-            flush(staging)
-            os.replace(staging, path)
-        except BaseException:
-            staging.unlink(missing_ok=True)
-            raise
+            yield file
+            flush(file)
+            os.replace(file, path)
+        finally:
+            _clear(staging)
+            (staging / LOCK).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # another process may be there already
+                staging.rmdir()
     flush(path.parent)
 
 
@@ -127,11 +130,8 @@ def whole_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """
     path = pathlib.Path(path)
     staging = path.with_name(f"{WRITING}{path.name}")
-    with lock(staging / LOCK, f"writing {path}"):
+    with _alone(staging, path):
         try:
-            for left in staging.iterdir():  # by a process that was killed
-                if left.name != LOCK:
-                    remove(left)
             yield staging
             (staging / LOCK).unlink()
             flush(*staging.rglob("*"), staging)
@@ -140,6 +140,26 @@ def whole_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
             shutil.rmtree(staging, ignore_errors=True)
             raise
     flush(path.parent)
+
+
+@contextlib.contextmanager
+def _alone(staging: pathlib.Path, path: pathlib.Path) -> Iterator[None]:
+    """Holds the lock in a staging folder, which is empty but for it.
+
+    The lock is a file of its own: some versions of filelock empty the file that they lock.
+    """
+    if staging.is_symlink() or staging.is_file():
+        staging.unlink()
+    with lock(staging / LOCK, f"writing {path}"):
+        _clear(staging)
+        yield
+
+
+def _clear(staging: pathlib.Path) -> None:
+    """Removes what was left in a staging folder, by a process that was killed or by this one."""
+    for left in staging.iterdir():
+        if left.name != LOCK:
+            remove(left)
 
 
 def remove(path: pathlib.Path) -> None:
