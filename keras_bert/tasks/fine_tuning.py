@@ -54,10 +54,12 @@ def fine_tune(
         ValueError: before anything is trained: there is no such metric, a held-out example lacks
             a column or has a wrong label, or something is to be chosen by scores without any.
     """
-    check_choice(task, held_out, metric, patience)
+    held_out = task.as_examples(held_out)
     callbacks = []
-    if held_out:
+    if held_out:  # which are checked where they are kept
         callbacks = [KeepBest(task, held_out, output_dir, save, metric, patience)]
+    else:
+        check_choice(task, held_out, metric, patience)
     steps = num_batches(data)
     history = run.train(
         task,
