@@ -51,7 +51,7 @@ from benchmarks.serving import (
     vocabulary,
 )
 from keras_bert import flags
-from keras_bert.serving import errors
+from keras_bert.serving.wire import errors
 
 ANSWERER = "answerer"
 PROTOCOLS = ("grpc", "rest")

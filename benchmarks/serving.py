@@ -37,7 +37,7 @@ import numpy as np
 import keras_bert as kb
 from benchmarks.figures import in_processes, medians_in_turns, print_figure, seconds_of
 from keras_bert import flags
-from keras_bert.serving import monitoring
+from keras_bert.serving.server import monitoring
 
 MODEL = "classifier"
 ROWS, LENGTH = 8, 128

@@ -9,11 +9,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 FLOORS = {
     "files": -1,  # the ground: the flags of a run are a file too
     **dict.fromkeys(("environment", "config", "flags", "metrics"), 0),
-    **dict.fromkeys(("text", "layers", "training"), 1),
+    **dict.fromkeys(("text", "layers", "training", "serving"), 1),
     **dict.fromkeys(("data", "models"), 2),
     "tasks": 3,
     "checkpoints": 4,
-    **dict.fromkeys(("explain", "compression", "serving"), 5),
+    **dict.fromkeys(("explain", "compression", "exporting", "finetuning"), 5),
     **dict.fromkeys(("train", "benchmarks"), 6),
 }
 # Folders of the same floor may not see each other, and these see less than their floor allows.
@@ -21,6 +21,7 @@ ALLOWED = {
     "text": {"files"},
     "layers": set(),
     "training": {"files", "flags"},
+    "serving": {"files", "flags"},
     "data": {"files", "text"},
     "models": {"config", "metrics", "layers", "training"},
 }

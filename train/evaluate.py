@@ -9,7 +9,8 @@ import pathlib
 from typing import Literal
 
 from keras_bert import flags
-from keras_bert.tasks import ensembles, report
+from keras_bert.finetuning import report
+from keras_bert.tasks import ensembles
 from train import tasks
 from train.examples import Files
 

@@ -11,10 +11,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from keras_bert import flags
-from keras_bert.data.questions import questions
-from keras_bert.data.readers import FORMS, read_examples
+from keras_bert.data.examples.questions import questions
+from keras_bert.data.examples.readers import FORMS, read_examples
+from keras_bert.data.examples.tagging import tagged
 from keras_bert.data.rows import Row
-from keras_bert.data.tagging import tagged
 from keras_bert.tasks.examples import nearest_first
 from keras_bert.tasks.labels import NO_LABEL, NO_LABEL_ID, has_label, key, label_name
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 import keras_bert as kb
 from keras_bert import flags
-from keras_bert.serving.export import METADATA_FILE, export
+from keras_bert.exporting.export import METADATA_FILE, export
 from train.examples import split
 
 
@@ -53,7 +53,7 @@ def main(arguments: Arguments) -> None:
 def _add_model() -> Callable[[str, str], None]:
     """What adds a model to a models.config, which needs more than an export does."""
     try:
-        from keras_bert.serving.models_config import add_model
+        from keras_bert.serving.wire.models_config import add_model
     except ImportError as error:
         raise ValueError(
             f"--models_config needs tensorflow-serving-api, but {error}: "

@@ -14,9 +14,10 @@ import keras
 
 import keras_bert as kb
 from keras_bert import files, flags, metrics
+from keras_bert.data.examples.schemes import in_iob2, tagging_scheme
 from keras_bert.data.rows import Row
-from keras_bert.data.schemes import in_iob2, tagging_scheme
-from keras_bert.tasks import fine_tuning, report
+from keras_bert.finetuning import report
+from keras_bert.finetuning import run as fine_tuning
 from keras_bert.tasks.labels import label_name
 from keras_bert.training import run
 from keras_bert.training.directory import FLAGFILES, begin, run_directory

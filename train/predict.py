@@ -9,7 +9,7 @@ from typing import Any
 
 import keras_bert as kb
 from keras_bert import flags
-from keras_bert.tasks.report import write_predictions
+from keras_bert.finetuning.report import write_predictions
 from train import tasks
 from train.examples import Files
 

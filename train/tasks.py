@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras_bert as kb
+from keras_bert.data.examples.schemes import in_iob2
 from keras_bert.data.rows import Row
-from keras_bert.data.schemes import in_iob2
 from keras_bert.tasks.labels import label_number, names_among, several_among
 from train import examples as reading
 from train.examples import TaskName

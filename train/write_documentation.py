@@ -9,7 +9,7 @@ import pathlib
 import tempfile
 
 from keras_bert import flags
-from keras_bert.data.documentation import write_documentation
+from keras_bert.data.pretraining.documentation import write_documentation
 
 
 @dataclasses.dataclass(frozen=True)

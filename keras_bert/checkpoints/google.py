@@ -123,7 +123,7 @@ def read_config(content: Mapping[str, Any], directory: pathlib.Path) -> BertConf
     return settings.read_config(content, settings.GOOGLE_ACTIVATIONS, directory / CONFIG_FILE)
 
 
-def write(model: keras.Model, directory: str | os.PathLike, tokenizer: Tokenizer) -> None:
+def save_google(model: keras.Model, directory: str | os.PathLike, tokenizer: Tokenizer) -> None:
     """Writes a model as google-research/bert does.
 
     The files are `bert_config.json`, `vocab.txt` and the TF1 checkpoint `bert_model.ckpt.*`, with

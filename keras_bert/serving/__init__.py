@@ -1,1 +1,1 @@
-"""A served model: client, and the server to develop with."""
+"""Serving of SavedModels: the wire, the client that asks, and the server to develop with."""

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import ops
 
 from keras_bert import metrics
 from keras_bert.layers.pooling import Pooling
 from keras_bert.layers.rows import GatherRows
 from keras_bert.models.encoder import BertEncoder
+from keras_bert.tasks.contrastive import CosineError, InBatchAccuracy, InBatchNegatives
 from keras_bert.tasks.examples import as_examples, missing_column, source_of, text_columns
 from keras_bert.tasks.labels import label_number
+from keras_bert.tasks.search import DOCUMENT_BLOCK, QUERY_BLOCK, blocks, unit
 from keras_bert.tasks.setting import Setting
 from keras_bert.tasks.task import (
     Example,
@@ -28,11 +29,9 @@ from keras_bert.text.packing import Packer
 
 # What is learned from.
 PROBLEMS = ("in_batch_negatives", "cosine_regression")
-COMBINATIONS = ("concatenate", "sum")
-SIMILARITIES = ("cosine", "dot")
 
-# Search holds the scores of so many queries and documents in memory at a time: 64 MiB.
-QUERY_BLOCK, DOCUMENT_BLOCK = 1024, 16384
+
+COMBINATIONS = ("concatenate", "sum")
 
 
 class SentenceEmbedder(Task):
@@ -65,7 +64,8 @@ class SentenceEmbedder(Task):
     Example:
 
     >>> import keras_bert as kb
-    >>> from keras_bert.tasks.sentence_embedding import SentenceEmbedder, search
+    >>> from keras_bert.tasks.search import search
+    >>> from keras_bert.tasks.sentence_embedding import SentenceEmbedder
     >>> tokenizer = kb.Tokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "fine", "film"))
     >>> config = kb.BertConfig(
     ...     vocabulary_size=7, num_layers=2, num_heads=3, hidden_dim=15, intermediate_dim=31
@@ -236,10 +236,10 @@ class SentenceEmbedder(Task):
             `pearson`, their correlation with the labels.
         """
         examples = self.as_examples(examples)
-        vectors = _unit(np.array([answer["embedding"] for answer in answers], "float32"))
+        vectors = unit(np.array([answer["embedding"] for answer in answers], "float32"))
         columns = {name: np.asarray(c) for name, c in self.target_columns(examples).items()}
         if self.problem == "cosine_regression":
-            cosines = (vectors * _unit(self.embed(columns["second"].tolist()))).sum(axis=1)
+            cosines = (vectors * unit(self.embed(columns["second"].tolist()))).sum(axis=1)
             return {
                 "spearman": metrics.spearman_correlation(columns["label"], cosines),
                 "pearson": metrics.pearson_correlation(columns["label"], cosines),
@@ -301,10 +301,10 @@ class SentenceEmbedder(Task):
         """
         different, places = np.unique(texts, return_inverse=True)
         right = places[: len(vectors)]
-        candidates = _unit(self.embed(different.tolist()))
+        candidates = unit(self.embed(different.tolist()))
         ranks = []
         block = max(1, QUERY_BLOCK * DOCUMENT_BLOCK // len(candidates))
-        for some in _blocks(len(vectors), block):
+        for some in blocks(len(vectors), block):
             cosines = vectors[some] @ candidates.T
             own = np.take_along_axis(cosines, right[some, None], axis=1)
             ranks.append((cosines >= own).sum(axis=1))
@@ -316,226 +316,6 @@ class SentenceEmbedder(Task):
                 'A text must have one vector to be compared, but with pooling="none" it has as '
                 "many as tokens: choose another pooling."
             )
-
-
-@keras.saving.register_keras_serializable(package="keras_bert")
-class InBatchNegatives(keras.losses.Loss):
-    """Cross-entropy of the positive among all positives and negatives of a batch.
-
-    Henderson et al. 2017, arXiv:1705.00652, section 4.4; `MultipleNegativesRankingLoss` of
-    sentence-transformers.
-
-    Args:
-        scale: float, above 0, by which cosines are multiplied to be logits.
-
-    Args (call):
-        y_true: float [B], not looked at.
-        y_pred: float [B, R, D], the vectors of a text, its positive, and perhaps a negative.
-
-    Returns:
-        float [B].
-
-    Raises:
-        ValueError: `scale` is not above 0.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_bert.tasks.sentence_embedding import InBatchNegatives
-    >>> embeddings = np.array([[[2.0, 0.0], [1.0, 0.0]], [[0.0, 1.0], [0.0, 3.0]]], "float32")
-    >>> losses = InBatchNegatives(scale=1.0).call(np.zeros(2), embeddings)
-    >>> np.float64(losses).round(4).tolist()  # log(1 + exp(-1))
-    [0.3133, 0.3133]
-    """
-
-    def __init__(self, scale: float = 20.0, reduction="sum", name="in_batch_negatives", dtype=None):
-        if not scale > 0:
-            raise ValueError(f"scale must be above 0, not {scale!r}: 20 is usual.")
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
-        self.scale = scale
-
-    def call(self, y_true, y_pred):
-        logits = self.scale * _cosines_in_batch(y_pred)
-        return ops.sparse_categorical_crossentropy(_rights(logits), logits, from_logits=True)
-
-    def get_config(self):
-        return {**super().get_config(), "scale": self.scale}
-
-
-@keras.saving.register_keras_serializable(package="keras_bert")
-class InBatchAccuracy(keras.metrics.Mean):
-    """How often the positive is nearer than all other positives and negatives of the batch.
-
-    Args (update_state):
-        y_true: float [B], not looked at.
-        y_pred: float [B, R, D], as `InBatchNegatives` takes them.
-        sample_weight: float [B].
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_bert.tasks.sentence_embedding import InBatchAccuracy
-    >>> accuracy = InBatchAccuracy()
-    >>> embeddings = np.array([[[2.0, 0.0], [1.0, 0.0]], [[9.0, 1.0], [0.0, 3.0]]], "float32")
-    >>> accuracy.update_state(np.zeros(2), embeddings)
-    >>> float(accuracy.result())
-    0.5
-    """
-
-    def __init__(self, name: str = "accuracy", dtype=None):
-        super().__init__(name=name, dtype=dtype)
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        cosines = _cosines_in_batch(y_pred)
-        hits = ops.equal(ops.argmax(cosines, axis=1), _rights(cosines))
-        super().update_state(hits, sample_weight)
-
-
-@keras.saving.register_keras_serializable(package="keras_bert")
-class CosineError(keras.losses.Loss):
-    """Squared difference of two texts' cosine and a number (Reimers and Gurevych 2019, section 3).
-
-    Args (call):
-        y_true: float [B], the cosines wanted.
-        y_pred: float [B, 2, D], vectors of two texts.
-
-    Returns:
-        float [B].
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_bert.tasks.sentence_embedding import CosineError
-    >>> pair = np.array([[[2.0, 0.0], [0.0, 1.0]]], "float32")
-    >>> np.asarray(CosineError().call(np.array([0.5], "float32"), pair)).tolist()
-    [0.25]
-    """
-
-    def __init__(self, reduction="sum", name="cosine_error", dtype=None):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
-
-    def call(self, y_true, y_pred):
-        unit = _unit_vectors(y_pred)
-        return ops.square(ops.sum(unit[:, 0] * unit[:, 1], axis=-1) - y_true)
-
-
-def search(
-    queries: np.ndarray, documents: np.ndarray, k: int, similarity: str = "cosine"
-) -> tuple[np.ndarray, np.ndarray]:
-    """The k documents that are most similar to each query, by comparing all with all.
-
-    Only blocks of scores are in memory at a time, and only blocks of `documents` are read: it may
-    be an `np.memmap`.
-
-    Args:
-        queries: float [Q, D], or [D] of one alone.
-        documents: float [N, D].
-        k: int from 1 to N.
-        similarity: "cosine" (0 with a vector of zeros) or "dot".
-
-    Returns:
-        Pair of the documents' indices, int64 [Q, k], the most similar first and of equals the
-        earlier one, and their scores, float32 [Q, k]; both [k] for one query alone.
-
-    Raises:
-        ValueError: the shapes do not fit, k or `similarity` is out of range, or a vector is not
-            finite.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_bert.tasks.sentence_embedding import search
-    >>> documents = np.array([[1.0, 0.0], [0.0, 3.0], [1.0, 1.0]])
-    >>> indices, scores = search(np.array([[2.0, 0.0]]), documents, k=2, similarity="dot")
-    >>> indices.tolist(), scores.tolist()
-    ([[0, 2]], [[2.0, 2.0]])
-    """
-    if np.ndim(queries) == 1:
-        indices, scores = search(np.asarray(queries)[None], documents, k, similarity)
-        return indices[0], scores[0]
-    _check_search(queries, documents, k, similarity)
-    prepare = _unit if similarity == "cosine" else _unchanged
-    indices = np.empty([len(queries), k], "int64")
-    scores = np.empty([len(queries), k], "float32")
-    for some in _blocks(len(queries), QUERY_BLOCK):
-        block = prepare(_finite(queries, some, "queries"))
-        with tf.device("CPU"):  # where products are not rounded to TensorFloat-32
-            indices[some], scores[some] = _best(block, documents, k, prepare)
-    return indices, scores
-
-
-def _best(queries: np.ndarray, documents, k: int, prepare) -> tuple[tf.Tensor, tf.Tensor]:
-    """The best k of all documents for a block of queries."""
-    indices = tf.zeros([len(queries), 0], tf.int64)
-    scores = tf.zeros([len(queries), 0])
-    for some in _blocks(len(documents), DOCUMENT_BLOCK):
-        block = prepare(_finite(documents, some, "documents"))
-        new = tf.math.top_k(tf.matmul(queries, block, transpose_b=True), min(k, len(block)))
-        # What was found before stands first, so that of equal ones the earlier stays.
-        scores = tf.concat([scores, new.values], axis=1)
-        indices = tf.concat([indices, some.start + tf.cast(new.indices, tf.int64)], axis=1)
-        scores, places = tf.math.top_k(scores, min(k, scores.shape[1]))
-        indices = tf.gather(indices, places, batch_dims=1)
-    return indices, scores
-
-
-def _blocks(number: int, size: int) -> Iterator[slice]:
-    for start in range(0, number, size):
-        yield slice(start, min(start + size, number))
-
-
-def _unchanged(vectors: np.ndarray) -> np.ndarray:
-    return vectors
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors scaled to length 1; squares in float64, where they neither overflow nor vanish."""
-    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype="float64"))[:, None]
-    return (vectors / np.where(lengths > 0, lengths, 1.0)).astype("float32")
-
-
-def _finite(vectors: np.ndarray, some: slice, name: str) -> np.ndarray:
-    """Some of the vectors, as float32."""
-    with np.errstate(over="ignore"):  # what is too large becomes infinite and is told below
-        block = np.asarray(vectors[some], "float32")
-    is_finite = np.isfinite(block).all(axis=1)
-    if not is_finite.all():
-        raise ValueError(
-            f"Vectors must be finite, but {name}[{some.start + int(np.argmin(is_finite))}] is not: "
-            "find out where it was made, or leave it out."
-        )
-    return block
-
-
-def _check_search(queries, documents, k: int, similarity: str) -> None:
-    if similarity not in SIMILARITIES:
-        raise ValueError(f"similarity must be one of {SIMILARITIES}, not {similarity!r}.")
-    shapes = [np.shape(queries), np.shape(documents)]
-    if [len(shape) for shape in shapes] != [2, 2] or shapes[0][1] != shapes[1][1]:
-        raise ValueError(
-            f"queries and documents must be matrices [Q, D] and [N, D], but have the shapes "
-            f"{shapes[0]} and {shapes[1]}: embed both with the same model."
-        )
-    if not 1 <= k <= len(documents):
-        raise ValueError(
-            f"k must lie between 1 and the {len(documents)} documents there are, not {k}."
-        )
-
-
-def _cosines_in_batch(embeddings):
-    """Cosines of each text [B] with all positives, then all negatives, float [B, (R - 1) * B]."""
-    unit = _unit_vectors(embeddings)  # [B, R, D]
-    others = ops.reshape(ops.transpose(unit[:, 1:], (1, 0, 2)), (-1, unit.shape[-1]))
-    return ops.matmul(unit[:, 0], ops.transpose(others))
-
-
-def _rights(cosines):
-    """The columns of the positives of `_cosines_in_batch`, int32 [B]."""
-    return ops.arange(ops.shape(cosines)[0], dtype="int32")
-
-
-def _unit_vectors(embeddings):
-    return ops.normalize(embeddings, axis=-1, order=2, epsilon=1e-12)
 
 
 def _texts(columns: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:

@@ -10,12 +10,7 @@ import tensorflow_text as tf_text
 
 from keras_bert.text import normalization
 from keras_bert.text.added_tokens import AddedToken, Cut, Finder
-from keras_bert.text.vocabulary import (
-    CONTINUATION,
-    SPECIAL_TOKENS,
-    check_vocabulary,
-    unused_ids,
-)
+from keras_bert.text.vocabulary import CONTINUATION, SPECIAL_TOKENS, check_vocabulary, unused_ids
 
 # UTF-8 takes at most four bytes for a character.
 _MAX_WORD_BYTES = 4 * normalization.MAX_WORD_CHARACTERS

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import keras_bert as kb
 from keras_bert.layers.heads import product_with_rows
-from keras_bert.models.pretrainer import LabelAccuracy
+from keras_bert.metrics.streaming import LabelAccuracy
 from keras_bert.training import run
 
 B, T, P = 4, 7, 3

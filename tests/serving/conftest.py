@@ -136,7 +136,7 @@ def url(shared_server) -> str:
 def _server_types():
     for name in ("tensorflow_serving", "uvicorn", "starlette", "prometheus_client", "httpx"):
         pytest.importorskip(name)
-    from keras_bert.serving.server import Arguments, Server
+    from keras_bert.serving.server.server import Arguments, Server
 
     return Arguments, Server
 

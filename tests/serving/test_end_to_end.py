@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 import keras_bert as kb
-from keras_bert.serving import warmup
+from keras_bert.exporting import warmup
 
 for package in ("tensorflow_serving", "uvicorn", "starlette", "prometheus_client", "httpx"):
     pytest.importorskip(package)

@@ -8,14 +8,8 @@ import pytest
 import tensorflow as tf
 
 import keras_bert as kb
-from keras_bert.tasks import sentence_embedding
-from keras_bert.tasks.sentence_embedding import (
-    CosineError,
-    InBatchAccuracy,
-    InBatchNegatives,
-    SentenceEmbedder,
-    search,
-)
+from keras_bert.tasks.contrastive import CosineError, InBatchAccuracy, InBatchNegatives
+from keras_bert.tasks.sentence_embedding import SentenceEmbedder
 
 RNG = np.random.default_rng(1)
 TEXTS = ["the quick brown fox", "dog", "a fine film, unaffordable"]
@@ -349,76 +343,6 @@ def test_settings_make_the_same_task(encoder, packer):
     assert again.settings() == task.settings()
     np.testing.assert_array_equal(again.embed(TEXTS), task.embed(TEXTS))
     assert not any("pooler" in weight.path for weight in task.trainable_weights)
-
-
-@pytest.mark.parametrize("similarity", ["cosine", "dot"])
-@pytest.mark.parametrize("k", [1, 4, 23])
-def test_search_compares_all_with_all(monkeypatch, similarity, k):
-    monkeypatch.setattr(sentence_embedding, "QUERY_BLOCK", 2)
-    monkeypatch.setattr(sentence_embedding, "DOCUMENT_BLOCK", 5)
-    queries, documents = RNG.normal(size=[3, 7]), RNG.normal(size=[23, 7]).astype("float32")
-    indices, scores = search(queries, documents, k, similarity)
-    if similarity == "cosine":
-        queries, documents = unit(queries), unit(documents)
-    expected = queries @ documents.T
-    order = np.argsort(-expected, axis=1, kind="stable")[:, :k]
-    np.testing.assert_array_equal(indices, order)
-    np.testing.assert_allclose(scores, np.take_along_axis(expected, order, axis=1), atol=1e-6)
-    assert (indices.dtype, scores.dtype) == ("int64", "float32")
-
-
-def test_of_equal_documents_the_earlier_comes_first(monkeypatch):
-    monkeypatch.setattr(sentence_embedding, "DOCUMENT_BLOCK", 3)
-    documents = np.array([[0.0], [1.0], [1.0], [1.0], [0.0], [1.0], [2.0]])
-    indices, _ = search(np.array([[1.0]]), documents, 6, "dot")
-    assert indices.tolist() == [[6, 1, 2, 3, 5, 0]]
-
-
-def test_cosines_neither_overflow_nor_vanish():
-    documents = np.array([[1e30, 1e30], [0.0, 0.0], [-1e-30, 0.0]], "float32")
-    indices, scores = search(np.array([[1e-30, 0.0]], "float32"), documents, 3)
-    assert indices.tolist() == [[0, 1, 2]]
-    np.testing.assert_allclose(scores, [[0.5**0.5, 0.0, -1.0]], rtol=1e-6)
-
-
-def test_one_query_alone_has_results_alone():
-    documents = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
-    indices, scores = search([3.0, 0.0], documents, 2)
-    assert indices.tolist() == [1, 2] and scores.shape == (2,)
-
-
-def test_documents_may_lie_on_disk(tmp_path):
-    documents = np.memmap(tmp_path / "vectors", "float16", "w+", shape=(11, 3))
-    documents[:] = RNG.normal(size=[11, 3])
-    indices, scores = search(documents[4:6], documents, 1)
-    assert indices.tolist() == [[4], [5]]
-    np.testing.assert_allclose(scores, 1.0, rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("queries", "documents", "k", "similarity", "message"),
-    [
-        ((2, 3), (5, 4), 1, "dot", r"have the shapes \(2, 3\) and \(5, 4\): embed both"),
-        ((3,), (5, 4), 1, "dot", r"have the shapes \(1, 3\) and \(5, 4\)"),
-        ((), (5, 4), 1, "dot", r"have the shapes \(\) and \(5, 4\)"),
-        ((2, 3), (5, 3), 6, "dot", "between 1 and the 5 documents there are, not 6"),
-        ((2, 3), (5, 3), 0, "dot", "not 0"),
-        ((2, 3), (5, 3), 1, "euclidean", "similarity must be one of"),
-    ],
-)
-def test_bad_searches_are_errors(queries, documents, k, similarity, message):
-    with pytest.raises(ValueError, match=message):
-        search(np.ones(queries), np.ones(documents), k, similarity)
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e39])
-def test_vectors_are_finite(value):
-    vectors = np.ones([4, 3])
-    vectors[2, 1] = value
-    with pytest.raises(ValueError, match=r"but documents\[2\] is not"):
-        search(np.ones([1, 3]), vectors, 1)
-    with pytest.raises(ValueError, match=r"but queries\[2\] is not"):
-        search(vectors, np.ones([1, 3]), 1)
 
 
 @pytest.fixture(scope="module")

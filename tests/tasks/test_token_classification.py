@@ -8,8 +8,8 @@ import tensorflow as tf
 
 import keras_bert as kb
 from keras_bert import metrics
-from keras_bert.data.conll import read_conll, without_position
-from keras_bert.data.schemes import in_iob2
+from keras_bert.data.examples.conll import read_conll, without_position
+from keras_bert.data.examples.schemes import in_iob2
 from keras_bert.tasks.task import ANSWER_BATCH
 from keras_bert.tasks.token_classification import TokenClassifier
 from keras_bert.text.windows import windows

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import keras_bert as kb
-from keras_bert.serving.operations import NEWER_OPERATIONS, TEXT_OPERATIONS
+from keras_bert.exporting.operations import NEWER_OPERATIONS, TEXT_OPERATIONS
 from keras_bert.text.added_tokens import AddedToken
 
 

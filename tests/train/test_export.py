@@ -43,7 +43,7 @@ def test_a_model_is_added_to_the_list_of_those_served(checkpoint, tmp_path, caps
 
 
 def test_without_the_servers_package_nothing_is_written(checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "keras_bert.serving.models_config", None)
+    monkeypatch.setitem(sys.modules, "keras_bert.serving.wire.models_config", None)
     arguments = Arguments(checkpoint, str(tmp_path / "sst2"), models_config="models.config")
     with pytest.raises(ValueError, match=r"pip install 'kerasbert\[serving\]'"):
         main(arguments)

@@ -1,0 +1,1 @@
+"""What fine-tuning reads: files of examples, one form a file."""

@@ -1,0 +1,1 @@
+"""What pretraining reads: texts to masked rows."""

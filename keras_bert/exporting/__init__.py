@@ -1,0 +1,1 @@
+"""Making a SavedModel that TensorFlow Serving answers raw strings with."""

@@ -1,0 +1,1 @@
+"""Fine-tuning of any task: what is learned from, what is chosen, what is left for people."""

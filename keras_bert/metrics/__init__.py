@@ -1,0 +1,59 @@
+"""What models are judged by: scores that Keras lacks, one subject a file.
+
+The functions give fractions; those that report as an official script does count to 100.
+"""
+
+from keras_bert.metrics.answers import (
+    best_no_answer_threshold,
+    cmrc_exact_match,
+    cmrc_f1,
+    cmrc_scores,
+    squad_exact_match,
+    squad_f1,
+    squad_scores,
+)
+from keras_bert.metrics.classification import (
+    accuracy,
+    confusion_matrix,
+    f1_binary,
+    f1_macro,
+    f1_micro,
+    matthews_correlation,
+)
+from keras_bert.metrics.correlation import (
+    mean_squared_error,
+    pearson_correlation,
+    spearman_correlation,
+)
+from keras_bert.metrics.directions import best, is_better
+from keras_bert.metrics.entities import entities, entity_scores
+from keras_bert.metrics.ranking import accuracy_at_k, mean_reciprocal_rank, recall_at_k
+from keras_bert.metrics.streaming import LabelAccuracy, Perplexity
+
+__all__ = [
+    "LabelAccuracy",
+    "Perplexity",
+    "accuracy",
+    "accuracy_at_k",
+    "best",
+    "best_no_answer_threshold",
+    "cmrc_exact_match",
+    "cmrc_f1",
+    "cmrc_scores",
+    "confusion_matrix",
+    "entities",
+    "entity_scores",
+    "f1_binary",
+    "f1_macro",
+    "f1_micro",
+    "is_better",
+    "matthews_correlation",
+    "mean_reciprocal_rank",
+    "mean_squared_error",
+    "pearson_correlation",
+    "recall_at_k",
+    "spearman_correlation",
+    "squad_exact_match",
+    "squad_f1",
+    "squad_scores",
+]

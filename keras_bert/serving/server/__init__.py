@@ -1,0 +1,1 @@
+"""The server to develop with, which stands in for TensorFlow Serving."""

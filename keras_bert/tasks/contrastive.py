@@ -1,0 +1,123 @@
+"""Losses and a metric over pairs of vectors."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_bert")
+class InBatchNegatives(keras.losses.Loss):
+    """Cross-entropy of the positive among all positives and negatives of a batch.
+
+    Henderson et al. 2017, arXiv:1705.00652, section 4.4; `MultipleNegativesRankingLoss` of
+    sentence-transformers.
+
+    Args:
+        scale: float, above 0, by which cosines are multiplied to be logits.
+
+    Args (call):
+        y_true: float [B], not looked at.
+        y_pred: float [B, R, D], the vectors of a text, its positive, and perhaps a negative.
+
+    Returns:
+        float [B].
+
+    Raises:
+        ValueError: `scale` is not above 0.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert.tasks.contrastive import InBatchNegatives
+    >>> embeddings = np.array([[[2.0, 0.0], [1.0, 0.0]], [[0.0, 1.0], [0.0, 3.0]]], "float32")
+    >>> losses = InBatchNegatives(scale=1.0).call(np.zeros(2), embeddings)
+    >>> np.float64(losses).round(4).tolist()  # log(1 + exp(-1))
+    [0.3133, 0.3133]
+    """
+
+    def __init__(self, scale: float = 20.0, reduction="sum", name="in_batch_negatives", dtype=None):
+        if not scale > 0:
+            raise ValueError(f"scale must be above 0, not {scale!r}: 20 is usual.")
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.scale = scale
+
+    def call(self, y_true, y_pred):
+        logits = self.scale * _cosines_in_batch(y_pred)
+        return ops.sparse_categorical_crossentropy(_rights(logits), logits, from_logits=True)
+
+    def get_config(self):
+        return {**super().get_config(), "scale": self.scale}
+
+
+@keras.saving.register_keras_serializable(package="keras_bert")
+class InBatchAccuracy(keras.metrics.Mean):
+    """How often the positive is nearer than all other positives and negatives of the batch.
+
+    Args (update_state):
+        y_true: float [B], not looked at.
+        y_pred: float [B, R, D], as `InBatchNegatives` takes them.
+        sample_weight: float [B].
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert.tasks.contrastive import InBatchAccuracy
+    >>> accuracy = InBatchAccuracy()
+    >>> embeddings = np.array([[[2.0, 0.0], [1.0, 0.0]], [[9.0, 1.0], [0.0, 3.0]]], "float32")
+    >>> accuracy.update_state(np.zeros(2), embeddings)
+    >>> float(accuracy.result())
+    0.5
+    """
+
+    def __init__(self, name: str = "accuracy", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        cosines = _cosines_in_batch(y_pred)
+        hits = ops.equal(ops.argmax(cosines, axis=1), _rights(cosines))
+        super().update_state(hits, sample_weight)
+
+
+@keras.saving.register_keras_serializable(package="keras_bert")
+class CosineError(keras.losses.Loss):
+    """Squared difference of two texts' cosine and a number (Reimers and Gurevych 2019, section 3).
+
+    Args (call):
+        y_true: float [B], the cosines wanted.
+        y_pred: float [B, 2, D], vectors of two texts.
+
+    Returns:
+        float [B].
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert.tasks.contrastive import CosineError
+    >>> pair = np.array([[[2.0, 0.0], [0.0, 1.0]]], "float32")
+    >>> np.asarray(CosineError().call(np.array([0.5], "float32"), pair)).tolist()
+    [0.25]
+    """
+
+    def __init__(self, reduction="sum", name="cosine_error", dtype=None):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true, y_pred):
+        unit = _unit_vectors(y_pred)
+        return ops.square(ops.sum(unit[:, 0] * unit[:, 1], axis=-1) - y_true)
+
+
+def _cosines_in_batch(embeddings):
+    """Cosines of each text [B] with all positives, then all negatives, float [B, (R - 1) * B]."""
+    unit = _unit_vectors(embeddings)  # [B, R, D]
+    others = ops.reshape(ops.transpose(unit[:, 1:], (1, 0, 2)), (-1, unit.shape[-1]))
+    return ops.matmul(unit[:, 0], ops.transpose(others))
+
+
+def _rights(cosines):
+    """The columns of the positives of `_cosines_in_batch`, int32 [B]."""
+    return ops.arange(ops.shape(cosines)[0], dtype="int32")
+
+
+def _unit_vectors(embeddings):
+    return ops.normalize(embeddings, axis=-1, order=2, epsilon=1e-12)

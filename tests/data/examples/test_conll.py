@@ -1,0 +1,246 @@
+import gzip
+import logging
+
+import pytest
+
+from keras_bert.data.examples.conll import read_conll, read_conllu, without_position
+from keras_bert.data.examples.schemes import check_labels, tagging_scheme
+
+
+def write(folder, name, content):
+    """A file of text or bytes."""
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def test_conll_2003(tmp_path, caplog):
+    content = (
+        "-DOCSTART- -X- -X- O\n\nEU NNP B-NP I-ORG\r\nrejects VBZ  B-VP O\n\n\n"
+        "# NN B-NP O\n-DOCSTART- -X- O O\nPeter NNP\tB-NP I-PER"
+    )
+    path = write(tmp_path, "eng.testa", content)
+    with caplog.at_level(logging.INFO, logger="absl"):
+        examples = read_conll(path)
+    assert examples == [
+        {"words": ["EU", "rejects"], "labels": ["I-ORG", "O"]},
+        {"words": ["#"], "labels": ["O"]},
+        {"words": ["Peter"], "labels": ["I-PER"]},
+    ]
+    assert [row.source for row in examples] == [f"{path}:{n}" for n in (3, 7, 9)]
+    assert "left out 2 lines -DOCSTART-" in caplog.text
+    chunks = read_conll(path, word_column=2, label_column=3)
+    assert chunks[0]["words"] == ["NNP", "VBZ"] and chunks[0]["labels"] == ["B-NP", "B-VP"]
+
+
+def test_white_space_of_other_scripts_is_a_word(tmp_path):
+    path = write(tmp_path, "a.conll.gz", gzip.compress("\u3000\tO\n\u00a0 O\n\t\nx\tO\n".encode()))
+    assert [example["words"] for example in read_conll(path)] == [["\u3000", "\u00a0"], ["x"]]
+
+
+def test_a_delimiter_keeps_spaces_and_empty_words(tmp_path):
+    path = write(tmp_path, "a.conll", "New York\tB-LOC\n\tO\n")
+    [example] = read_conll(path, delimiter="\t")
+    assert example["words"] == ["New York", ""] and example["labels"] == ["B-LOC", "O"]
+
+
+def test_words_that_are_cleaned_keep_their_place(tmp_path):
+    path = write(tmp_path, "a.conll", "科0\tB-ORG\n310\tI-ORG\n\ufffd0\tO\n")
+    [example] = read_conll(path, clean=lambda word: without_position(word).strip("\ufffd"))
+    assert example["words"] == ["科", "3", ""]
+    assert example["labels"] == ["B-ORG", "I-ORG", "O"]
+    path = write(tmp_path, "b.conll", "科0\tO\n技\tO\n")
+    with pytest.raises(ValueError, match=r"b\.conll:2: .*as in '科0', not '技'.*another form"):
+        read_conll(path, clean=without_position)
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "message"),
+    [
+        ("a B O\nb O\n", {}, r"a\.conll:2: a line must have 3 columns .*has 2: correct it"),
+        ("a O\nb O x\n", {}, r"a\.conll:2: a line must have 2 columns .*has 3"),
+        (
+            "-DOCSTART-\na\n",
+            {"label_column": -1},
+            r"a\.conll:2: .*column 1 for words .*-1, for labels",
+        ),
+        ("a O\n", {"label_column": 3}, r"a\.conll:1: .*another one, 3, for labels.*has 2 columns"),
+        ("a O\n", {"word_column": 2}, r"a\.conll:1: .*column 2 for words and another one, -1"),
+        ("a O\n", {"word_column": 0}, r"a\.conll:1: a line must have a column 0"),
+        ("a O\n", {"word_column": -3}, r"a\.conll:1: a line must have a column -3"),
+        (
+            "a O\n",
+            {"delimiter": "tab", "label_column": "2"},
+            r"a\.conll:1: .*has 1 col.*--delimiter",
+        ),
+        (
+            "a O\n",
+            {"word_column": "w"},
+            r"a\.conll: the first line must name .*'w', but names 'a', 'O'",
+        ),
+        ("", {"word_column": "w"}, r"a\.conll: the first line must name a column 'w', but names :"),
+        ("a\tO\nb\t\n", {"delimiter": "\t"}, r"a\.conll:2: a word must have a label"),
+        ("a O\nb\0 O\n", {}, r"a\.conll:2: text must have no NUL"),
+        (b"a O\n\xff O\n", {}, r"a\.conll:2: text must be utf-8"),
+    ],
+)
+def test_bad_columns_are_named_by_file_and_line(tmp_path, content, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        read_conll(write(tmp_path, "a.conll", content), **arguments)
+
+
+def conllu(*rows):
+    """Lines of CoNLL-U: id, form and tag of words, or comments."""
+    lines = [
+        "\t".join((row[0], row[1], "_", row[2], "x", *"_____")) if len(row) == 3 else row
+        for row in rows
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def test_conllu(tmp_path, caplog):
+    content = conllu(
+        *("# sent_id = 1", ("1-2", "zum", "_"), ("1", "zu", "ADP"), ("2", "dem", "DET")),
+        *(("2.1", "sehr", "ADV"), ("3", "New York", "PROPN"), "", "# text", ("1", "#", "SYM")),
+    )
+    path = write(tmp_path, "a.conllu", content)
+    with caplog.at_level(logging.INFO, logger="absl"):
+        examples = read_conllu(path)
+    assert examples == [
+        {"words": ["zu", "dem", "New York"], "labels": ["ADP", "DET", "PROPN"]},
+        {"words": ["#"], "labels": ["SYM"]},
+    ]
+    assert [row.source for row in examples] == [f"{path}:3", f"{path}:9"]
+    assert "left out 1 lines of several words and 1 of words that are not" in caplog.text
+    assert read_conllu(path, label_column=5)[1]["labels"] == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "message"),
+    [
+        (conllu(("a", "b", "X")), {}, r"a\.conllu:1: a line must begin with a word's number"),
+        ("# x\n1\ta\ta\tX\n", {}, r"a\.conllu:2: a line must have 10 columns"),
+        (conllu(("1", "b", "X")).replace("\t", " "), {}, r"a\.conllu:1: .*10 columns .*has 1"),
+        (conllu(("1", "b", "X")), {"label_column": 11}, r"a\.conllu:1: .*11, for labels"),
+        (conllu(("1", "b", "")), {}, r"a\.conllu:1: a word must have a label"),
+        (conllu(("1", "b", "X")), {"word_column": "FORM"}, r"a\.conllu: .*numbers .*one is 'FORM'"),
+    ],
+)
+def test_bad_conllu_is_named_by_file_and_line(tmp_path, content, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        read_conllu(write(tmp_path, "a.conllu", content), **arguments)
+
+
+SENTENCES = [["Anna", "sings", "in", "#", "1"], ["#", "Bonn"]]
+LABELS = [["B-PER", "O", "O", "O", "O"], ["O", "B-LOC"]]
+
+
+def in_columns(*order, header="", comment="", between="\t"):
+    """A file with the columns of some letters: (i)ndex, (w)ord, (t)ag, (l)abel, (o)ther label."""
+    lines = [header] if header else []
+    for words, labels in zip(SENTENCES, LABELS, strict=True):
+        lines += [comment] if comment else []
+        for index, (word, label) in enumerate(zip(words, labels, strict=True), 1):
+            cells = {"i": str(index), "w": word, "t": f"T{len(word) % 2}", "l": label, "o": "O"}
+            lines.append(between.join(cells[one] for one in order))
+        lines.append("")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("order", "options"),
+    [
+        ("wl", {}),
+        ("wttl", {}),
+        ("lw", {"word_column": 2, "label_column": 1}),
+        ("wlt", {"label_column": "2"}),
+        ("wlt", {"label_column": -2}),
+        ("iwlo", {"word_column": "2", "label_column": "3"}),
+        ("tw" + "l", {"word_column": 2}),
+    ],
+)
+@pytest.mark.parametrize(
+    "comment", ["", "# id 5239d8 domain=en", "#\thttp://a.example [2009]", "#x"]
+)
+def test_words_and_labels_in_any_columns(tmp_path, order, options, comment):
+    path = write(tmp_path, "a.conll", in_columns(*order, comment=comment))
+    rows = read_conll(path, **options)
+    assert [row["words"] for row in rows] == SENTENCES
+    assert [row["labels"] for row in rows] == LABELS
+    header = " ".join(f"c{one}{i}" for i, one in enumerate(order))
+    path = write(tmp_path, "b.conll", in_columns(*order, header=header, between=" "))
+    word, label = (next(f"c{one}{i}" for i, one in enumerate(order) if one == k) for k in "wl")
+    assert read_conll(path, word_column=word, label_column=label) == rows
+
+
+@pytest.mark.parametrize(
+    ("order", "options", "message"),
+    [
+        ("lw", {}, "words, but the first one holds 'B-PER',.*_column=2 --label_column=1"),
+        ("iwl", {}, "words, but the first one holds running numbers.*_column=2 --label_column=-1"),
+        ("iwlt", {}, "words, but the first one holds running numbers.*_column=2 --label_column=3"),
+        ("iwl", {"label_column": 3}, "words, but the first one holds running numbers"),
+        ("wlt", {}, "labels, but the last one holds 'T0', .* column 2 'B-PER',.*=2 or 3"),
+        ("wlt", {"word_column": 1}, "labels, but the last one holds 'T0'"),
+    ],
+)  # fmt: skip
+def test_columns_that_are_something_else_are_refused(tmp_path, order, options, message):
+    with pytest.raises(ValueError, match=rf"a\.conll: .*{message}"):
+        read_conll(write(tmp_path, "a.conll", in_columns(*order)), **options)
+
+
+def test_words_are_no_labels(tmp_path):
+    """A column of as many values as there are words is refused, unless it is named."""
+    lines = "\n".join(f"word{i} lemma{i % 60}" for i in range(200))
+    path = write(tmp_path, "a.conll", lines)
+    with pytest.raises(ValueError, match="holds 60 different ones, such as 'lemma0'.*200 words"):
+        read_conll(path)
+    assert len(set(read_conll(path, label_column=2)[0]["labels"])) == 60
+
+
+def test_a_single_column_is_words_to_be_tagged(tmp_path):
+    path = write(tmp_path, "b.conll", "Anna\nsings\n\n\nBonn\n")
+    assert read_conll(path) == [{"words": ["Anna", "sings"]}, {"words": ["Bonn"]}]
+    with pytest.raises(ValueError, match=r"b\.conll:1: .*-1, for labels, but has 1 columns"):
+        read_conll(path, label_column=-1)
+    path = write(tmp_path, "c.conll", "Anna,B-PER\nsings,O\n")
+    with pytest.raises(ValueError, match=r"c\.conll: .*all lines have ',': say --delimiter=','"):
+        read_conll(path)
+    assert read_conll(path, delimiter=",")[0]["labels"] == ["B-PER", "O"]
+
+
+def test_numbers_may_be_words(tmp_path):
+    path = write(tmp_path, "a.conll", "1 O\n2 O\n\n2 B-x\n7 O\n")
+    assert read_conll(path)[1]["words"] == ["2", "7"]
+    path = write(tmp_path, "b.conll", "# B-x\n\n#tag O\n\n# #\n")
+    assert [row["words"] for row in read_conll(path)] == [["#"], ["#tag"], ["#"]]
+
+
+def test_real_characters_have_their_positions_taken_off(shared):
+    path = shared / "data" / "ner" / "weibo_train.conll"
+    words = [
+        word for example in read_conll(path, clean=without_position) for word in example["words"]
+    ]
+    assert "".join(words[:12]) == "科技全方位资讯智能，快捷"
+    # But for what once were emoji, all are single characters.
+    assert {word for word in words if len(word) != 1} == {"\ufffd\ufffd"}
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "num_ranges", "num_empty"),
+    [
+        ("ner/en_ewt_dev", 2001, 359, 4),
+        ("ner/zh_gsdsimp_dev", 500, 0, 0),
+        ("multi/en_pud", 1000, 129, 7),
+        ("multi/zh_pud", 1000, 0, 0),
+    ],
+)
+def test_real_tags(shared, name, number, num_ranges, num_empty, caplog):
+    with caplog.at_level(logging.INFO, logger="absl"):
+        examples = read_conllu(shared / "data" / f"{name}.conllu")
+    assert len(examples) == number
+    assert tagging_scheme(examples) is None
+    left_out = f"left out {num_ranges} lines of several words and {num_empty} of words"
+    assert (left_out in caplog.text) == bool(num_ranges)
+    universal = "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X"
+    check_labels(examples, universal.split())
