@@ -28,7 +28,7 @@ FLAGS_vocabulary = --pattern='$(CORPUS)'
 FLAGS_pretraining = $(of_text) --eval_pattern='$(EVAL_CORPUS)'
 $(foreach one,tokenizer input_pipeline input_memory sequence_packing prediction,$(eval FLAGS_$(one) = $$(of_text)))
 
-.PHONY: demo test test-reference test-slow bench lint clean
+.PHONY: demo test test-reference test-slow bench lint docs clean
 
 demo: .venv/installed $(DEMO)/vocab.txt
 	@$(RUN) -m train.pretrain --flagfile=train/recipes/demo.flags \
@@ -69,14 +69,18 @@ bench-%: .venv-bench/installed $(VOCABULARY)
 	@TF_CPP_MIN_LOG_LEVEL=3 .venv-bench/bin/python -m benchmarks.$* $(FLAGS_$*) >>benchmarks/results.jsonl
 
 lint: .venv/installed
-	@.venv/bin/python -m pip install --quiet 'ruff >=0.17, <1'
-	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+
+# The pages of the API, made from the docstrings.
+docs: .venv/installed
+	@$(RUN) -m pdoc --docformat=google --output-directory=docs/api keras_bert
+	@echo "docs/api/index.html has a page for every module."
 
 clean:
-	rm -rf .venv .venv-bench .venv-reference $(DEMO)
+	rm -rf .venv .venv-bench .venv-reference $(DEMO) docs/api
 
 # What each environment is made with.
-.venv/installed: EXTRAS := test
+.venv/installed: EXTRAS := dev
 .venv-bench/installed: EXTRAS := serving,peers
 .venv-reference/installed: EXTRAS := reference
 

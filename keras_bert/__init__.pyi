@@ -9,6 +9,7 @@ from . import flags as flags
 from . import layers as layers
 from . import metrics as metrics
 from . import models as models
+from . import pretraining as pretraining
 from . import serving as serving
 from . import tasks as tasks
 from . import text as text
@@ -20,6 +21,7 @@ from .checkpoints.google import save_google as save_google
 from .config import BertConfig as BertConfig
 from .data.pretraining.corpus import TextCorpus as TextCorpus
 from .data.pretraining.dataset import pretraining_dataset as pretraining_dataset
+from .data.pretraining.documentation import write_documentation as write_documentation
 from .data.pretraining.rows import PretrainingRows as PretrainingRows
 from .data.pretraining.token_corpus import TokenCorpus as TokenCorpus
 from .data.pretraining.token_corpus import write_token_corpus as write_token_corpus

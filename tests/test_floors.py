@@ -13,7 +13,7 @@ FLOORS = {
     **dict.fromkeys(("data", "models"), 2),
     "tasks": 3,
     "checkpoints": 4,
-    **dict.fromkeys(("explain", "compression", "exporting", "finetuning"), 5),
+    **dict.fromkeys(("explain", "compression", "exporting", "finetuning", "pretraining"), 5),
     **dict.fromkeys(("train", "benchmarks"), 6),
 }
 # Folders of the same floor may not see each other, and these see less than their floor allows.

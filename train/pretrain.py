@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from typing import Literal
+from typing import Any, Literal
 
 import keras_bert as kb
 from keras_bert import flags
-from keras_bert.training import run
-from keras_bert.training.directory import begin, has_begun, run_directory
 
 KIND = "pretraining"
 # Updates until the peak where no flag says it: so many, or a tenth of a short run.
@@ -46,7 +44,13 @@ class Arguments:
     )
     word_vectors: str | None = flags.flag(None, "GloVe or word2vec text file to take vectors from")
     sequence_length: int = flags.flag(128, "length of a packed row")
+    num_sequences: int = flags.flag(
+        1, "short sequences that a row may hold, one behind the other, without seeing each other"
+    )
     mask_unit: Literal["token", "word", "span"] = flags.flag("word", "what is masked as one")
+    mask_rate: float = flags.flag(0.15, "share of the tokens that are predicted")
+    mask_share: float = flags.flag(0.8, "share of these that become the mask")
+    random_share: float = flags.flag(0.1, "share of these that become a random piece")
     max_predictions: int = flags.flag(20, "masked tokens of a row, at most")
     sentence_objective: Literal["next_sentence", "sentence_order", "none"] = flags.flag(
         "next_sentence", "what is learned of pairs; none: RoBERTa's full sentences"
@@ -54,6 +58,9 @@ class Arguments:
     sentence_weight: float = flags.flag(1.0, "weight of the sentence objective in the joint loss")
     batch_size: int = flags.flag(32, "rows of an update")
     num_micro_batches: int = flags.flag(1, "parts a batch is computed in, to save memory")
+    recompute: bool = flags.flag(
+        False, "keep the inputs of blocks alone, and compute the rest again, to save memory"
+    )
     num_steps: int = flags.flag(100_000, "updates in all")
     steps_per_epoch: int = flags.flag(1000, "updates between two checkpoints and evaluations")
     learning_rate: float = flags.flag(1e-4, "peak of the schedule")
@@ -68,19 +75,20 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> None:
-    with run_directory(KIND, arguments) as output_dir:
-        run.prepare(arguments.seed, arguments.precision)
+    training = kb.training
+    with training.run_directory(KIND, arguments) as output_dir:
+        training.prepare(arguments.seed, arguments.precision)
         checkpoint = starting_point(arguments)
         model = build_model(arguments, checkpoint)
         train_data, eval_data = datasets(arguments, checkpoint.tokenizer, model.sentence_objective)
         vocabulary_file = output_dir / "vocab.txt"
         pieces = checkpoint.tokenizer.vocabulary[: checkpoint.tokenizer.num_word_pieces]
-        if has_begun(output_dir):
+        if training.has_begun(output_dir):
             check_vocabulary(pieces, vocabulary_file)
-        begin(KIND, arguments, output_dir)
+        training.begin(KIND, arguments, output_dir)
         kb.write_vocabulary(vocabulary_file, pieces)
         rows, length = arguments.batch_size, arguments.sequence_length
-        history = run.train(
+        history = training.train(
             model,
             train_data,
             output_dir,
@@ -93,7 +101,11 @@ def main(arguments: Arguments) -> None:
         )
         kb.save(model, output_dir, checkpoint.tokenizer)
     if eval_data is not None:
-        print_results(history, kb.most_frequent_answers(eval_data), checkpoint.tokenizer)
+        print("On held-out documents:")
+        most_frequent = kb.most_frequent_answers(eval_data)
+        vocabulary = checkpoint.tokenizer.vocabulary
+        for line in kb.pretraining.beside_baseline(history, most_frequent, vocabulary):
+            print(f"  {line}")
     print(
         f"{arguments.num_steps:,} steps are done. In {output_dir}: the checkpoint, the curve "
         "loss.png, metrics.jsonl, tensorboard/, and the flags of this run in pretrain.flags.\n"
@@ -114,7 +126,9 @@ def starting_point(arguments: Arguments) -> kb.Checkpoint:
     """The checkpoint to go on from, or one with new weights."""
     if arguments.initial_checkpoint:
         checkpoint = kb.load(arguments.initial_checkpoint)
-        _check_same(arguments, checkpoint)
+        vocabulary = kb.read_vocabulary(arguments.vocabulary) if arguments.vocabulary else None
+        fields, source = wanted(arguments), arguments.initial_checkpoint
+        kb.pretraining.check_same(checkpoint, fields, source, vocabulary)
     elif not arguments.vocabulary:
         raise ValueError(
             "Give --vocabulary, as train.learn_vocabulary writes it, or --initial_checkpoint to go "
@@ -129,6 +143,16 @@ def starting_point(arguments: Arguments) -> kb.Checkpoint:
             f"{arguments.sequence_length}: choose shorter rows."
         )
     return checkpoint
+
+
+def wanted(arguments: Arguments) -> dict[str, Any]:
+    """What the flags say that a checkpoint must agree with."""
+    fields = {name: getattr(arguments, name) for name in ("positions", "norm_first", "lowercase")}
+    if arguments.preset:
+        size = kb.BertConfig.preset(arguments.preset)
+        sizes = ("num_layers", "num_heads", "hidden_dim", "intermediate_dim")
+        fields |= {name: getattr(size, name) for name in sizes}
+    return fields
 
 
 def new_checkpoint(arguments: Arguments) -> kb.Checkpoint:
@@ -147,11 +171,13 @@ def new_checkpoint(arguments: Arguments) -> kb.Checkpoint:
 def build_model(arguments: Arguments, checkpoint: kb.Checkpoint) -> kb.BertPretrainer:
     """The compiled model over a checkpoint's encoder, with those of its heads that it wants."""
     objective = None if arguments.sentence_objective == "none" else arguments.sentence_objective
-    model = kb.BertPretrainer(checkpoint.encoder, objective)
+    encoder, tokenizer = checkpoint.encoder, checkpoint.tokenizer
+    encoder.recompute = arguments.recompute
+    model = kb.BertPretrainer(encoder, objective, num_sequences=arguments.num_sequences)
     if arguments.initial_checkpoint:
-        print(take_heads(model, checkpoint))
+        print(kb.pretraining.take_heads(model, checkpoint))
     if arguments.word_vectors:
-        take_word_vectors(model.encoder, checkpoint.tokenizer, arguments.word_vectors)
+        print(kb.pretraining.take_word_vectors(encoder, tokenizer, arguments.word_vectors))
     warmup_steps = arguments.warmup_steps
     if warmup_steps is None:
         warmup_steps = min(WARMUP_STEPS, arguments.num_steps // 10)
@@ -169,65 +195,18 @@ def build_model(arguments: Arguments, checkpoint: kb.Checkpoint) -> kb.BertPretr
     return model
 
 
-def take_heads(model: kb.BertPretrainer, checkpoint: kb.Checkpoint) -> str:
-    """Takes over the weights of the heads that a checkpoint has too, and says which are new."""
-    shared = {id(weight) for weight in checkpoint.encoder.weights}
-    before = {weight.path: weight for weight in getattr(checkpoint.model, "weights", ())}
-    new = []
-    for weight in (weight for weight in model.trainable_weights if id(weight) not in shared):
-        if weight.path in before:
-            weight.assign(before[weight.path])
-        else:
-            new.append(weight.path.split("/")[0])
-    if not new:
-        return "All weights are the checkpoint's."
-    heads = " and ".join(dict.fromkeys(new))
-    return f"New weights: {heads}; all others are the checkpoint's."
-
-
-def take_word_vectors(encoder: kb.BertEncoder, tokenizer: kb.Tokenizer, path: str) -> None:
-    """Lets the embeddings of known words start from vectors of a file."""
-    ids, vectors = kb.read_word_vectors(path, tokenizer.vocabulary)
-    config = encoder.config
-    encoder.embeddings.set_rows(
-        ids, kb.fit_word_vectors(vectors, config.hidden_dim, config.initializer_range)
-    )
-    print(
-        f"{len(ids):,} of {tokenizer.vocabulary_size:,} pieces start from their vector in {path}, "
-        "the others are drawn."
-    )
-
-
-def _check_same(arguments: Arguments, checkpoint: kb.Checkpoint) -> None:
-    """Refuses flags that say something else than the checkpoint that the run goes on from."""
-    config = dataclasses.asdict(checkpoint.config)
-    wanted = {"positions": arguments.positions, "norm_first": arguments.norm_first}
-    if arguments.preset:
-        size = dataclasses.asdict(kb.BertConfig.preset(arguments.preset))
-        sizes = ("num_layers", "num_heads", "hidden_dim", "intermediate_dim")
-        wanted |= {name: size[name] for name in sizes}
-    found = {**config, "lowercase": checkpoint.tokenizer.lowercase}
-    wanted |= {"lowercase": arguments.lowercase}
-    different = [
-        f"{name} is {found[name]!r} there and {value!r} here"
-        for name, value in wanted.items()
-        if value is not None and value != found[name]
-    ]
-    pieces = checkpoint.tokenizer.vocabulary[: checkpoint.tokenizer.num_word_pieces]
-    if arguments.vocabulary and kb.read_vocabulary(arguments.vocabulary) != pieces:
-        different.append(f"its vocabulary is not that of {arguments.vocabulary}")
-    if different:
-        raise ValueError(
-            f"A run goes on from {arguments.initial_checkpoint} as it is, but "
-            f"{'; '.join(different)}: leave these flags out."
-        )
-
-
 def datasets(arguments: Arguments, tokenizer: kb.Tokenizer, sentence_objective: str | None):
     """A function of the first step that gives the training data, and the held-out data or None."""
     packer = kb.Packer(tokenizer, arguments.sequence_length)
-    rows = kb.PretrainingRows(packer, sentence_objective)
-    masker = kb.Masker(tokenizer, arguments.mask_unit, max_predictions=arguments.max_predictions)
+    rows = kb.PretrainingRows(packer, sentence_objective, num_sequences=arguments.num_sequences)
+    masker = kb.Masker(
+        tokenizer,
+        arguments.mask_unit,
+        rate=arguments.mask_rate,
+        max_predictions=arguments.max_predictions,
+        mask_share=arguments.mask_share,
+        random_share=arguments.random_share,
+    )
     if kb.TokenCorpus.is_in(arguments.input_pattern):
         corpus = kb.TokenCorpus(arguments.input_pattern)
     else:
@@ -246,20 +225,6 @@ def datasets(arguments: Arguments, tokenizer: kb.Tokenizer, sentence_objective: 
     print(f"Evaluating on {held_out.summary()}.")
     eval_data = kb.pretraining_dataset(held_out, rows, masker, arguments.batch_size, num_epochs=1)
     return train_data, eval_data.cache()
-
-
-def print_results(
-    history: dict[str, list[float]],
-    most_frequent: dict[str, tuple[int, float]],
-    tokenizer: kb.Tokenizer,
-) -> None:
-    """Held-out accuracy beside that of always giving the most frequent answer."""
-    print("On held-out documents:")
-    for name, (answer, share) in most_frequent.items():
-        # A model with one output has no names in its logs.
-        key = f"val_{name}_accuracy" if len(most_frequent) > 1 else "val_accuracy"
-        constant = repr(tokenizer.vocabulary[answer]) if name == "masked_lm" else f"class {answer}"
-        print(f"  {name} accuracy {history[key][-1]:.1%}; always {constant}: {share:.1%}")
 
 
 if __name__ == "__main__":

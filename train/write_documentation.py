@@ -8,8 +8,8 @@ import os
 import pathlib
 import tempfile
 
+import keras_bert as kb
 from keras_bert import flags
-from keras_bert.data.pretraining.documentation import write_documentation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +24,7 @@ def main(arguments: Arguments) -> None:
     gc.freeze()  # Millions of syntax nodes come; TensorFlow's objects need no look between them.
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent) as staging:
-        sizes = write_documentation(pathlib.Path(staging) / "corpus")
+        sizes = kb.write_documentation(pathlib.Path(staging) / "corpus")
         os.replace(pathlib.Path(staging) / "corpus", output)
     for split, size in sizes.items():
         print(

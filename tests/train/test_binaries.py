@@ -174,7 +174,7 @@ def test_pretraining_goes_on_from_a_checkpoint_of_any_size(folder, odd, call):
         ("--lowercase", "lowercase is False there and True here"),
         ("--positions=sinusoidal", "positions is 'learned' there and 'sinusoidal' here"),
         ("--norm_first", "norm_first is False there and True here"),
-        ("--vocabulary={}/other.txt", "its vocabulary is not that of"),
+        ("--vocabulary={}/other.txt", "its vocabulary is another one"),
         ("--sequence_length=41", "at most the model's 40 positions, not 41"),
         ("--initial_checkpoint=", "Give --vocabulary, .* or --initial_checkpoint"),
     ],

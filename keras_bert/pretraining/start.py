@@ -1,0 +1,96 @@
+"""Where a pretraining begins: what a checkpoint must agree in, and weights that are there."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from keras_bert.checkpoints.directory import Checkpoint
+from keras_bert.data.pretraining.word_vectors import fit_word_vectors, read_word_vectors
+from keras_bert.models.encoder import BertEncoder
+from keras_bert.models.pretrainer import BertPretrainer
+from keras_bert.text.tokenizer import Tokenizer
+
+
+def check_same(
+    checkpoint: Checkpoint,
+    wanted: Mapping[str, Any],
+    source: str,
+    vocabulary: Sequence[str] | None = None,
+) -> None:
+    """Refuses to go on from a checkpoint that is not what was asked for.
+
+    Args:
+        checkpoint: Checkpoint.
+        wanted: dict of fields of its config, and `lowercase`; None asks for nothing.
+        source: str, the checkpoint's directory, for the error.
+        vocabulary: sequence of str, the pieces that it must have, or None.
+
+    Raises:
+        ValueError: it differs; the message lists in what.
+
+    Example:
+
+    >>> import keras_bert as kb
+    >>> from keras_bert.pretraining import check_same
+    >>> tokenizer = kb.Tokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "fine", "film"))
+    >>> config = kb.BertConfig(
+    ...     vocabulary_size=7, num_layers=1, num_heads=3, hidden_dim=15, intermediate_dim=31
+    ... )
+    >>> checkpoint = kb.Checkpoint(config, tokenizer, kb.BertEncoder(config), None)
+    >>> check_same(checkpoint, {"num_layers": 1, "lowercase": True, "positions": None}, "mine")
+    >>> check_same(checkpoint, {"num_layers": 2}, "mine")
+    Traceback (most recent call last):
+    ValueError: A run goes on from mine as it is, but num_layers is 1 there and 2 here: leave ...
+    """
+    tokenizer = checkpoint.tokenizer
+    found = {**dataclasses.asdict(checkpoint.config), "lowercase": tokenizer.lowercase}
+    different = [
+        f"{name} is {found[name]!r} there and {value!r} here"
+        for name, value in wanted.items()
+        if value is not None and value != found[name]
+    ]
+    pieces = tokenizer.vocabulary[: tokenizer.num_word_pieces]
+    if vocabulary is not None and tuple(vocabulary) != pieces:
+        different.append("its vocabulary is another one")
+    if different:
+        raise ValueError(
+            f"A run goes on from {source} as it is, but {'; '.join(different)}: leave this out."
+        )
+
+
+def take_heads(model: BertPretrainer, checkpoint: Checkpoint) -> str:
+    """Takes over the weights of the heads that a checkpoint has too, and says which are new."""
+    shared = {id(weight) for weight in checkpoint.encoder.weights}
+    before = {weight.path: weight for weight in getattr(checkpoint.model, "weights", ())}
+    new = []
+    for weight in (weight for weight in model.trainable_weights if id(weight) not in shared):
+        if weight.path in before:
+            weight.assign(before[weight.path])
+        else:
+            new.append(weight.path.split("/")[0])
+    if not new:
+        return "All weights are the checkpoint's."
+    heads = " and ".join(dict.fromkeys(new))
+    return f"New weights: {heads}; all others are the checkpoint's."
+
+
+def take_word_vectors(encoder: BertEncoder, tokenizer: Tokenizer, path: str | os.PathLike) -> str:
+    """Lets the embeddings of known words start from vectors of a file, and says of how many.
+
+    Args:
+        encoder: BertEncoder.
+        tokenizer: Tokenizer.
+        path: path of a GloVe or word2vec text file.
+    """
+    ids, vectors = read_word_vectors(path, tokenizer.vocabulary)
+    config = encoder.config
+    encoder.embeddings.set_rows(
+        ids, fit_word_vectors(vectors, config.hidden_dim, config.initializer_range)
+    )
+    return (
+        f"{len(ids):,} of {tokenizer.vocabulary_size:,} pieces start from their vector in {path}, "
+        "the others are drawn."
+    )

@@ -1,0 +1,79 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+import keras_bert as kb
+from keras_bert.pretraining.start import check_same, take_heads, take_word_vectors
+
+
+@pytest.fixture
+def checkpoint(config, tokenizer):
+    encoder = kb.BertEncoder(config)
+    return kb.Checkpoint(config, tokenizer, encoder, kb.BertPretrainer(encoder, "next_sentence"))
+
+
+def heads_of(model):
+    shared = {id(weight) for weight in model.encoder.weights}
+    return {w.path: np.array(w) for w in model.trainable_weights if id(w) not in shared}
+
+
+def test_what_nobody_asks_for_may_be_anything(checkpoint):
+    check_same(checkpoint, dict.fromkeys(("positions", "lowercase")), "mine")
+    config = dataclasses.asdict(checkpoint.config)
+    check_same(checkpoint, config, "mine", checkpoint.tokenizer.vocabulary)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "cut", "message"),
+    [
+        ({"lowercase": False}, 0, "mine as it is, but lowercase is True there and False here"),
+        ({"positions": "sinusoidal", "num_layers": None}, 0, "'learned' there and 'sinusoidal'"),
+        ({}, 1, "its vocabulary is another one: leave this out"),
+        ({"lowercase": False}, 1, "False here; its vocabulary"),
+    ],
+)
+def test_all_that_differs_is_told(checkpoint, wanted, cut, message):
+    vocabulary = checkpoint.tokenizer.vocabulary[: -cut or None]
+    with pytest.raises(ValueError, match=message):
+        check_same(checkpoint, wanted, "mine", vocabulary)
+
+
+def test_heads_that_are_there_are_taken_over(checkpoint):
+    again = kb.BertPretrainer(checkpoint.encoder, "next_sentence")
+    assert take_heads(again, checkpoint) == "All weights are the checkpoint's."
+    before, after = heads_of(checkpoint.model), heads_of(again)
+    assert before.keys() == after.keys() and len(before) == 7
+    for path, value in before.items():
+        np.testing.assert_array_equal(after[path], value)
+
+
+def test_heads_that_are_not_there_are_new(checkpoint):
+    other = kb.BertPretrainer(checkpoint.encoder, "sentence_order")
+    drawn = heads_of(other)["sentence_order/kernel"]
+    told = take_heads(other, checkpoint)
+    assert told == "New weights: sentence_order; all others are the checkpoint's."
+    taken = heads_of(other)
+    np.testing.assert_array_equal(taken["sentence_order/kernel"], drawn)
+    path = "masked_lm/dense/kernel"
+    np.testing.assert_array_equal(taken[path], heads_of(checkpoint.model)[path])
+    bare = dataclasses.replace(checkpoint, model=None)
+    assert take_heads(other, bare).startswith("New weights: masked_lm and sentence_order;")
+
+
+def test_known_words_start_from_their_vectors(checkpoint, tmp_path):
+    tokenizer, width = checkpoint.tokenizer, checkpoint.config.hidden_dim
+    words = [tokenizer.vocabulary[-1], "no-piece", tokenizer.vocabulary[-2]]
+    vectors = np.random.default_rng(3).normal(size=[3, width]).round(3)
+    path = tmp_path / "vectors.txt"
+    lines = (" ".join([word, *map(str, v)]) for word, v in zip(words, vectors, strict=True))
+    path.write_text("\n".join(lines) + "\n")
+    table = checkpoint.encoder.embeddings.token.embeddings
+    before = np.array(table)
+    told = take_word_vectors(checkpoint.encoder, tokenizer, path)
+    assert told.startswith(f"2 of {tokenizer.vocabulary_size} pieces start from their vector in")
+    after, last = np.array(table), tokenizer.vocabulary_size - 1
+    changed = np.flatnonzero((after != before).any(axis=1))
+    assert changed.tolist() == [last - 1, last]
+    cosine = np.corrcoef(after[last] - after[last - 1], vectors[0] - vectors[2])[0, 1]
+    assert cosine > 0.99
