@@ -1,18 +1,33 @@
-"""Packer: one or two segments to rows of fixed length, [CLS] a [SEP] b [SEP]."""
+"""Packer: one or two segments to rows of fixed length, with special tokens around them."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import tensorflow as tf
 
+from keras_bert.text.template import Template
 from keras_bert.text.tokenizer import Tokenizer
 
 Segment = tf.RaggedTensor | tf.Tensor | Sequence[str]
 
 
+class Ranges(NamedTuple):
+    """Consecutive parts of one flat array, one a row.
+
+    Args:
+        starts: int32 [B], where they start in the array.
+        lengths: int32 [B].
+    """
+
+    starts: tf.Tensor
+    lengths: tf.Tensor
+
+
 class Packer:
-    """Packs segments as BERT does: `[CLS] first [SEP]` or `[CLS] first [SEP] second [SEP]`.
+    """Packs one or two segments as a template says, BERT's `[CLS] first [SEP] second [SEP]` say.
 
     What is too long is cut longest first, from the end, token by token (`_truncate_seq_pair` of
     google-research/bert: of two segments of equal length the second gives way). The result of
@@ -20,12 +35,13 @@ class Packer:
     https://arxiv.org/abs/1810.04805, section 3
 
     Args:
-        tokenizer: Turns strings into ids and knows the ids of the special tokens.
-        sequence_length: Length T of every row, at least 3, or 5 for two segments.
-            None pads to the longest row of the batch and cuts nothing.
+        tokenizer: Turns strings into ids.
+        sequence_length: Length T of every row; with BERT's template at least 3, or 5 for two
+            segments. None pads to the longest row of the batch and cuts nothing.
+        template: Template; None: the tokenizer's.
 
     Raises:
-        ValueError: if `sequence_length` is smaller than 3.
+        ValueError: if `sequence_length` leaves no room for a token.
 
     Example:
 
@@ -41,14 +57,61 @@ class Packer:
     [[1, 1, 1, 1, 0, 0, 0]]
     """
 
-    def __init__(self, tokenizer: Tokenizer, sequence_length: int | None = 128):
-        if sequence_length is not None and sequence_length < 3:
-            raise ValueError(
-                "sequence_length must be at least 3 ([CLS], a token, [SEP]) or None, but is "
-                f"{sequence_length}. Use the length the model is run with, such as 128."
-            )
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        sequence_length: int | None = 128,
+        template: Template | None = None,
+    ):
         self.tokenizer = tokenizer
         self.sequence_length = sequence_length
+        self.template = tokenizer.template if template is None else template
+        room = self.room()
+        if room is not None and room < 1:
+            num_special = self.template.num_special()
+            raise ValueError(
+                f"sequence_length must be at least {num_special + 1} (a token and {num_special} "
+                f"special ones around it) or None, but is {sequence_length}. Use the length the "
+                "model is run with, such as 128."
+            )
+
+    def room(self, num_segments: int = 1) -> int | None:
+        """How many tokens of text fit into a row, those of all its segments together.
+
+        Args:
+            num_segments: int, 1 or 2.
+
+        Returns:
+            int, or None where rows are as long as their texts.
+
+        Example:
+
+        >>> import keras_bert as kb
+        >>> tokenizer = kb.Tokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "film"])
+        >>> kb.Packer(tokenizer, 128).room(), kb.Packer(tokenizer, 128).room(num_segments=2)
+        (126, 125)
+        """
+        if self.sequence_length is None:
+            return None
+        return self.sequence_length - self.template.num_special(num_segments)
+
+    def length_of(self, *lengths: int | tf.Tensor) -> int | tf.Tensor:
+        """The length of a row of one or two segments of some lengths, if nothing is cut.
+
+        Args:
+            lengths: int each, or arrays of any shape.
+
+        Returns:
+            The same.
+
+        Example:
+
+        >>> import keras_bert as kb
+        >>> tokenizer = kb.Tokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "film"])
+        >>> kb.Packer(tokenizer).length_of(5), kb.Packer(tokenizer).length_of(5, 7)
+        (7, 15)
+        """
+        return self.template.length_of(*lengths)
 
     def __call__(self, first: Segment, second: Segment | None = None) -> dict[str, tf.Tensor]:
         """Packs a batch.
@@ -61,61 +124,59 @@ class Packer:
             dict(token_ids, segment_ids, padding_mask), each int32 [B, T].
 
         Raises:
-            ValueError: if a segment is neither strings [B] nor ragged ids, or if two segments
-                are to fit into a `sequence_length` smaller than 5.
+            ValueError: if a segment is neither strings [B] nor ragged ids, or if a row has no room
+                for a token of each of two segments.
         """
-        first = self._ids(first, "first")
-        starts, lengths = _ranges(first)
+        ids = self._ids(first, "first")
+        one = _ranges(ids)
         if second is None:
             if self.sequence_length is not None:
-                lengths = tf.minimum(lengths, self.sequence_length - 2)
-            return self.pack_ranges(first.flat_values, starts, lengths)
-        second = self._ids(second, "second")
-        second_starts, second_lengths = _ranges(second)
-        lengths, second_lengths = self._truncated(lengths, second_lengths)
-        ids = tf.concat([first.flat_values, second.flat_values], axis=0)
-        second_starts += tf.size(first.flat_values)
-        return self.pack_ranges(ids, starts, lengths, second_starts, second_lengths)
+                one = one._replace(lengths=tf.minimum(one.lengths, self.room()))
+            return self.pack_ranges(ids.flat_values, one)
+        others = self._ids(second, "second")
+        other = _ranges(others)
+        lengths, second_lengths = self._truncated(one.lengths, other.lengths)
+        return self.pack_ranges(
+            tf.concat([ids.flat_values, others.flat_values], axis=0),
+            Ranges(one.starts, lengths),
+            Ranges(other.starts + tf.size(ids.flat_values), second_lengths),
+        )
 
     def pack_ranges(
-        self,
-        ids: tf.Tensor,
-        starts: tf.Tensor,
-        lengths: tf.Tensor,
-        second_starts: tf.Tensor | None = None,
-        second_lengths: tf.Tensor | None = None,
+        self, ids: tf.Tensor, first: Ranges, second: Ranges | None = None
     ) -> dict[str, tf.Tensor]:
         """Packs ranges of one flat array of ids; the ranges must fit, nothing is cut.
 
         Args:
             ids: int32 [N].
-            starts: int32 [B], where each row's first segment starts in `ids`.
-            lengths: int32 [B].
-            second_starts: int32 [B], or None for rows of one segment.
-            second_lengths: int32 [B], or None.
+            first: Each row's first segment in `ids`.
+            second: Its second one, or None for rows of one segment.
 
         Returns:
             dict(token_ids, segment_ids, padding_mask), each int32 [B, T].
         """
-        tokenizer = self.tokenizer
+        template, size = self.template, tf.size(ids)
+        parts = [_Part(size, len(template.before)), _Part.of(first)]
+        size += len(template.before)
+        if second is not None:
+            parts += [_Part(size, len(template.between)), _Part.of(second)]
+        size += len(template.between)
+        parts.append(_Part(size, len(template.after)))
         # The special tokens are appended to the ids, so that one gather fills the rows.
-        size = tf.size(ids)
-        cls, sep, pad = size, size + 1, size + 2
-        ids = tf.concat([ids, [tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id]], axis=0)
-        first_sep = lengths[:, None] + 1  # [B, 1]
-        last = first_sep if second_starts is None else first_sep + second_lengths[:, None] + 1
-        position = tf.range(self._length_of(last))[None, :]  # [1, T]
-        source = tf.where(position < first_sep, starts[:, None] + position - 1, sep)
-        if second_starts is not None:
-            second_source = second_starts[:, None] + position - first_sep - 1
-            within = (position > first_sep) & (position < last)
-            source = tf.where(within, second_source, source)
-        source = tf.where(position > last, pad, source)
-        source = tf.where(position == 0, cls, source)
-        padding_mask = tf.cast(position <= last, tf.int32)
+        special = (*template.before, *template.between, *template.after, self.tokenizer.pad_id)
+        ends = list(itertools.accumulate(part.length for part in parts))
+        length = ends[-1]  # [B, 1]
+        position = tf.range(self._width_of(length))[None, :]  # [1, T]
+        held = position < length
+        pad = size + len(template.after)
+        source = tf.where(held, position + _shift(parts, ends, position), pad)
+        padding_mask = tf.cast(held, tf.int32)
+        segment, later = template.segment_ids
+        if second is not None:
+            segment = tf.where(position < ends[2], segment, later)
         return {
-            "token_ids": tf.gather(ids, source),
-            "segment_ids": tf.cast(position > first_sep, tf.int32) * padding_mask,
+            "token_ids": tf.gather(tf.concat([ids, special], axis=0), source),
+            "segment_ids": segment * padding_mask,
             "padding_mask": padding_mask,
         }
 
@@ -159,7 +220,7 @@ class Packer:
         ends = tf.cumsum(lengths)
         index = tf.range(tf.size(lengths))
         fitting = tf.searchsorted(ends, ends - lengths + self.sequence_length, side="right")
-        opens = orbit(tf.minimum(fitting, index + num_sequences), index == 0)
+        opens = reachable(tf.minimum(fitting, index + num_sequences), index == 0)
         first = tf.boolean_mask(index, opens)
         sizes = tf.concat([first[1:], tf.shape(index)], axis=0) - first  # [R]
         number = index - tf.repeat(first, sizes) + 1  # [B], of each row within its new one
@@ -197,25 +258,57 @@ class Packer:
         leaves free, but once they are equal they take turns, the second one first."""
         if self.sequence_length is None:
             return first, second
-        if self.sequence_length < 5:
+        room = self.room(num_segments=2)
+        if room < 2:
             raise ValueError(
-                "sequence_length must be at least 5 for two segments ([CLS] a [SEP] b [SEP]), but "
-                f"is {self.sequence_length}. Use a greater one, or pack one segment."
+                f"sequence_length must be at least {self.length_of(1, 1)} for two segments (a "
+                "token of each and the special ones around them), but is "
+                f"{self.sequence_length}. Use a greater one, or pack one segment."
             )
-        room = self.sequence_length - 3
         return (
             tf.minimum(first, tf.maximum(room - second, room - room // 2)),
             tf.minimum(second, tf.maximum(room - first, room // 2)),
         )
 
-    def _length_of(self, last: tf.Tensor) -> tf.Tensor | int:
+    def _width_of(self, length: tf.Tensor) -> tf.Tensor | int:
         if self.sequence_length is not None:
             return self.sequence_length
-        return tf.reduce_max(tf.concat([tf.reshape(last, [-1]), [-1]], axis=0)) + 1
+        return tf.reduce_max(tf.concat([tf.reshape(length, [-1]), [0]], axis=0))
 
 
-def _ranges(ids: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:
-    return tf.cast(ids.row_starts(), tf.int32), tf.cast(ids.row_lengths(), tf.int32)
+class _Part(NamedTuple):
+    """What stands one behind the other in each row: special tokens, the same in all, or a segment.
+
+    Args:
+        start: int32 [], or [B, 1] of a segment, where it starts in the array of ids.
+        length: the same, or int.
+    """
+
+    start: tf.Tensor
+    length: tf.Tensor | int
+
+    @classmethod
+    def of(cls, ranges: Ranges) -> _Part:
+        return cls(ranges.starts[:, None], ranges.lengths[:, None])
+
+
+def _shift(parts: Sequence[_Part], ends: Sequence[tf.Tensor], position: tf.Tensor) -> tf.Tensor:
+    """How far behind each position of a row the id stands that belongs there, int32 [B, T].
+
+    Args:
+        parts: the parts of the rows.
+        ends: where they end in the rows, [B, 1] or int each.
+        position: int32 [1, T].
+    """
+    begins = (0, *ends)
+    shift = parts[-1].start - begins[len(parts) - 1]
+    for part, begin, end in reversed(list(zip(parts, begins, ends, strict=False))[:-1]):
+        shift = tf.where(position < end, part.start - begin, shift)
+    return shift
+
+
+def _ranges(ids: tf.RaggedTensor) -> Ranges:
+    return Ranges(tf.cast(ids.row_starts(), tf.int32), tf.cast(ids.row_lengths(), tf.int32))
 
 
 def _rectangle(values: tf.Tensor, lengths: tf.Tensor, width: int, padding: int) -> tf.Tensor:
@@ -224,8 +317,8 @@ def _rectangle(values: tf.Tensor, lengths: tf.Tensor, width: int, padding: int) 
     return parts.to_tensor(padding, shape=[None, width])
 
 
-def orbit(following: tf.Tensor, opens: tf.Tensor) -> tf.Tensor:
-    """Which places are reached from those that open a run by going to the following one.
+def reachable(following: tf.Tensor, opens: tf.Tensor) -> tf.Tensor:
+    """Which indices are reached from those that open a run by going to the following one.
 
     By pointer doubling: after k rounds, all that are less than 2**k steps away.
 
@@ -238,8 +331,8 @@ def orbit(following: tf.Tensor, opens: tf.Tensor) -> tf.Tensor:
 
     Example:
 
-    >>> from keras_bert.text.packing import orbit
-    >>> orbit([2, 3, 4, 4], [True, False, False, False]).numpy().tolist()
+    >>> from keras_bert.text.packing import reachable
+    >>> reachable([2, 3, 4, 4], [True, False, False, False]).numpy().tolist()
     [True, False, True, False]
     """
     count = tf.size(following)

@@ -10,6 +10,7 @@ import tensorflow_text as tf_text
 
 from keras_bert.text import normalization
 from keras_bert.text.added_tokens import AddedToken, Cut, Finder
+from keras_bert.text.template import Template
 from keras_bert.text.vocabulary import CONTINUATION, SPECIAL_TOKENS, check_vocabulary, unused_ids
 
 # UTF-8 takes at most four bytes for a character.
@@ -74,6 +75,8 @@ class Tokenizer:
         self._id_of = {piece: id_ for id_, piece in enumerate(self.vocabulary) if piece}
         self.special_ids = tuple(self._id_of[token] for token in SPECIAL_TOKENS)
         self.pad_id, self.unknown_id, self.cls_id, self.sep_id, self.mask_id = self.special_ids
+        cls, sep = (self.cls_id,), (self.sep_id,)
+        self.template = Template(before=cls, between=sep, after=sep)
 
         continues = [
             piece.startswith(CONTINUATION) and id_ < self.num_word_pieces

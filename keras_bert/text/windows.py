@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from keras_bert.text.packing import Packer
+from keras_bert.text.packing import Packer, Ranges
 
 
 class Windows(NamedTuple):
@@ -27,10 +27,10 @@ class Windows(NamedTuple):
     offsets: tf.Tensor
 
     def pieces(self) -> tf.Tensor:
-        """Which piece of its text stands at each place, int32 [W, T]; -1 where none does."""
-        place = tf.range(tf.shape(self.rows["token_ids"])[1]) - self.offsets[:, None]
-        there = (place >= 0) & (place < self.lengths[:, None])
-        return tf.where(there, place + self.starts[:, None], -1)
+        """Which piece of its text stands at each position, int32 [W, T]; -1 where none does."""
+        position = tf.range(tf.shape(self.rows["token_ids"])[1]) - self.offsets[:, None]
+        there = (position >= 0) & (position < self.lengths[:, None])
+        return tf.where(there, position + self.starts[:, None], -1)
 
     def has_most_context(self) -> tf.Tensor:
         """Where a row is the one, of those with a piece, that has most context around it.
@@ -61,10 +61,10 @@ def windows(
 ) -> Windows:
     """Cuts texts into rows that begin `stride` pieces after each other.
 
-    Rows are `[CLS] text [SEP]`, or `[CLS] front [SEP] text [SEP]`. A text that fits is one row; the
-    last row of a longer one ends where the text does. A front leaves the text room for at least
-    `stride` pieces, and is cut at its end where it would not. (`convert_examples_to_features` of
-    `run_squad.py` in google-research/bert.)
+    Rows have one segment, the text, or two, the front and the text. A text that fits is one row;
+    the last row of a longer one ends where the text does. A front leaves the text room for at
+    least `stride` pieces, and is cut at its end where it would not. (`convert_examples_to_features`
+    of `run_squad.py` in google-research/bert.)
 
     Args:
         packer: Packer with a `sequence_length`.
@@ -90,7 +90,7 @@ def windows(
     >>> found.starts.numpy().tolist(), found.lengths.numpy().tolist()
     ([0, 2], [3, 3])
     """
-    room = _checked_room(packer.sequence_length, stride, 2 if fronts is None else 3)
+    room = _checked_room(packer, stride, num_segments=1 if fronts is None else 2)
     lengths = tf.cast(texts.row_lengths(), tf.int32)
     front_lengths = tf.zeros_like(lengths)
     if fronts is not None:
@@ -99,16 +99,16 @@ def windows(
     text, number = _numbered(1 + tf.maximum(0, lengths - row_room + stride - 1) // stride)
     starts = number * stride
     row_lengths = tf.minimum(tf.gather(lengths, text) - starts, tf.gather(row_room, text))
-    places = starts + tf.gather(tf.cast(texts.row_starts(), tf.int32), text)
-    ids = tf.cast(texts.flat_values, tf.int32)
+    held = Ranges(starts + tf.gather(tf.cast(texts.row_starts(), tf.int32), text), row_lengths)
+    ids, template = tf.cast(texts.flat_values, tf.int32), packer.template
     if fronts is None:
-        rows = packer.pack_ranges(ids, places, row_lengths)
-        return Windows(rows, text, starts, row_lengths, tf.ones_like(text))
+        offsets = tf.fill(tf.shape(text), template.offset_of())
+        return Windows(packer.pack_ranges(ids, held), text, starts, row_lengths, offsets)
     front_starts = tf.cast(fronts.row_starts(), tf.int32) + tf.size(ids)
     ids = tf.concat([ids, tf.cast(fronts.flat_values, tf.int32)], axis=0)
-    front_starts, front_lengths = (tf.gather(x, text) for x in (front_starts, front_lengths))
-    rows = packer.pack_ranges(ids, front_starts, front_lengths, places, row_lengths)
-    return Windows(rows, text, starts, row_lengths, front_lengths + 2)
+    front = Ranges(*(tf.gather(values, text) for values in (front_starts, front_lengths)))
+    rows = packer.pack_ranges(ids, front, held)
+    return Windows(rows, text, starts, row_lengths, template.offset_of(front.lengths))
 
 
 def _numbered(counts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -127,16 +127,16 @@ def _context(pieces: tf.Tensor, starts: tf.Tensor, lengths: tf.Tensor) -> tf.Ten
     return tf.where(fewer >= 0, 100 * fewer + lengths, -1)
 
 
-def _checked_room(sequence_length: int | None, stride: int, num_special: int) -> int:
-    """How many pieces a row has room for."""
-    if sequence_length is None:
+def _checked_room(packer: Packer, stride: int, num_segments: int) -> int:
+    """How many tokens of text a row has room for."""
+    room = packer.room(num_segments)
+    if room is None:
         raise ValueError(
             "Windows must have a length, but the packer's sequence_length is None: give it one."
         )
-    room = sequence_length - num_special
     if not 1 <= stride <= room:
         raise ValueError(
-            f"stride must lie between 1 and the {room} pieces that a row of {sequence_length} has "
-            f"room for, but is {stride}: choose another one."
+            f"stride must lie between 1 and the {room} pieces that a row of "
+            f"{packer.sequence_length} has room for, but is {stride}: choose another one."
         )
     return room

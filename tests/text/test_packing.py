@@ -1,10 +1,20 @@
-"""Packer against a plain restatement of BERT's `_truncate_seq_pair`."""
+"""Packer against a plain restatement of BERT's `_truncate_seq_pair`, for several templates."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import keras_bert as kb
+from keras_bert.text.packing import reachable
+from keras_bert.text.template import Template
+
+# Ids of the vocabulary of the tests: 2 is [CLS], or <s>; 3 is [SEP], or </s>.
+TEMPLATES = {
+    "bert": Template(before=(2,), between=(3,), after=(3,)),
+    "roberta": Template(before=(2,), between=(3, 3), after=(3,), segment_ids=(0, 0)),
+    "odd": Template(before=(), between=(7,), after=(3, 2, 4), segment_ids=(2, 1)),
+}
+NAMES = tuple(TEMPLATES)
 
 
 def truncate_seq_pair(tokens_a, tokens_b, max_length):
@@ -16,19 +26,24 @@ def truncate_seq_pair(tokens_a, tokens_b, max_length):
             tokens_b.pop()
 
 
-def expected_row(tokenizer, first, second, length):
+def expected_row(packer, first, second, length):
+    """Token ids, segment ids and padding mask of one row."""
+    template, pad = packer.template, packer.tokenizer.pad_id
     first, second = list(first), None if second is None else list(second)
+    own, later = template.segment_ids
     if second is None:
-        first = first[: length - 2]
-        ids = [tokenizer.cls_id, *first, tokenizer.sep_id]
-        segments = [0] * len(ids)
+        first = first[: length - len(template.before) - len(template.after)]
+        ids = [*template.before, *first, *template.after]
+        segments = [own] * len(ids)
     else:
-        truncate_seq_pair(first, second, length - 3)
-        ids = [tokenizer.cls_id, *first, tokenizer.sep_id, *second, tokenizer.sep_id]
-        segments = [0] * (len(first) + 2) + [1] * (len(second) + 1)
+        special = (*template.before, *template.between, *template.after)
+        truncate_seq_pair(first, second, length - len(special))
+        front = [*template.before, *first, *template.between]
+        ids = [*front, *second, *template.after]
+        segments = [own] * len(front) + [later] * (len(ids) - len(front))
     padding = length - len(ids)
     return (
-        ids + [tokenizer.pad_id] * padding,
+        ids + [pad] * padding,
         segments + [0] * padding,
         [1] * len(ids) + [0] * padding,
     )
@@ -51,29 +66,63 @@ def assert_rows(packed, expected):
         np.testing.assert_array_equal(packed[name], [row[column] for row in expected], name)
 
 
-@pytest.mark.parametrize("length", [5, 6, 7, 12, 13, 31])
-def test_two_segments_are_cut_as_by_the_reference(tokenizer, length):
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("length", [6, 7, 12, 13, 31])
+def test_two_segments_are_cut_as_by_the_reference(tokenizer, length, name):
     rng = np.random.default_rng(length)
     first = random_segments(rng, tokenizer, 301, 23)
     second = random_segments(rng, tokenizer, 301, 23)
-    packed = kb.Packer(tokenizer, length)(ragged(first), ragged(second))
+    packer = kb.Packer(tokenizer, length, TEMPLATES[name])
+    packed = packer(ragged(first), ragged(second))
     pairs = zip(first, second, strict=True)
-    assert_rows(packed, [expected_row(tokenizer, a, b, length) for a, b in pairs])
+    assert_rows(packed, [expected_row(packer, a, b, length) for a, b in pairs])
 
 
-@pytest.mark.parametrize("length", [3, 4, 11])
-def test_one_segment_is_cut_at_its_end(tokenizer, length):
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("length", [4, 5, 11])
+def test_one_segment_is_cut_at_its_end(tokenizer, length, name):
     first = random_segments(np.random.default_rng(length), tokenizer, 53, 17)
-    packed = kb.Packer(tokenizer, length)(ragged(first))
-    assert_rows(packed, [expected_row(tokenizer, a, None, length) for a in first])
+    packer = kb.Packer(tokenizer, length, TEMPLATES[name])
+    packed = packer(ragged(first))
+    assert_rows(packed, [expected_row(packer, a, None, length) for a in first])
 
 
-def test_without_a_length_rows_are_as_long_as_the_longest(tokenizer):
+@pytest.mark.parametrize("name", NAMES)
+def test_without_a_length_rows_are_as_long_as_the_longest(tokenizer, name):
     first, second = [[7, 8, 9], [7]], [[11], [12, 13, 14, 15]]
-    packed = kb.Packer(tokenizer, None)(ragged(first), ragged(second))
+    packer = kb.Packer(tokenizer, None, TEMPLATES[name])
+    length = 5 + TEMPLATES[name].num_special(2)
     pairs = zip(first, second, strict=True)
-    assert_rows(packed, [expected_row(tokenizer, a, b, 8) for a, b in pairs])
-    assert kb.Packer(tokenizer, None)(ragged(first))["token_ids"].shape == (2, 5)
+    expected = [expected_row(packer, a, b, length) for a, b in pairs]
+    assert_rows(packer(ragged(first), ragged(second)), expected)
+    alone = 3 + TEMPLATES[name].num_special(1)
+    assert packer(ragged(first))["token_ids"].shape == (2, alone)
+
+
+def test_the_template_is_the_tokenizers_unless_another_is_named(tokenizer):
+    assert kb.Packer(tokenizer).template == tokenizer.template == TEMPLATES["bert"]
+    first, second = [[11, 12]], [[13]]
+    rows = {
+        name: kb.Packer(tokenizer, 9, template)(ragged(first), ragged(second))
+        for name, template in TEMPLATES.items()
+    }
+    assert rows["bert"]["token_ids"].numpy().tolist() == [[2, 11, 12, 3, 13, 3, 0, 0, 0]]
+    assert rows["bert"]["segment_ids"].numpy().tolist() == [[0, 0, 0, 0, 1, 1, 0, 0, 0]]
+    assert rows["roberta"]["token_ids"].numpy().tolist() == [[2, 11, 12, 3, 3, 13, 3, 0, 0]]
+    assert rows["roberta"]["segment_ids"].numpy().tolist() == [[0] * 9]
+    assert rows["odd"]["segment_ids"].numpy().tolist() == [[2, 2, 2, 1, 1, 1, 1, 0, 0]]
+
+
+@pytest.mark.parametrize(("name", "rooms"), [("bert", (15, 14)), ("roberta", (15, 13))])
+def test_the_room_of_a_row(tokenizer, name, rooms):
+    packer = kb.Packer(tokenizer, 17, TEMPLATES[name])
+    assert (packer.room(), packer.room(1), packer.room(2)) == (rooms[0], *rooms)
+    assert packer.length_of(rooms[0]) == packer.length_of(rooms[1] - 3, 3) == 17
+    lengths = packer.length_of(np.array([1, 2]), np.array([5, 7]))
+    assert lengths.tolist() == [6 + 17 - rooms[1], 9 + 17 - rooms[1]]
+    endless = kb.Packer(tokenizer, None, TEMPLATES[name])
+    assert endless.room() is endless.room(2) is None
+    assert endless.length_of(5) == packer.length_of(5)
 
 
 def test_strings_are_tokenized(tokenizer):
@@ -116,8 +165,8 @@ def test_ids_of_64_bits_are_packed_as_32(tokenizer):
 @pytest.mark.parametrize(
     ("length", "first", "second", "message"),
     [
-        (2, ["a"], None, "at least 3"),
-        (4, ["a"], ["b"], "at least 5 for two segments"),
+        (2, ["a"], None, r"at least 3 \(a token and 2 special ones around it\) or None, but is 2"),
+        (4, ["a"], ["b"], "at least 5 for two segments .*, but is 4"),
         (9, "a", None, r"strings \[B\] or ragged"),
         (9, [[1, 2]], None, r"strings \[B\] or ragged"),
         (9, ["a"], [[1, 2]], "second segment"),
@@ -127,6 +176,18 @@ def test_ids_of_64_bits_are_packed_as_32(tokenizer):
 def test_errors_say_what_must_hold(tokenizer, length, first, second, message):
     with pytest.raises(ValueError, match=message):
         kb.Packer(tokenizer, length)(first, second)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_errors_count_the_template(tokenizer, name):
+    template = TEMPLATES[name]
+    least, of_two = 1 + template.num_special(1), 2 + template.num_special(2)
+    with pytest.raises(ValueError, match=f"at least {least} "):
+        kb.Packer(tokenizer, least - 1, template)
+    packer = kb.Packer(tokenizer, of_two - 1, template)
+    with pytest.raises(ValueError, match=f"at least {of_two} for two segments"):
+        packer(["a"], ["b"])
+    assert (kb.Packer(tokenizer, of_two, template)(["a"], ["b"])["padding_mask"].numpy() == 1).all()
 
 
 def test_rows_are_joined_while_they_fit(tokenizer):
@@ -152,6 +213,23 @@ def test_rows_are_joined_while_they_fit(tokenizer):
         assert (joined["token_ids"][row].numpy()[held:] == tokenizer.pad_id).all()
 
 
+def test_rows_of_another_template_are_joined(tokenizer):
+    packer = kb.Packer(tokenizer, 17, TEMPLATES["roberta"])
+    rows = packer(["a b", "c", "d e f"], ["g", "h i", "j"])
+    joined, members = packer.join(rows, num_sequences=3)
+    a, b, c, d, e, f, g, h, i, j = range(5, 15)
+    assert members.numpy().tolist() == [[0, 1, -1], [2, -1, -1]]
+    assert joined["token_ids"].numpy().tolist() == [
+        [2, a, b, 3, 3, g, 3, 2, c, 3, 3, h, i, 3, 0, 0, 0],
+        [2, d, e, f, 3, 3, j, 3, *[0] * 9],
+    ]
+    assert joined["padding_mask"].numpy().tolist() == [
+        [*[1] * 7, *[2] * 7, 0, 0, 0],
+        [*[1] * 8, *[0] * 9],
+    ]
+    assert not joined["segment_ids"].numpy().any()
+
+
 def test_no_rows_join_to_no_rows(tokenizer):
     packer = kb.Packer(tokenizer, 17)
     joined, members = packer.join(packer(tf.constant([], tf.string)), num_sequences=3)
@@ -163,3 +241,17 @@ def test_rows_without_a_length_are_not_joined(length, num_sequences, tokenizer):
     packer = kb.Packer(tokenizer, length)
     with pytest.raises(ValueError, match="joined up to a sequence_length"):
         packer.join(packer(["a fox"]), num_sequences)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_reached_is_what_one_step_after_the_other_reaches(seed):
+    rng = np.random.default_rng(seed)
+    size = [1, 37, 64][seed]
+    following = np.minimum(np.arange(size) + rng.integers(1, 5, size), size)
+    opens = rng.random(size) < 0.1
+    expected = opens.copy()
+    for index in range(size):
+        if expected[index] and following[index] < size:
+            expected[following[index]] = True
+    found = reachable(tf.constant(following, tf.int32), tf.constant(opens))
+    np.testing.assert_array_equal(found, expected)

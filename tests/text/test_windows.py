@@ -5,7 +5,12 @@ import pytest
 import tensorflow as tf
 
 import keras_bert as kb
+from keras_bert.text.template import Template
 from keras_bert.text.windows import windows
+
+# Ids of the vocabulary of the tests: 2 is [CLS], or <s>; 3 is [SEP], or </s>.
+BERT = Template(before=(2,), between=(3,), after=(3,))
+ROBERTA = Template(before=(2,), between=(3, 3), after=(3,), segment_ids=(0, 0))
 
 
 def spans_of_text(num_pieces, room, stride):
@@ -39,41 +44,50 @@ def random_pieces(rng, lengths):
     return [rng.integers(5, 97, length).tolist() for length in lengths]
 
 
-def expected_rows(tokenizer, texts, fronts, length, stride):
-    """Token ids, padding mask and (text, start, length, offset) of all rows."""
-    rows, places = [], []
+def expected_rows(packer, texts, fronts, stride):
+    """Token ids, padding mask, segment ids and (text, start, length, offset) of all rows."""
+    template, length, pad = packer.template, packer.sequence_length, packer.tokenizer.pad_id
+    room = length - len((*template.before, *template.between, *template.after))
+    rows, segments, positions = [], [], []
     for i, (text, front) in enumerate(zip(texts, fronts, strict=True)):
-        front = front[: length - 3 - stride]
-        for start, size in spans_of_text(len(text), length - 3 - len(front), stride):
-            ids = [tokenizer.cls_id, *front, tokenizer.sep_id]
-            places.append((i, start, size, len(ids)))
-            rows.append([*ids, *text[start : start + size], tokenizer.sep_id])
+        front = front[: room - stride]
+        for start, size in spans_of_text(len(text), room - len(front), stride):
+            before = [*template.before, *front, *template.between]
+            behind = [*text[start : start + size], *template.after]
+            rows.append(before + behind)
+            first, second = template.segment_ids
+            segments.append([first] * len(before) + [second] * len(behind))
+            positions.append((i, start, size, len(before)))
     masks = [[1] * len(row) + [0] * (length - len(row)) for row in rows]
-    return [row + [tokenizer.pad_id] * (length - len(row)) for row in rows], masks, places
+    rows, segments = (
+        [row + [padding] * (length - len(row)) for row in part]
+        for part, padding in ((rows, pad), (segments, 0))
+    )
+    return rows, masks, segments, positions
 
 
-@pytest.mark.parametrize(("length", "stride"), [(23, 7), (23, 20), (11, 1), (31, 9), (47, 13)])
-def test_rows_with_a_front_are_those_of_the_reference(tokenizer, length, stride):
+@pytest.mark.parametrize("template", [BERT, ROBERTA], ids=["bert", "roberta"])
+@pytest.mark.parametrize(("length", "stride"), [(23, 7), (24, 20), (11, 1), (31, 9), (47, 13)])
+def test_rows_with_a_front_are_those_of_the_reference(tokenizer, length, stride, template):
     rng = np.random.default_rng(length)
     texts = random_pieces(rng, [0, 1, *rng.integers(2, 150, 29)])
     fronts = random_pieces(rng, rng.integers(0, length, 31))
-    found = windows(kb.Packer(tokenizer, length), ragged(texts), stride, ragged(fronts))
-    rows, masks, places = expected_rows(tokenizer, texts, fronts, length, stride)
+    packer = kb.Packer(tokenizer, length, template)
+    found = windows(packer, ragged(texts), stride, ragged(fronts))
+    rows, masks, segments, positions = expected_rows(packer, texts, fronts, stride)
     np.testing.assert_array_equal(found.rows["token_ids"], rows)
     np.testing.assert_array_equal(found.rows["padding_mask"], masks)
-    numbers = [found.texts, found.starts, found.lengths, found.offsets]
-    np.testing.assert_array_equal(np.stack(numbers, axis=1), places)
-    segments = np.zeros_like(rows)
-    for row, (_, _, size, offset) in zip(segments, places, strict=True):
-        row[offset : offset + size + 1] = 1
     np.testing.assert_array_equal(found.rows["segment_ids"], segments)
+    numbers = [found.texts, found.starts, found.lengths, found.offsets]
+    np.testing.assert_array_equal(np.stack(numbers, axis=1), positions)
 
 
+@pytest.mark.parametrize("template", [BERT, ROBERTA], ids=["bert", "roberta"])
 @pytest.mark.parametrize(("length", "stride"), [(13, 4), (13, 11), (5, 1)])
-def test_rows_without_a_front(tokenizer, length, stride):
+def test_rows_without_a_front(tokenizer, length, stride, template):
     rng = np.random.default_rng(stride)
     texts = random_pieces(rng, [0, *rng.integers(1, 60, 17)])
-    found = windows(kb.Packer(tokenizer, length), ragged(texts), stride)
+    found = windows(kb.Packer(tokenizer, length, template), ragged(texts), stride)
     spans = [spans_of_text(len(text), length - 2, stride) for text in texts]
     starts = [start for some in spans for start, _ in some]
     np.testing.assert_array_equal(found.starts, starts)
@@ -81,7 +95,7 @@ def test_rows_without_a_front(tokenizer, length, stride):
     rows = (found.rows[name].numpy() for name in ("token_ids", "padding_mask"))
     for ids, mask, text, start in zip(*rows, found.texts.numpy(), starts, strict=True):
         inner = texts[text][start : start + length - 2]
-        assert ids[mask > 0].tolist() == [tokenizer.cls_id, *inner, tokenizer.sep_id]
+        assert ids[mask > 0].tolist() == [*template.before, *inner, *template.after]
     assert not found.rows["segment_ids"].numpy().any()
 
 

@@ -7,14 +7,11 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from keras_bert.data.pretraining.corpus import Sentences
-from keras_bert.text.packing import Packer, orbit
+from keras_bert.text.packing import Packer, Ranges, reachable
 
 OBJECTIVES = ("next_sentence", "sentence_order", None)
-
-
-MIN_SEQUENCE_LENGTH = 8
-
-
+# A pair has at least as many tokens of text: 8 in all with BERT's special ones.
+MIN_TOKENS = 5
 SHORT_SEQ_PROB = 0.1
 
 
@@ -36,10 +33,10 @@ class PretrainingRows:
     Windows are not filled up, and those without two whole sentences have weight 0 in this
     objective: a part that begins or ends within a sentence would give the order away.
     None (FULL-SENTENCES of https://arxiv.org/abs/1907.11692): one segment of whole sentences,
-    across documents, with a [SEP] between documents; nothing is seen twice.
+    across documents, with a separator between documents; nothing is seen twice.
 
     Args:
-        packer: Gives the rows their length T, at least 8.
+        packer: Gives the rows their length T, with BERT's template at least 8.
         sentence_objective: "next_sentence", "sentence_order" or None.
         short_seq_prob: Probability of a shorter window. None is 0.1 for pairs, as in BERT, and 0
             for full sentences, as in RoBERTa.
@@ -73,11 +70,12 @@ class PretrainingRows:
     ):
         if short_seq_prob is None:
             short_seq_prob = 0.0 if sentence_objective is None else SHORT_SEQ_PROB
-        length = packer.sequence_length
-        if length is None or length < MIN_SEQUENCE_LENGTH:
+        room, of_pair = packer.room(1 if sentence_objective is None else 2), packer.room(2)
+        if room is None or of_pair is None or of_pair < MIN_TOKENS:
             raise ValueError(
-                f"sequence_length must be at least {MIN_SEQUENCE_LENGTH} for pretraining, but the "
-                f"packer's is {length}. Use the length to train with, such as 128."
+                f"sequence_length must be at least {packer.length_of(MIN_TOKENS, 0)} for "
+                f"pretraining, but the packer's is {packer.sequence_length}. Use the length to "
+                "train with, such as 128."
             )
         if sentence_objective not in OBJECTIVES:
             raise ValueError(
@@ -96,7 +94,7 @@ class PretrainingRows:
         self.sentence_objective = sentence_objective
         self.short_seq_prob = short_seq_prob
         self.num_sequences = num_sequences
-        self.max_tokens = length - (2 if sentence_objective is None else 3)
+        self.max_tokens = room
 
     def __call__(
         self, sentences: Sentences, seed: tf.Tensor, shuffle: bool = True
@@ -121,20 +119,21 @@ class PretrainingRows:
         target = self._targets(tf.shape(text.runs), target_seed)
         labels = {}
         if self.sentence_objective is None:
-            ids, *ranges = _full_sentences(text, target, self.packer.tokenizer.sep_id)
+            ids, *segments = _full_sentences(text, target, self.packer.tokenizer.sep_id)
         else:
             is_order = self.sentence_objective == "sentence_order"
             ids, windows = text.ids, _windows(text, target, window_seed, fill=not is_order)
             make = _sentence_order if is_order else _next_sentence
-            *ranges, labels[self.sentence_objective] = make(windows, pair_seed)
+            *segments, labels[self.sentence_objective] = make(windows, pair_seed)
             has_label = windows.whole if is_order else tf.ones_like(windows.whole)
             labels["sentence_weights"] = tf.cast(has_label, tf.float32)
         if shuffle:
-            order = tf.range(tf.size(ranges[0]))
+            order = tf.range(tf.size(segments[0].starts))
             order = tf.random.experimental.stateless_shuffle(order, order_seed)
-            ranges = [tf.gather(values, order) for values in ranges]
-            labels = {name: tf.gather(values, order) for name, values in labels.items()}
-        rows = self.packer.pack_ranges(ids, *ranges)
+            segments, labels = tf.nest.map_structure(
+                lambda values: tf.gather(values, order), (segments, labels)
+            )
+        rows = self.packer.pack_ranges(ids, *segments)
         if self.num_sequences > 1:
             rows, members = self.packer.join(rows, self.num_sequences)
             # The row -1, which is none, has the label 0 and the weight 0.
@@ -219,7 +218,7 @@ def _windows(text: _Text, target: tf.Tensor, seed: tf.Tensor, fill: bool) -> _Wi
     run_ends = tf.concat([tf.cast(tf.where(text.opens)[1:, 0], tf.int32), [count]], axis=0)
     run_ends = tf.gather(run_ends, text.runs)  # [S]
     following = tf.minimum(_following(text.splits, text.splits[:-1], target), run_ends)
-    first = tf.cast(tf.where(orbit(following, text.opens))[:, 0], tf.int32)  # [W]
+    first = tf.cast(tf.where(reachable(following, text.opens))[:, 0], tf.int32)  # [W]
     following = tf.gather(following, first)
     begin, end = tf.gather(text.splits, first), tf.gather(text.splits, following)
     stop = tf.gather(text.splits, tf.gather(run_ends, first))
@@ -255,8 +254,8 @@ def _middles(
     inside = tf.gather(before, following) - begun
     draw = tf.random.stateless_uniform(tf.shape(first), seed, dtype=tf.float64)
     drawn = begun + tf.cast(draw * tf.cast(inside, tf.float64), tf.int32)
-    places = tf.boolean_mask(text.splits, whole)
-    middle = tf.where(inside > 0, tf.gather(places, drawn), 0)
+    beginnings = tf.boolean_mask(text.splits, whole)
+    middle = tf.where(inside > 0, tf.gather(beginnings, drawn), 0)
     return middle, (inside > 0) & tf.gather(whole, first) & tf.gather(whole, following)
 
 
@@ -266,17 +265,17 @@ def _following(splits: tf.Tensor, begin: tf.Tensor, target: tf.Tensor) -> tf.Ten
     return tf.maximum(fitting, tf.range(tf.size(begin)) + 1)
 
 
-def _next_sentence(windows: _Windows, seed: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """Half of the windows get a random second part: (starts, lengths) of both parts, and labels."""
+def _next_sentence(windows: _Windows, seed: tf.Tensor) -> tuple[Ranges, Ranges, tf.Tensor]:
+    """Half of the windows get a random second part: both parts, and labels."""
     coin_seed, partner_seed = tf.unstack(tf.random.split(seed, 2))
     random = tf.random.stateless_uniform(tf.shape(windows.begin), coin_seed) < 0.5
-    row, partner = _partners(windows.documents, random, partner_seed)
-    source = tf.tensor_scatter_nd_update(tf.range(tf.size(random)), row[:, None], partner)
+    own, partner = _partners(windows.documents, random, partner_seed)
+    source = tf.tensor_scatter_nd_update(tf.range(tf.size(random)), own[:, None], partner)
     second = tf.gather(windows.middle, source)
     length = windows.middle - windows.begin
     second_length = tf.minimum(windows.room - length, tf.gather(windows.stop, source) - second)
     label = tf.cast(source != tf.range(tf.size(random)), tf.int32)
-    return windows.begin, length, second, second_length, label
+    return Ranges(windows.begin, length), Ranges(second, second_length), label
 
 
 def _partners(
@@ -289,45 +288,42 @@ def _partners(
     part is taken once. Windows that meet their own document are left out.
 
     Returns:
-        Rows and their partners, int32 [R] each.
+        Windows and their partners, int32 [N] each.
     """
-    rows = tf.cast(tf.where(random)[:, 0], tf.int32)
-    _, document, sizes = tf.unique_with_counts(tf.gather(documents, rows), out_idx=tf.int64)
-    mixed = tf.random.stateless_uniform(tf.shape(rows), seed, 0, 1 << 31, tf.int64)
-    order = tf.argsort(document * (1 << 31) + mixed)
-    rows = tf.gather(rows, order)
-    partners = tf.roll(rows, -tf.reduce_max(tf.concat([sizes, [0]], axis=0)), axis=0)
-    other = tf.gather(documents, rows) != tf.gather(documents, partners)
-    return tf.boolean_mask(rows, other), tf.boolean_mask(partners, other)
+    own = tf.cast(tf.where(random)[:, 0], tf.int32)
+    _, document, sizes = tf.unique_with_counts(tf.gather(documents, own), out_idx=tf.int64)
+    mixed = tf.random.stateless_uniform(tf.shape(own), seed, 0, 1 << 31, tf.int64)
+    own = tf.gather(own, tf.argsort(document * (1 << 31) + mixed))
+    partners = tf.roll(own, -tf.reduce_max(tf.concat([sizes, [0]], axis=0)), axis=0)
+    other = tf.gather(documents, own) != tf.gather(documents, partners)
+    return tf.boolean_mask(own, other), tf.boolean_mask(partners, other)
 
 
-def _sentence_order(windows: _Windows, seed: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """Half of the windows are swapped: (starts, lengths) of both parts, and labels.
+def _sentence_order(windows: _Windows, seed: tf.Tensor) -> tuple[Ranges, Ranges, tf.Tensor]:
+    """Half of the windows are swapped: both parts, and labels.
 
     The window is not filled up: the part that ends within a sentence would give the order away.
     """
     swapped = tf.random.stateless_uniform(tf.shape(windows.begin), seed) < 0.5
-    first = (windows.begin, windows.middle - windows.begin)
-    second = (windows.middle, windows.end - windows.middle)
-    parts = [tf.where(swapped, b, a) for a, b in zip(first, second, strict=True)]
-    parts += [tf.where(swapped, a, b) for a, b in zip(first, second, strict=True)]
-    return *parts, tf.cast(swapped, tf.int32)
+    before = Ranges(windows.begin, windows.middle - windows.begin)
+    after = Ranges(windows.middle, windows.end - windows.middle)
+    first = Ranges(*(tf.where(swapped, b, a) for a, b in zip(before, after, strict=True)))
+    second = Ranges(*(tf.where(swapped, a, b) for a, b in zip(before, after, strict=True)))
+    return first, second, tf.cast(swapped, tf.int32)
 
 
-def _full_sentences(
-    text: _Text, target: tf.Tensor, sep_id: int
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """(ids with a [SEP] between documents, starts, lengths) of rows of whole sentences."""
-    # Each run but the first is preceded by a [SEP], which rows that begin with the run leave out.
+def _full_sentences(text: _Text, target: tf.Tensor, separator_id: int) -> tuple[tf.Tensor, Ranges]:
+    """Ids with a separator between documents, and whole sentences in them, a row each."""
+    # Each run but the first is preceded by one, which rows that begin with the run leave out.
     separator = tf.cast(text.opens & (tf.range(tf.size(text.opens)) > 0), tf.int32)
     splits = text.splits + tf.concat([[0], tf.cumsum(separator)], axis=0)
     begin = splits[:-1] + separator
     following = _following(splits, begin, target)
-    starts = orbit(following, tf.range(tf.size(begin)) == 0)
+    starts = reachable(following, tf.range(tf.size(begin)) == 0)
     ends = tf.gather(splits, tf.boolean_mask(following, starts))
     begin = tf.boolean_mask(begin, starts)
     at = tf.boolean_mask(splits[:-1], separator > 0)
-    return _insert(text.ids, at, sep_id), begin, ends - begin
+    return _insert(text.ids, at, separator_id), Ranges(begin, ends - begin)
 
 
 def _insert(ids: tf.Tensor, at: tf.Tensor, value: int) -> tf.Tensor:

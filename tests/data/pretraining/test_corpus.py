@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_bert.data.pretraining import corpus as corpus_lib
 from keras_bert.data.pretraining.corpus import TextCorpus
-from keras_bert.data.pretraining.dataset import corpus as corpus_lib
 from keras_bert.data.pretraining.documents import MAX_LINE_BYTES
 
 

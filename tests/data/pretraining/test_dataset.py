@@ -5,12 +5,13 @@ import pytest
 import tensorflow as tf
 
 import keras_bert as kb
+from keras_bert.data.pretraining import corpus as corpus_lib
+from keras_bert.data.pretraining import dataset as pretraining
 from keras_bert.data.pretraining.corpus import TextCorpus
-from keras_bert.data.pretraining.dataset import corpus as corpus_lib
-from keras_bert.data.pretraining.dataset import dataset as pretraining
 from keras_bert.data.pretraining.dataset import pretraining_dataset
 from keras_bert.data.pretraining.rows import PretrainingRows
 from keras_bert.data.pretraining.token_corpus import TokenCorpus, write_token_corpus
+from keras_bert.text.template import Template
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 # Every word stands for itself, so that a token tells its document and its place.
@@ -478,3 +479,25 @@ def test_batches_of_joined_rows(corpus, words):
 def test_a_row_holds_at_least_one_sequence(words):
     with pytest.raises(ValueError, match="num_sequences must be at least 1"):
         PretrainingRows(kb.Packer(words, LENGTH), num_sequences=0)
+
+
+@pytest.mark.parametrize("objective", ["next_sentence", "sentence_order", None])
+def test_rows_of_another_template_hold_as_much_as_fits(corpus, words, documents, objective):
+    """RoBERTa's: two separators between segments, no segment ids."""
+    own, sep = words.cls_id, words.sep_id
+    template = Template(before=(own,), between=(sep, sep), after=(sep,), segment_ids=(0, 0))
+    packer = kb.Packer(words, LENGTH, template)
+    (blocks,) = corpus.blocks(shuffle=False).batch(1000)
+    rows = PretrainingRows(packer, objective, 0.0)(corpus.read(blocks, words), [1, 2])
+    assert not rows["segment_ids"].numpy().any()
+    lengths = rows["padding_mask"].numpy().sum(axis=1)
+    assert lengths.max() == LENGTH or (objective == "sentence_order" and lengths.max() < LENGTH)
+    for row, length in zip(rows["token_ids"].numpy(), lengths, strict=True):
+        special = np.flatnonzero(row[:length] < 5)
+        assert row[0] == own and row[length - 1] == sep and (row[length:] == words.pad_id).all()
+        if objective is not None:
+            first, second = special[1:3]
+            assert len(special) == 4 and second == first + 1
+            assert (row[[first, second]] == sep).all()
+        else:  # one separator between documents, and none of the template's
+            assert (np.diff(special) > 1).all()

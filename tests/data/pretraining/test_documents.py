@@ -7,8 +7,8 @@ import lzma
 
 import pytest
 
+from keras_bert.data.pretraining import corpus as corpus_lib
 from keras_bert.data.pretraining.corpus import TextCorpus
-from keras_bert.data.pretraining.dataset import corpus as corpus_lib
 
 
 def write(folder, **files):

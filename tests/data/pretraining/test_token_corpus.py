@@ -8,9 +8,9 @@ import tensorflow as tf
 
 import keras_bert as kb
 from keras_bert import files
+from keras_bert.data.pretraining import corpus as corpus_lib
+from keras_bert.data.pretraining import token_corpus
 from keras_bert.data.pretraining.corpus import TextCorpus
-from keras_bert.data.pretraining.dataset import corpus as corpus_lib
-from keras_bert.data.pretraining.dataset import token_corpus
 from keras_bert.data.pretraining.token_corpus import TokenCorpus, write_token_corpus
 
 
