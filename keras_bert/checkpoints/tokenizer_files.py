@@ -421,6 +421,8 @@ def _tokenizer(
     strip_accents = settings.switch(content, "strip_accents", None, source)
     split_cjk = settings.switch(content, "tokenize_chinese_chars", True, source)
     try:
-        return Tokenizer(base, lowercase, strip_accents, split_cjk, added_tokens=added)
+        return Tokenizer(
+            base, lowercase, strip_accents=strip_accents, split_cjk=split_cjk, added_tokens=added
+        )
     except ValueError as error:
         raise ValueError(f"{snapshot.directory}: {error}") from error

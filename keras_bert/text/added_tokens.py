@@ -131,7 +131,7 @@ class Finder:
         return _join(parts, tf.where(within, tf.constant(-1, tf.int64), token))
 
     def _tokens(self, parts: tf.Tensor) -> tf.Tensor:
-        """The place in `names` of parts [N] that are tokens, and -1 of the others, int64 [N]."""
+        """The index in `names` of parts [N] that are tokens, and -1 of the others, int64 [N]."""
         found = tf.where(tf.strings.regex_full_match(parts, self._either))
         spelled = tf.strings.regex_replace(tf.gather_nd(parts, found), _SPACE, " ")
         names = tf.strings.regex_replace(tf.constant(self.names), _SPACE, " ")
@@ -156,27 +156,27 @@ def _starts(lengths: tf.RaggedTensor) -> tf.Tensor:
 
 def _beside_word(parts: tf.RaggedTensor, apart: str) -> tf.Tensor:
     """Whether a character of a word stands right before or after a part, bool [N]."""
-    row, none = parts.value_rowids(), tf.constant([False])
-    same = row[1:] == row[:-1]
+    text, none = parts.value_rowids(), tf.constant([False])
+    same = text[1:] == text[:-1]
     ends, starts = (
         tf.strings.regex_full_match(parts.values, pattern.format(_WORD))
         & ~tf.strings.regex_full_match(parts.values, pattern.format(rf"[{apart}\x{{00}}]"))
         for pattern in ("(?s).*{}", "(?s){}.*")
     )
-    before = tf.concat([none[: tf.size(row)], ends[:-1] & same], axis=0)
-    after = tf.concat([starts[1:] & same, none[: tf.size(row)]], axis=0)
+    before = tf.concat([none[: tf.size(text)], ends[:-1] & same], axis=0)
+    after = tf.concat([starts[1:] & same, none[: tf.size(text)]], axis=0)
     return before | after
 
 
 def _join(parts: tf.RaggedTensor, token: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
     """The same with neighbours that are no tokens made one part."""
-    row, is_text = parts.value_rowids(), token < 0
-    goes_on = is_text[1:] & is_text[:-1] & (row[1:] == row[:-1])
-    part = tf.cumsum(tf.concat([tf.zeros_like(row[:1]), tf.cast(~goes_on, row.dtype)], axis=0))
+    text, is_plain = parts.value_rowids(), token < 0
+    goes_on = is_plain[1:] & is_plain[:-1] & (text[1:] == text[:-1])
+    part = tf.cumsum(tf.concat([tf.zeros_like(text[:1]), tf.cast(~goes_on, text.dtype)], axis=0))
     count = tf.reduce_max(tf.concat([part + 1, [0]], axis=0))
     joined = tf.strings.unsorted_segment_join(parts.values, part, count)
-    rows = tf.math.segment_min(row, part)
+    texts = tf.math.segment_min(text, part)
     return (
-        tf.RaggedTensor.from_value_rowids(joined, rows, parts.nrows()),
+        tf.RaggedTensor.from_value_rowids(joined, texts, parts.nrows()),
         tf.math.segment_max(token, part),
     )

@@ -11,6 +11,7 @@ import tensorflow as tf
 from absl import logging
 
 from keras_bert.text import normalization
+from keras_bert.text.normalization import Normalization
 from keras_bert.text.vocabulary import (
     CONTINUATION,
     MAX_PIECE_BYTES,
@@ -20,21 +21,16 @@ from keras_bert.text.vocabulary import (
 
 # So that a learned piece of the widest characters still fits.
 _MAX_LEARNED_CHARACTERS = MAX_PIECE_BYTES // 4
-
-
 # Bounds on memory: distinct words that are counted, and that pieces are learned from.
 _MAX_COUNTED_WORDS = 2_000_000
-
-
 _MAX_LEARNED_WORDS = 1_000_000
-
-
 _LOG_SECONDS = 10
 
 
 def learn_vocabulary(
     lines: tf.data.Dataset,
     vocabulary_size: int = 30_000,
+    *,
     lowercase: bool = True,
     strip_accents: bool | None = None,
     split_cjk: bool = True,
@@ -74,8 +70,7 @@ def learn_vocabulary(
     ('l', 'n', '##e', '##o', '##r', '##s', '##t', '##w', ...)
     """
     _check_request(lines, vocabulary_size, min_frequency, max_characters)
-    strip_accents = lowercase if strip_accents is None else strip_accents
-    counts = _count_words(_words(lines, lowercase, strip_accents, split_cjk))
+    counts = _count_words(_words(lines, Normalization.of(lowercase, strip_accents, split_cjk)))
     max_pieces = vocabulary_size - len(SPECIAL_TOKENS)
     characters = _characters(counts, min_frequency, min(max_characters, max_pieces), max_pieces)
     learner = _PairLearner(_spellable(counts, characters), characters, min_frequency)
@@ -114,14 +109,14 @@ def _check_request(
 
 
 def _words(
-    lines: tf.data.Dataset, lowercase: bool, strip_accents: bool, split_cjk: bool
+    lines: tf.data.Dataset, how: Normalization
 ) -> Iterator[tuple[Sequence[bytes], Sequence[int]]]:
     """Distinct words, as the tokenizer splits them, and their counts, batch by batch."""
 
     def count(texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        texts = normalization.normalize(tf.ensure_shape(texts, [None]), lowercase, strip_accents)
-        words = normalization.split_words(texts, split_cjk)[0].values
-        # A longer one is [UNK] however it is spelled.
+        texts = normalization.normalize(tf.ensure_shape(texts, [None]), how)
+        words = normalization.split_words(texts, how)[0].values
+        # A longer one is unknown however it is spelled.
         short = tf.strings.length(words, "UTF8_CHAR") <= normalization.MAX_WORD_CHARACTERS
         words, _, counts = tf.unique_with_counts(tf.boolean_mask(words, short))
         return words, counts

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
-from keras_bert.text.tokenizer import Tokenizer
+from keras_bert.text.subwords import SubwordTokenizer
 
 UNITS = ("token", "word", "span")
 # SpanBERT's lengths: geometric with this p, at most this many words (section 3.1).
 SPAN_END_PROBABILITY = 0.2
 MAX_SPAN_WORDS = 10
-# Kinds of pieces: special tokens, first pieces of words, and later ones ("##").
+# Kinds of pieces: special tokens, first pieces of words, and later ones.
 _SPECIAL, _FIRST, _LATER = range(3)
 
 
 class Masker:
     """Chooses the tokens to predict and hides them, anew for every seed.
 
-    A row is partitioned into units: tokens, whole words (a piece and its "##" continuations), or
+    A row is partitioned into units: tokens, whole words (a piece and those that go on with it), or
     spans of whole words whose lengths are geometric (a boundary is drawn at every word with
     probability 0.2 and forced after 10 words). Special tokens belong to no unit. In random order
     the units are taken as long as they fit into the row's number of predictions,
     `min(max_predictions, max(1, round(rate * tokens)))`; one that does not fit is passed over. If
-    not even one fits, the first is cut. Of what is taken, `mask_share` becomes [MASK],
+    not even one fits, the first is cut. Of what is taken, `mask_share` becomes the mask token,
     `random_share` a piece drawn uniformly from all that are not special, the rest stays; this is
     drawn for every token, or for a whole span where the unit is the span.
 
@@ -31,11 +33,11 @@ class Masker:
     google-research/bert), SpanBERT (https://arxiv.org/abs/1907.10529, section 3.1).
 
     Args:
-        tokenizer: Knows special tokens, continuations and the vocabulary.
+        tokenizer: Knows special tokens, beginnings of words and the vocabulary.
         unit: "token", "word" or "span".
         rate: Share of the tokens that are not special to predict.
         max_predictions: Most predictions P in a row.
-        mask_share: Share of the predictions replaced by [MASK].
+        mask_share: Share of the predictions replaced by the mask token.
         random_share: Share of the predictions replaced by a random piece.
 
     Raises:
@@ -59,10 +61,11 @@ class Masker:
 
     def __init__(
         self,
-        tokenizer: Tokenizer,
+        tokenizer: SubwordTokenizer,
         unit: str = "word",
         rate: float = 0.15,
         max_predictions: int = 20,
+        *,
         mask_share: float = 0.8,
         random_share: float = 0.1,
     ):
@@ -73,7 +76,8 @@ class Masker:
         self.max_predictions = max_predictions
         self.mask_share = mask_share
         self.random_share = random_share
-        ordinary = np.setdiff1d(np.arange(tokenizer.vocabulary_size), tokenizer.special_ids)
+        special = dataclasses.astuple(tokenizer.special)
+        ordinary = np.setdiff1d(np.arange(tokenizer.vocabulary_size), special)
         if not ordinary.size:
             raise ValueError(
                 "The vocabulary must hold pieces that are not special tokens, but holds "
@@ -93,7 +97,7 @@ class Masker:
             dict(token_ids int32 [B, T], mask_positions int32 [B, P], mask_ids int32 [B, P],
             mask_weights float32 [B, P]): the hidden rows, the ascending positions of the
             predictions, the ids that were there, and 1 where there is a prediction. Unused
-            slots are position 0, id `pad_id`, weight 0.
+            slots are position 0, the id of padding, weight 0.
         """
         token_ids = tf.ensure_shape(tf.cast(token_ids, tf.int32), [None, None])
         batch, length = tf.unstack(tf.shape(token_ids))
@@ -112,7 +116,9 @@ class Masker:
         return {
             "token_ids": tf.ensure_shape(tf.reshape(masked, [batch, length]), token_ids.shape),
             "mask_positions": tf.gather(tf.concat([position, [0]], axis=0), slots),
-            "mask_ids": tf.gather(tf.concat([original, [self.tokenizer.pad_id]], axis=0), slots),
+            "mask_ids": tf.gather(
+                tf.concat([original, [self.tokenizer.special.pad]], axis=0), slots
+            ),
             "mask_weights": tf.cast(used, tf.float32),
         }
 
@@ -179,7 +185,7 @@ class Masker:
         )
         piece = tf.gather(tf.constant(self._replacements), piece)
         hidden = tf.where(choice < self.mask_share + self.random_share, piece, original)
-        return tf.where(choice < self.mask_share, self.tokenizer.mask_id, hidden)
+        return tf.where(choice < self.mask_share, self.tokenizer.special.mask, hidden)
 
     def _slots(self, chosen: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Which of the M predictions stands in each slot (M: none), and if one does, [B, P]."""
@@ -190,14 +196,14 @@ class Masker:
         return tf.where(used, index, tf.reduce_sum(counts)), used
 
 
-def _kinds(tokenizer: Tokenizer) -> np.ndarray:
+def _kinds(tokenizer: SubwordTokenizer) -> np.ndarray:
     """What each piece of the vocabulary is to the masker, int8 [V]."""
     with tf.init_scope():
-        later = tokenizer.continues_word(tf.range(tokenizer.vocabulary_size)).numpy()
-    kinds = np.where(later, _LATER, _FIRST).astype(np.int8)
-    # [UNK] stands for a word.
-    special = (tokenizer.pad_id, tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id)
-    kinds[list(special)] = _SPECIAL
+        first = tokenizer.starts_word(tf.range(tokenizer.vocabulary_size)).numpy()
+    kinds = np.where(first, _FIRST, _LATER).astype(np.int8)
+    special = tokenizer.special
+    # Unknown ones are words.
+    kinds[[special.pad, special.begin, special.separator, special.end, special.mask]] = _SPECIAL
     return kinds
 
 

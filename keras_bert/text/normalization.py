@@ -5,6 +5,8 @@ Also owns the way back, from the normalized text to the characters of the origin
 
 from __future__ import annotations
 
+import dataclasses
+
 import tensorflow as tf
 import tensorflow_text as tf_text
 
@@ -33,7 +35,27 @@ CJK = (
 _LOCALIZED = {"İ": "i\u0307", "Ì": "ì", "Í": "í", "Ĩ": "ĩ", "Į": "į"}
 
 
-def normalize(texts: tf.Tensor, lowercase: bool, strip_accents: bool) -> tf.Tensor:
+@dataclasses.dataclass(frozen=True)
+class Normalization:
+    """What becomes of a text before its words are cut into pieces.
+
+    Args:
+        lowercase: whether to lower-case, by Unicode's rules and in no locale.
+        strip_accents: whether to decompose (NFD) and drop the nonspacing marks.
+        split_cjk: whether every Chinese character is a word.
+    """
+
+    lowercase: bool = True
+    strip_accents: bool = True
+    split_cjk: bool = True
+
+    @classmethod
+    def of(cls, lowercase: bool, strip_accents: bool | None, split_cjk: bool) -> Normalization:
+        """The same, where accents go as the capitals do if nothing is said of them (None)."""
+        return cls(lowercase, lowercase if strip_accents is None else strip_accents, split_cjk)
+
+
+def normalize(texts: tf.Tensor, how: Normalization) -> tf.Tensor:
     """Cleans texts as BERT's `BasicTokenizer` does before it splits them into words.
 
     Bytes that are not UTF-8, controls, formats, NUL and U+FFFD vanish; tabs and newlines stay.
@@ -41,41 +63,40 @@ def normalize(texts: tf.Tensor, lowercase: bool, strip_accents: bool) -> tf.Tens
 
     Args:
         texts: strings [B].
-        lowercase: whether to lower-case, by Unicode's rules and in no locale.
-        strip_accents: whether to decompose (NFD) and drop the nonspacing marks.
+        how: whether to lower-case and strip accents.
 
     Returns:
         Strings [B], valid UTF-8.
 
     Example:
 
-    >>> from keras_bert.text.normalization import normalize
-    >>> normalize(["Cafe\u0301 \u200bNOIR"], lowercase=True, strip_accents=True).numpy()[0]
+    >>> from keras_bert.text.normalization import Normalization, normalize
+    >>> normalize(["Cafe\u0301 \u200bNOIR"], Normalization()).numpy()[0]
     b'cafe noir'
     """
     rest = tf.where(~tf.strings.regex_full_match(texts, _PLAIN))
-    texts = tf.strings.lower(texts) if lowercase else tf.identity(texts)
-    normalized = _normalize_unicode(tf.gather_nd(texts, rest), lowercase, strip_accents)
+    texts = tf.strings.lower(texts) if how.lowercase else tf.identity(texts)
+    normalized = _normalize_unicode(tf.gather_nd(texts, rest), how)
     return tf.tensor_scatter_nd_update(texts, rest, normalized)
 
 
-def _normalize_unicode(texts: tf.Tensor, lowercase: bool, strip_accents: bool) -> tf.Tensor:
+def _normalize_unicode(texts: tf.Tensor, how: Normalization) -> tf.Tensor:
     texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="ignore")
     # Marks go before NFD too: sorting long runs of them takes quadratic time.
-    dropped = _DROPPED + _MARKS if strip_accents else _DROPPED
+    dropped = _DROPPED + _MARKS if how.strip_accents else _DROPPED
     texts = tf.strings.regex_replace(texts, f"[{dropped}]+", "")
-    if lowercase:
-        texts = _lower(texts, strip_accents)
-    if strip_accents:
+    if how.lowercase:
+        texts = _lower(texts, how)
+    if how.strip_accents:
         texts = _decompose(texts)
         texts = tf.strings.regex_replace(texts, rf"[{_MARKS}\x{{FFFD}}]+", "")
     return texts
 
 
-def _lower(texts: tf.Tensor, strip_accents: bool) -> tf.Tensor:
+def _lower(texts: tf.Tensor, how: Normalization) -> tf.Tensor:
     """Lower-cases texts whose ASCII letters are lower case already, I above all, in no locale."""
     # With the accents stripped afterwards the locales' spellings of these come to the same.
-    for upper, lower in {} if strip_accents else _LOCALIZED.items():
+    for upper, lower in {} if how.strip_accents else _LOCALIZED.items():
         texts = tf.strings.regex_replace(texts, upper, lower)
     return tf.strings.lower(texts, encoding="utf-8")
 
@@ -90,24 +111,24 @@ def _decompose(texts: tf.Tensor) -> tf.Tensor:
 
 
 def split_words(
-    texts: tf.Tensor, split_cjk: bool = True
+    texts: tf.Tensor, how: Normalization
 ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
     """Splits normalized texts at whitespace and around every punctuation mark.
 
     Args:
         texts: normalized strings [B].
-        split_cjk: whether every Chinese character is a word too.
+        how: whether every Chinese character is a word too.
 
     Returns:
         Words [B, (words)], and the bytes of `texts` where they start and end, int64 [B, (words)].
 
     Example:
 
-    >>> from keras_bert.text.normalization import split_words
-    >>> split_words(["don't"])[0].to_list()
+    >>> from keras_bert.text.normalization import Normalization, split_words
+    >>> split_words(["don't"], Normalization())[0].to_list()
     [[b'don', b"'", b't']]
     """
-    alone = _PUNCTUATION + CJK if split_cjk else _PUNCTUATION
+    alone = _PUNCTUATION + CJK if how.split_cjk else _PUNCTUATION
     return tf_text.regex_split_with_offsets(texts, f"[{_SPACES}]+|[{alone}]", f"[{alone}]")
 
 
@@ -116,8 +137,7 @@ def original_spans(
     normalized: tf.Tensor,
     starts: tf.RaggedTensor,
     ends: tf.RaggedTensor,
-    lowercase: bool,
-    strip_accents: bool,
+    how: Normalization,
 ) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
     """Finds the characters of the original texts that spans of the normalized ones came from.
 
@@ -125,11 +145,10 @@ def original_spans(
 
     Args:
         texts: the original strings [B].
-        normalized: `normalize(texts, lowercase, strip_accents)` [B].
+        normalized: `normalize(texts, how)` [B].
         starts: the bytes of `normalized` where the spans start, int64 [B, (spans)].
         ends: where they end, exclusive, int64 [B, (spans)]; no span is empty.
-        lowercase: as in `normalize`.
-        strip_accents: as in `normalize`.
+        how: as in `normalize`.
 
     Returns:
         Starts and ends in characters (code points) of `texts`, int32 [B, (spans)]. Where a text
@@ -140,7 +159,7 @@ def original_spans(
     # (NFD) and value (final sigma) may: the texts' alphabet, once each, tells all.
     alphabet, letter = tf.unique(characters.values)
     alphabet = tf.strings.unicode_encode(alphabet[:, None], "UTF-8")
-    widths = tf.strings.length(normalize(alphabet, lowercase, strip_accents))
+    widths = tf.strings.length(normalize(alphabet, how))
     widths = tf.cast(tf.gather(widths, letter), tf.int64)
     marks = tf.gather(tf.strings.regex_full_match(alphabet, _MARKS), letter)
 
@@ -148,9 +167,9 @@ def original_spans(
     mapped_bytes = tf.reduce_sum(characters.with_values(widths), axis=1)
     tf.debugging.assert_equal(mapped_bytes, num_bytes, "the offsets' map misses characters")
 
-    row = starts.value_rowids()
-    first_byte = tf.gather(tf.cumsum(num_bytes, exclusive=True), row)
-    first_character = tf.gather(characters.row_starts(), row)
+    text = starts.value_rowids()
+    first_byte = tf.gather(tf.cumsum(num_bytes, exclusive=True), text)
+    first_character = tf.gather(characters.row_starts(), text)
     byte_ends = tf.cumsum(widths)
     first = tf.searchsorted(byte_ends, starts.values + first_byte, "right", tf.int64)
     last = tf.searchsorted(byte_ends, ends.values + first_byte - 1, "right", tf.int64)
@@ -162,9 +181,9 @@ def original_spans(
 
 def _ends_with_marks(characters: tf.RaggedTensor, kept: tf.Tensor, marks: tf.Tensor) -> tf.Tensor:
     """The position after each kept character and the marks that follow it, int64 [characters]."""
-    row = characters.value_rowids()
-    starts_row = tf.concat([row[:1] >= 0, row[1:] != row[:-1]], axis=0)
-    group = tf.cumsum(tf.cast(kept | starts_row, tf.int32)) - 1
-    after = tf.range(1, tf.size(row, tf.int64) + 1)
+    text = characters.value_rowids()
+    opens_text = tf.concat([text[:1] >= 0, text[1:] != text[:-1]], axis=0)
+    group = tf.cumsum(tf.cast(kept | opens_text, tf.int32)) - 1
+    after = tf.range(1, tf.size(text, tf.int64) + 1)
     after = tf.math.segment_max(tf.where(kept | marks, after, 0), group)
     return tf.gather(after, group)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from keras_bert.text.subwords import SubwordTokenizer
 from keras_bert.text.template import Template
-from keras_bert.text.tokenizer import Tokenizer
 
 Segment = tf.RaggedTensor | tf.Tensor | Sequence[str]
 
@@ -59,7 +59,7 @@ class Packer:
 
     def __init__(
         self,
-        tokenizer: Tokenizer,
+        tokenizer: SubwordTokenizer,
         sequence_length: int | None = 128,
         template: Template | None = None,
     ):
@@ -163,7 +163,7 @@ class Packer:
         size += len(template.between)
         parts.append(_Part(size, len(template.after)))
         # The special tokens are appended to the ids, so that one gather fills the rows.
-        special = (*template.before, *template.between, *template.after, self.tokenizer.pad_id)
+        special = (*template.before, *template.between, *template.after, self.tokenizer.special.pad)
         ends = list(itertools.accumulate(part.length for part in parts))
         length = ends[-1]  # [B, 1]
         position = tf.range(self._width_of(length))[None, :]  # [1, T]
@@ -229,7 +229,7 @@ class Packer:
             "segment_ids": tf.boolean_mask(rows["segment_ids"], held),
             "padding_mask": tf.repeat(number, lengths),
         }
-        padding = {"token_ids": self.tokenizer.pad_id, "segment_ids": 0, "padding_mask": 0}
+        padding = {"token_ids": self.tokenizer.special.pad, "segment_ids": 0, "padding_mask": 0}
         joined = tf.reduce_sum(tf.RaggedTensor.from_row_lengths(lengths, sizes), axis=1)  # [R]
         return {
             name: _rectangle(value, joined, self.sequence_length, padding[name])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -10,16 +12,16 @@ import tensorflow_text as tf_text
 
 from keras_bert.text import normalization
 from keras_bert.text.added_tokens import AddedToken, Cut, Finder
+from keras_bert.text.normalization import Normalization
+from keras_bert.text.subwords import Ids, SpecialIds, SubwordTokenizer, Texts, batch_of, ids_of
 from keras_bert.text.template import Template
 from keras_bert.text.vocabulary import CONTINUATION, SPECIAL_TOKENS, check_vocabulary, unused_ids
 
 # UTF-8 takes at most four bytes for a character.
 _MAX_WORD_BYTES = 4 * normalization.MAX_WORD_CHARACTERS
-_WANTED = "Texts must be one string or strings of shape [B]"
-_REMEDY = "Flatten them, or tokenize one column at a time."
 
 
-class Tokenizer:
+class Tokenizer(SubwordTokenizer):
     """BERT's tokenizer, piece for piece, as TensorFlow operations.
 
     What google-research/bert's `tokenization.py` does: the text is cleaned, lower-cased and
@@ -53,31 +55,31 @@ class Tokenizer:
     [b'un', b'##aff', b'##able', b'!']
     """
 
+    mask_token = "[MASK]"
+
     def __init__(
         self,
         vocabulary: Sequence[str],
         lowercase: bool = True,
+        *,
         strip_accents: bool | None = None,
         split_cjk: bool = True,
-        *,
         added_tokens: Sequence[AddedToken] = (),
     ):
         known = frozenset(vocabulary)
         new = dict.fromkeys(t.content for t in added_tokens if t.content not in known)
         self.vocabulary = (*vocabulary, *new)
         check_vocabulary(self.vocabulary)
-        self.vocabulary_size = len(self.vocabulary)
-        self.num_word_pieces = self.vocabulary_size - len(new)
+        self.num_word_pieces = len(self.vocabulary) - len(new)
         self.added_tokens = tuple(added_tokens)
-        self.lowercase = lowercase
-        self.strip_accents = lowercase if strip_accents is None else strip_accents
-        self.split_cjk = split_cjk
+        self.normalization = Normalization.of(lowercase, strip_accents, split_cjk)
+        self.lowercase, self.strip_accents, self.split_cjk = dataclasses.astuple(self.normalization)
         self._id_of = {piece: id_ for id_, piece in enumerate(self.vocabulary) if piece}
         self.special_ids = tuple(self._id_of[token] for token in SPECIAL_TOKENS)
+        pad, unknown, cls, sep, mask = self.special_ids
         self.pad_id, self.unknown_id, self.cls_id, self.sep_id, self.mask_id = self.special_ids
-        cls, sep = (self.cls_id,), (self.sep_id,)
-        self.template = Template(before=cls, between=sep, after=sep)
-
+        self.special = SpecialIds(pad, unknown, begin=cls, separator=sep, end=sep, mask=mask)
+        self.template = Template(before=(cls,), between=(sep,), after=(sep,))
         continues = [
             piece.startswith(CONTINUATION) and id_ < self.num_word_pieces
             for id_, piece in enumerate(self.vocabulary)
@@ -86,7 +88,7 @@ class Tokenizer:
         # On the host, whatever accelerator there is: strings live there.
         with tf.init_scope(), tf.device("CPU:0"):
             self._pieces = tf.constant(self.vocabulary)
-            self._continues = tf.constant(np.array(continues, bool))
+            self._starts_word = tf.constant(~np.array(continues, bool))
             self._lengths = tf.constant(np.array(lengths, np.int32))
             self._word_pieces = self._build_word_pieces()
             self._in_texts, self._in_normalized = self._finders()
@@ -98,7 +100,8 @@ class Tokenizer:
                 max_bytes_per_word=_MAX_WORD_BYTES,
                 token_out_type=tf.int32,
                 unknown_token="[UNK]",
-                no_pretokenization=not self.split_cjk,  # its own always splits Chinese
+                # Its own always splits Chinese.
+                no_pretokenization=not self.normalization.split_cjk,
             )
         except RuntimeError as error:
             raise ValueError(
@@ -118,17 +121,31 @@ class Tokenizer:
                 "An added token must be in normalized text, but of one of "
                 f"{[t.content for t in rest]} normalization leaves nothing: remove it."
             )
-        apart = normalization.CJK if self.split_cjk else ""
+        apart = normalization.CJK if self.normalization.split_cjk else ""
         return self._finder(raw), self._finder(normalized, any_space=True, apart=apart)
 
-    def _finder(self, tokens: dict[str, AddedToken], **options) -> Finder | None:
+    def _finder(
+        self, tokens: dict[str, AddedToken], any_space: bool = False, apart: str = ""
+    ) -> Finder | None:
         ids = {spelling: self._id_of[token.content] for spelling, token in tokens.items()}
         single = [spelling for spelling, token in tokens.items() if token.single_word]
-        return Finder(ids, single, **options) if ids else None
+        return Finder(ids, single, any_space, apart) if ids else None
 
-    def tokenize(
-        self, texts: tf.Tensor | Sequence[str] | str, special_tokens: Sequence[str] = ()
-    ) -> tf.RaggedTensor | tf.Tensor:
+    def settings(self) -> dict[str, Any]:
+        """What `from_settings` makes the tokenizer of: the constructor's arguments."""
+        return {
+            "vocabulary": list(self.vocabulary[: self.num_word_pieces]),
+            **dataclasses.asdict(self.normalization),
+            "added_tokens": [dataclasses.asdict(token) for token in self.added_tokens],
+        }
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Tokenizer:
+        """Makes the tokenizer that has these `settings()`."""
+        added = [AddedToken(**token) for token in settings["added_tokens"]]
+        return cls(**{**settings, "added_tokens": added})
+
+    def tokenize(self, texts: Texts, special_tokens: Sequence[str] = ()) -> Ids:
         """Cuts texts into pieces.
 
         Args:
@@ -152,14 +169,12 @@ class Tokenizer:
         >>> tokenizer.tokenize("A [MASK]", special_tokens=("[MASK]",)).numpy().tolist()
         [5, 4]
         """
-        texts, is_one = _batch(texts)
+        texts, is_one = batch_of(texts)
         finder = self._with_special(special_tokens) if special_tokens else self._in_texts
         [ids] = _around(finder, texts, lambda texts: self._pieces_of(self._normalize(texts))[:1])
         return ids[0] if is_one else ids
 
-    def tokenize_with_offsets(
-        self, texts: tf.Tensor | Sequence[str] | str
-    ) -> tuple[tf.RaggedTensor | tf.Tensor, ...]:
+    def tokenize_with_offsets(self, texts: Texts) -> tuple[Ids, Ids, Ids]:
         """Cuts texts into pieces and says where in the original text each comes from.
 
         `text[start:end]` in Python is the source of a piece, with the accents that were stripped.
@@ -184,11 +199,11 @@ class Tokenizer:
         >>> list(zip(starts.numpy().tolist(), ends.numpy().tolist()))
         [(0, 5), (5, 6)]
         """
-        texts, is_one = _batch(texts)
+        texts, is_one = batch_of(texts)
         ids, starts, ends = _around(self._in_texts, texts, self._with_offsets)
         return (ids[0], starts[0], ends[0]) if is_one else (ids, starts, ends)
 
-    def tokens(self, ids: tf.RaggedTensor | tf.Tensor) -> tf.RaggedTensor | tf.Tensor:
+    def tokens(self, ids: Ids) -> Ids:
         """Looks up the pieces of ids.
 
         Args:
@@ -204,9 +219,9 @@ class Tokenizer:
         >>> tokenizer.tokens([[2, 5, 6], [3]]).to_list()
         [[b'[CLS]', b'a', b'##b'], [b'[SEP]']]
         """
-        return tf.ragged.map_flat_values(tf.gather, self._pieces, _ids(ids))
+        return tf.ragged.map_flat_values(tf.gather, self._pieces, ids_of(ids))
 
-    def detokenize(self, ids: tf.RaggedTensor | tf.Tensor) -> tf.Tensor:
+    def detokenize(self, ids: Ids) -> tf.Tensor:
         """Joins pieces to text: one space before each piece that starts a word.
 
         `[PAD]`, `[CLS]` and `[SEP]` are left out. Case, accents and the original spacing, around
@@ -225,19 +240,20 @@ class Tokenizer:
         >>> tokenizer.detokenize([[2, 5, 6, 4, 5, 3], [5, 0]]).numpy().tolist()
         [b'ab [MASK] a', b'a']
         """
-        ids = _ids(ids)
+        ids = ids_of(ids)
         if ids.shape.rank == 1:
             return self.detokenize(ids[None])[0]
         if not isinstance(ids, tf.RaggedTensor):
             ids = tf.RaggedTensor.from_tensor(ids)
-        silent = tf.constant((self.pad_id, self.cls_id, self.sep_id), ids.dtype)
+        special = self.special
+        silent = tf.constant((special.pad, special.begin, special.end), ids.dtype)
         spoken = tf.reduce_all(ids.flat_values[:, None] != silent, axis=1)
         pieces = self.tokens(tf.ragged.boolean_mask(ids, ids.with_flat_values(spoken)))
         texts = tf.strings.reduce_join(pieces, axis=-1, separator=" ")
         return tf.strings.regex_replace(texts, f" {CONTINUATION}", "")
 
-    def continues_word(self, ids: tf.RaggedTensor | tf.Tensor) -> tf.RaggedTensor | tf.Tensor:
-        """Says which pieces continue a word, that is, begin with "##".
+    def starts_word(self, ids: Ids) -> Ids:
+        """Says which pieces start a word: all but those that begin with "##".
 
         Args:
             ids: int of any shape, ragged or not.
@@ -249,22 +265,25 @@ class Tokenizer:
 
         >>> import keras_bert as kb
         >>> tokenizer = kb.Tokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "##b"))
-        >>> tokenizer.continues_word([2, 5, 6]).numpy().tolist()
-        [False, False, True]
+        >>> tokenizer.starts_word([2, 5, 6]).numpy().tolist()
+        [True, True, False]
         """
-        return tf.ragged.map_flat_values(tf.gather, self._continues, _ids(ids))
+        return tf.ragged.map_flat_values(tf.gather, self._starts_word, ids_of(ids))
+
+    def continues_word(self, ids: Ids) -> Ids:
+        """The opposite of `starts_word`."""
+        return tf.ragged.map_flat_values(tf.logical_not, self.starts_word(ids))
 
     def _normalize(self, texts: tf.Tensor) -> tf.Tensor:
-        return normalization.normalize(texts, self.lowercase, self.strip_accents)
+        return normalization.normalize(texts, self.normalization)
 
     def _with_offsets(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, ...]:
         """Ids of texts [B], and their starts and ends in characters, all int32."""
         normalized = self._normalize(texts)
         ids, starts, ends = self._pieces_of(normalized)
-        spans = normalization.original_spans(
-            texts, normalized, starts, ends, self.lowercase, self.strip_accents
+        return ids, *normalization.original_spans(
+            texts, normalized, starts, ends, self.normalization
         )
-        return ids, *spans
 
     def _pieces_of(self, normalized: tf.Tensor) -> tuple[tf.RaggedTensor, ...]:
         """What `_cut` gives, with the added tokens that are found in normalized texts."""
@@ -274,10 +293,10 @@ class Tokenizer:
 
     def _cut(self, normalized: tf.Tensor) -> tuple[tf.RaggedTensor, ...]:
         """Ids int32, and their starts and ends in bytes int64, of normalized texts [B]."""
-        if self.split_cjk:
+        if self.normalization.split_cjk:
             pieces = self._word_pieces.tokenize_with_offsets(normalized)
             return self._limit_words(normalized, *pieces)
-        words, word_starts, _ = normalization.split_words(normalized, split_cjk=False)
+        words, word_starts, _ = normalization.split_words(normalized, self.normalization)
         ids, starts, ends = self._word_pieces.tokenize_with_offsets(words)
         first_byte = tf.repeat(word_starts.values, ids.values.row_lengths())
         ids, starts, ends = (x.merge_dims(1, 2) for x in (ids, starts, ends))
@@ -311,15 +330,15 @@ class Tokenizer:
         self, ids: tf.Tensor, starts: tf.Tensor, ends: tf.Tensor, row_splits: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
         """Ids, starts, ends, all [N], and row splits, [B+1], where a long word is one [UNK]."""
-        continues = tf.gather(self._continues, ids)
-        word = tf.cumsum(tf.cast(~continues, tf.int32)) - 1
+        starts_word = tf.gather(self._starts_word, ids)
+        word = tf.cumsum(tf.cast(starts_word, tf.int32)) - 1
         length = tf.math.segment_sum(tf.gather(self._lengths, ids), word)
         is_long = tf.gather(length > normalization.MAX_WORD_CHARACTERS, word)
         word_ends = tf.gather(tf.math.segment_max(ends, word), word)
         # Not tf.ragged.boolean_mask: its checks cost as much as all the rest here.
-        kept = tf.where(~(is_long & continues))[:, 0]
+        kept = tf.where(starts_word | ~is_long)[:, 0]
         return (
-            tf.gather(tf.where(is_long, self.unknown_id, ids), kept),
+            tf.gather(tf.where(is_long, self.special.unknown, ids), kept),
             tf.gather(starts, kept),
             tf.gather(tf.where(is_long, word_ends, ends), kept),
             tf.searchsorted(kept, row_splits, out_type=tf.int64),
@@ -360,26 +379,3 @@ def _matchable(vocabulary: Sequence[str], num_word_pieces: int) -> list[str]:
         f"\ufffd{id_}\ufffd{piece}"[:60] if id_ in never else piece
         for id_, piece in enumerate(vocabulary)
     ]
-
-
-def _batch(texts: tf.Tensor | Sequence[str] | str) -> tuple[tf.Tensor, bool]:
-    """Texts as strings [B], which the operations need, and whether there was only one."""
-    if isinstance(texts, list | tuple) and not texts:
-        texts = tf.constant([], tf.string)
-    try:
-        texts = texts if isinstance(texts, tf.RaggedTensor) else tf.convert_to_tensor(texts)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{_WANTED}; got {type(texts).__name__}: {error}. {_REMEDY}") from error
-    if texts.dtype != tf.string or texts.shape.rank not in (0, 1, None):
-        came = f"{texts.dtype.name} of shape {texts.shape}"
-        raise ValueError(f"{_WANTED}; got {came}. {_REMEDY}")
-    if texts.shape.rank == 0:
-        return texts[None], True
-    # Where the rank is known only at run time, the graph refuses any other.
-    return tf.ensure_shape(texts, [None]), False
-
-
-def _ids(ids: tf.RaggedTensor | tf.Tensor) -> tf.RaggedTensor | tf.Tensor:
-    if isinstance(ids, list | tuple):
-        return tf.ragged.constant(ids, tf.int32)
-    return ids if isinstance(ids, tf.RaggedTensor) else tf.convert_to_tensor(ids)

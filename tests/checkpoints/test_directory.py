@@ -72,7 +72,9 @@ def test_encoder_alone(tmp_path, tokenizer, config):
 )
 def test_tokenizer_settings_come_back(tmp_path, vocabulary, settings, config):
     lowercase, strip_accents, split_cjk = settings
-    tokenizer = kb.Tokenizer(vocabulary, lowercase, strip_accents, split_cjk)
+    tokenizer = kb.Tokenizer(
+        vocabulary, lowercase, strip_accents=strip_accents, split_cjk=split_cjk
+    )
     kb.save(kb.BertEncoder(config), tmp_path, tokenizer)
     loaded = kb.load(tmp_path).tokenizer
     for name in ("lowercase", "strip_accents", "split_cjk"):

@@ -31,7 +31,7 @@ def test_new_tokens_get_the_ids_after_the_vocabulary_and_known_ones_keep_theirs(
     the, fox = vocabulary.index("the"), vocabulary.index("fox")
     assert ids == [[the, 97, fox, 98], []]
     assert tokenizer.detokenize(ids[:1]).numpy().tolist() == [b"the <e> fox </e>"]
-    assert not tokenizer.continues_word(ids[0]).numpy().any()
+    assert tokenizer.starts_word(ids[0]).numpy().all()
 
 
 @pytest.mark.parametrize(

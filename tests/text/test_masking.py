@@ -1,8 +1,12 @@
 """Masker: the laws of probability it must obey, and its invariants on every row."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import keras_bert as kb
 from keras_bert.text import masking
@@ -15,16 +19,17 @@ LENGTH = 67
 def rows(tokenizer):
     """2,003 rows of 67, two segments of words of several pieces, some padded: 120,000 tokens."""
     rng = np.random.default_rng(3)
-    continues = tokenizer.continues_word(tf.range(tokenizer.vocabulary_size)).numpy()
-    first = np.setdiff1d(np.flatnonzero(~continues), tokenizer.special_ids)
-    later = np.flatnonzero(continues)
-    rows = np.full((2003, LENGTH), tokenizer.pad_id, np.int32)
+    starts = tokenizer.starts_word(tf.range(tokenizer.vocabulary_size)).numpy()
+    first = np.setdiff1d(np.flatnonzero(starts), dataclasses.astuple(tokenizer.special))
+    later = np.flatnonzero(~starts)
+    rows = np.full((2003, LENGTH), tokenizer.special.pad, np.int32)
     for row in rows:
         pieces = np.where(rng.random(LENGTH) < 0.4, rng.choice(later, LENGTH), 0)
         pieces = np.where(pieces == 0, rng.choice(first, LENGTH), pieces)
         end = LENGTH if rng.random() < 0.8 else rng.integers(5, LENGTH)
         row[:end] = pieces[:end]
-        row[[0, end // 2, end - 1]] = tokenizer.cls_id, tokenizer.sep_id, tokenizer.sep_id
+        special = tokenizer.special
+        row[[0, end // 2, end - 1]] = special.begin, special.separator, special.end
     return rows
 
 
@@ -33,8 +38,9 @@ def masked(masker, rows, seed=(5, 7)):
 
 
 def is_ordinary(tokenizer, rows):
-    special = (tokenizer.pad_id, tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id)
-    return ~np.isin(rows, special)
+    special = tokenizer.special
+    ids = (special.pad, special.begin, special.separator, special.end, special.mask)
+    return ~np.isin(rows, ids)
 
 
 def chosen(outputs, shape):
@@ -47,7 +53,7 @@ def chosen(outputs, shape):
 
 def words_of(tokenizer, row):
     """Lists of the positions of each word of a row, a plain restatement."""
-    continues = tokenizer.continues_word(row).numpy()
+    continues = ~tokenizer.starts_word(row).numpy()
     words, open_word = [], False
     for position, ordinary in enumerate(is_ordinary(tokenizer, row)):
         if ordinary and open_word and continues[position]:
@@ -68,27 +74,63 @@ def assert_share(count, total, share):
     assert abs(count - share * total) < 5 * np.sqrt(total * share * (1 - share)), count / total
 
 
-@pytest.mark.parametrize("unit", UNITS)
-@pytest.mark.parametrize(("rate", "most"), [(0.15, 20), (0.4, 7)])
-def test_every_row_obeys_the_contract(tokenizer, rows, unit, rate, most):
-    outputs = masked(kb.Masker(tokenizer, unit, rate, most), rows)
+def assert_contract(masker, rows, outputs):
+    """What holds of every row, whatever was drawn."""
+    tokenizer, most = masker.tokenizer, masker.max_predictions
     weights, positions, ids = (outputs[f"mask_{name}"] for name in ("weights", "positions", "ids"))
     assert weights.shape == positions.shape == ids.shape == (len(rows), most)
     used = weights == 1
     assert np.isin(weights, (0, 1)).all()
     assert (np.diff(used.astype(int), axis=1) <= 0).all(), "unused slots come last"
-    assert (positions[~used] == 0).all() and (ids[~used] == tokenizer.pad_id).all()
+    assert (positions[~used] == 0).all() and (ids[~used] == tokenizer.special.pad).all()
     assert ((np.diff(positions, axis=1) > 0) | ~used[:, 1:]).all(), "ascending"
     count = weights.sum(axis=1)
-    budget = budgets(tokenizer, rows, rate, most)
-    assert (count >= 1).all() and (count <= budget).all()
-    if unit == "token":
+    budget = budgets(tokenizer, rows, masker.rate, most)
+    assert (count >= np.minimum(budget, 1)).all() and (count <= budget).all()
+    if masker.unit == "token":
         np.testing.assert_array_equal(count, budget)
     row, slot = np.nonzero(used)
     np.testing.assert_array_equal(ids[row, slot], rows[row, positions[row, slot]])
     assert is_ordinary(tokenizer, ids[used]).all(), "never a special token"
     untouched = ~chosen(outputs, rows.shape)
     np.testing.assert_array_equal(outputs["token_ids"][untouched], rows[untouched])
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize(("rate", "most"), [(0.15, 20), (0.4, 7)])
+def test_every_row_obeys_the_contract(tokenizer, rows, unit, rate, most):
+    masker = kb.Masker(tokenizer, unit, rate, most)
+    outputs = masked(masker, rows)
+    assert_contract(masker, rows, outputs)
+    assert (outputs["mask_weights"].sum(axis=1) >= 1).all()
+
+
+MASKERS = st.tuples(
+    st.sampled_from(UNITS), st.sampled_from([0.01, 0.15, 0.5, 1.0]), st.integers(1, 9)
+)
+# Special tokens anywhere, and words that begin with later pieces.
+ANY_ROWS = st.integers(0, 23).flatmap(
+    lambda length: st.lists(
+        st.lists(st.integers(0, 60), min_size=length, max_size=length), min_size=1, max_size=4
+    )
+)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(ANY_ROWS, MASKERS, st.tuples(st.integers(0, 99), st.integers(0, 99)))
+def test_any_rows_obey_the_contract(tokenizer, rows, arguments, seed):
+    masker, rows = kb.Masker(tokenizer, *arguments), np.array(rows, np.int32)
+    outputs = masked(masker, rows, seed)
+    assert_contract(masker, rows, outputs)
+    where = chosen(outputs, rows.shape)
+    for row, hit, most in zip(rows, where, budgets(tokenizer, rows, *arguments[1:]), strict=True):
+        words = words_of(tokenizer, row) if masker.unit != "token" else []
+        partial = [word for word in words if 0 < hit[word].sum() < len(word)]
+        if partial:  # no unit fits: one alone, from its beginning, to the budget
+            assert len(partial) == 1 and hit.sum() == most
+            assert hit[partial[0]].argmin() == hit[partial[0]].sum()
+    again = masked(masker, rows, seed)
+    assert all((again[name] == values).all() for name, values in outputs.items())
 
 
 @pytest.mark.parametrize("unit", UNITS)
@@ -106,13 +148,14 @@ def test_shares_of_masks_random_pieces_and_originals(tokenizer, rows, unit):
     assert before.size > 100_000
     if unit == "span":
         before, after = before[start], after[start]
-    replaceable = tokenizer.vocabulary_size - len(tokenizer.special_ids)
-    replaced = (after != tokenizer.mask_id) & (after != before)
-    assert_share((after == tokenizer.mask_id).sum(), after.size, 0.8)
+    special = sorted(set(dataclasses.astuple(tokenizer.special)))
+    replaceable = tokenizer.vocabulary_size - len(special)
+    replaced = (after != tokenizer.special.mask) & (after != before)
+    assert_share((after == tokenizer.special.mask).sum(), after.size, 0.8)
     assert_share(replaced.sum(), after.size, 0.1 * (1 - 1 / replaceable))
     # Replacements are uniform over all but the special tokens.
     counts = np.bincount(after[replaced], minlength=tokenizer.vocabulary_size)
-    assert counts[list(tokenizer.special_ids)].sum() == 0
+    assert counts[special].sum() == 0
     usual = counts[counts > 0]
     assert usual.size == replaceable
     expected = replaced.sum() / replaceable
@@ -120,7 +163,7 @@ def test_shares_of_masks_random_pieces_and_originals(tokenizer, rows, unit):
 
 
 def test_tokens_are_chosen_uniformly_over_positions(tokenizer):
-    row = np.array([tokenizer.cls_id, *range(6, 46), tokenizer.sep_id], np.int32)
+    row = np.array([tokenizer.special.begin, *range(6, 46), tokenizer.special.end], np.int32)
     outputs = masked(kb.Masker(tokenizer, "token"), np.tile(row, (4001, 1)))
     counts = chosen(outputs, (4001, row.size)).sum(axis=0)
     assert counts[0] == counts[-1] == 0
@@ -131,10 +174,10 @@ def test_tokens_are_chosen_uniformly_over_positions(tokenizer):
 def test_words_are_chosen_uniformly_over_positions(tokenizer):
     # Words of 1, 2 and 3 pieces in turn; a budget that all fit into.
     word = [6, 7, 32, 8, 33, 34]
-    row = np.array([tokenizer.cls_id, *(word * 11), tokenizer.sep_id], np.int32)
-    continues = tokenizer.continues_word(row).numpy()
+    row = np.array([tokenizer.special.begin, *(word * 11), tokenizer.special.end], np.int32)
+    starts = tokenizer.starts_word(row).numpy()
     outputs = masked(kb.Masker(tokenizer, "word", 0.3, 40), np.tile(row, (3001, 1)))
-    counts = chosen(outputs, (3001, row.size)).sum(axis=0)[1:-1][~continues[1:-1]].reshape(11, 3)
+    counts = chosen(outputs, (3001, row.size)).sum(axis=0)[1:-1][starts[1:-1]].reshape(11, 3)
     share = counts / 3001
     # Short words also fill what is left at the end, so they come a little more often.
     assert np.ptp(share.mean(axis=0)) < 0.1
@@ -168,7 +211,7 @@ def test_share_of_tokens_that_are_predicted(tokenizer, rows, unit, least):
 
 
 def test_spans_partition_words_by_geometric_lengths(tokenizer):
-    row = np.array([tokenizer.cls_id, *([6] * 3000), tokenizer.sep_id], np.int32)
+    row = np.array([tokenizer.special.begin, *([6] * 3000), tokenizer.special.end], np.int32)
     row = np.tile(row, (43, 1))
     masker = kb.Masker(tokenizer, "span")
     opens = masker._openings(tf.gather(masker._kinds, row), [3, 4]).numpy()
@@ -187,7 +230,7 @@ def test_a_span_has_one_fate_and_stays_within_its_segment(tokenizer, rows):
     seeds = tf.unstack(tf.random.split(tf.constant([5, 7], tf.int64), 4))
     opens = masker._openings(tf.gather(masker._kinds, rows), seeds[0]).numpy()
     span = np.cumsum(opens.reshape(-1)).reshape(rows.shape)
-    fate = outputs["token_ids"] == tokenizer.mask_id
+    fate = outputs["token_ids"] == tokenizer.special.mask
     spans = np.unique(span[where])
     hidden = np.bincount(span[where], fate[where], span.max() + 1)[spans]
     size = np.bincount(span[where], minlength=span.max() + 1)[spans]
@@ -213,18 +256,19 @@ def test_the_same_seed_gives_the_same_masks(tokenizer, rows, unit):
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_rows_without_ordinary_tokens_predict_nothing(tokenizer, unit):
-    row = [tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id, tokenizer.pad_id]
+    special = tokenizer.special
+    row = [special.begin, special.end, special.mask, special.pad]
     outputs = masked(kb.Masker(tokenizer, unit, max_predictions=3), np.array([row, row]))
     assert outputs["token_ids"].tolist() == [row, row]
     assert not outputs["mask_weights"].any() and not outputs["mask_positions"].any()
-    assert (outputs["mask_ids"] == tokenizer.pad_id).all()
+    assert (outputs["mask_ids"] == tokenizer.special.pad).all()
     none = masked(kb.Masker(tokenizer, unit, max_predictions=3), np.zeros((0, 5), np.int32))
     assert none["mask_weights"].shape == (0, 3)
 
 
 @pytest.mark.parametrize("unit", ["word", "span"])
 def test_a_word_longer_than_the_budget_is_cut(tokenizer, unit):
-    row = np.array([[tokenizer.cls_id, 6, *range(32, 49), tokenizer.sep_id]], np.int32)
+    row = np.array([[tokenizer.special.begin, 6, *range(32, 49), tokenizer.special.end]], np.int32)
     outputs = masked(kb.Masker(tokenizer, unit, 0.15, 20), row)
     # 18 tokens, round(2.7) = 3.
     assert outputs["mask_positions"][0, :4].tolist() == [1, 2, 3, 0]
@@ -232,9 +276,9 @@ def test_a_word_longer_than_the_budget_is_cut(tokenizer, unit):
 
 
 def test_unknown_words_may_be_masked(tokenizer):
-    row = np.array([[tokenizer.cls_id, tokenizer.unknown_id, tokenizer.sep_id]])
+    row = np.array([[tokenizer.special.begin, tokenizer.special.unknown, tokenizer.special.end]])
     outputs = masked(kb.Masker(tokenizer), row)
-    assert outputs["mask_ids"][0, 0] == tokenizer.unknown_id
+    assert outputs["mask_ids"][0, 0] == tokenizer.special.unknown
 
 
 def test_static_shapes(tokenizer):

@@ -7,12 +7,21 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_text as tf_text
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from keras_bert.text import normalization
+from keras_bert.text.normalization import Normalization
 
 
-def normalize(text: str | bytes, lowercase: bool = True, strip_accents: bool = True) -> str:
-    return normalization.normalize([text], lowercase, strip_accents).numpy()[0].decode()
+def normalize(text: str | bytes, **how: bool) -> str:
+    return normalization.normalize([text], Normalization(**how)).numpy()[0].decode()
+
+
+def test_accents_go_as_the_capitals_do_unless_it_is_said():
+    assert Normalization.of(True, None, True) == Normalization()
+    assert Normalization.of(False, None, True) == Normalization(False, False, True)
+    assert Normalization.of(False, True, False) == Normalization(False, True, False)
 
 
 @pytest.mark.parametrize(
@@ -47,9 +56,9 @@ def test_stripping_alone_keeps_the_case():
 
 def test_every_row_is_normalized_by_itself():
     texts = ["Ascii", "É", "", "\x01", "More ASCII", b"\xff", "Ñ É"]
-    together = normalization.normalize(texts, True, True).numpy().tolist()
+    together = normalization.normalize(texts, Normalization()).numpy().tolist()
     assert together == [b"ascii", b"e", b"", b"", b"more ascii", b"", b"n e"]
-    assert normalization.normalize(tf.zeros([0], tf.string), True, True).shape == (0,)
+    assert normalization.normalize(tf.zeros([0], tf.string), Normalization()).shape == (0,)
 
 
 def test_every_character_that_ordering_moves_is_known():
@@ -93,7 +102,31 @@ def test_runs_are_cut_without_loss():
     ids=ascii,
 )
 def test_splits_words(text, split_cjk, expected):
-    words, starts, ends = normalization.split_words([text], split_cjk)
+    words, starts, ends = normalization.split_words([text], Normalization(split_cjk=split_cjk))
     assert [word.decode() for word in words.to_list()[0]] == expected
     spans = zip(starts.to_list()[0], ends.to_list()[0], strict=True)
     assert [text.encode()[start:end].decode() for start, end in spans] == expected
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@given(
+    st.lists(st.text(max_size=20) | st.binary(max_size=20), max_size=4),
+    st.builds(Normalization, st.booleans(), st.booleans()),
+)
+def test_what_is_normalized_is_unicode_and_stays_as_it_is(texts, how):
+    texts = tf.constant([tf.compat.as_bytes(text) for text in texts], tf.string)
+    once = normalization.normalize(texts, how)
+    for text in once.numpy():
+        assert not set(text.decode("utf-8")) & {"\0", "\ufffd", "\u200b", "\x1f"}
+    np.testing.assert_array_equal(normalization.normalize(once, how), once)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@given(st.text(max_size=40), st.booleans())
+def test_words_are_all_of_the_text_but_its_spaces(text, split_cjk):
+    how = Normalization(split_cjk=split_cjk)
+    [text] = normalization.normalize([text], how).numpy()
+    words, starts, ends = (x.to_list()[0] for x in normalization.split_words([text], how))
+    assert all(words) and [text[a:b] for a, b in zip(starts, ends, strict=True)] == words
+    between = zip([0, *ends], [*starts, len(text)], strict=True)
+    assert not b"".join(text[a:b] for a, b in between).decode().strip("\t\n\r").strip()

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import keras_bert as kb
 from keras_bert.text.packing import reachable
@@ -15,6 +17,8 @@ TEMPLATES = {
     "odd": Template(before=(), between=(7,), after=(3, 2, 4), segment_ids=(2, 1)),
 }
 NAMES = tuple(TEMPLATES)
+# Few and the same at every run.
+PROPERTY = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 
 
 def truncate_seq_pair(tokens_a, tokens_b, max_length):
@@ -28,7 +32,7 @@ def truncate_seq_pair(tokens_a, tokens_b, max_length):
 
 def expected_row(packer, first, second, length):
     """Token ids, segment ids and padding mask of one row."""
-    template, pad = packer.template, packer.tokenizer.pad_id
+    template, pad = packer.template, packer.tokenizer.special.pad
     first, second = list(first), None if second is None else list(second)
     own, later = template.segment_ids
     if second is None:
@@ -125,6 +129,43 @@ def test_the_room_of_a_row(tokenizer, name, rooms):
     assert endless.length_of(5) == packer.length_of(5)
 
 
+IDS = st.lists(st.integers(5, 96), max_size=17)
+MARKS = st.lists(st.integers(2, 4), max_size=3).map(tuple)
+ANY_TEMPLATE = st.builds(
+    Template, MARKS, MARKS, MARKS, st.tuples(st.integers(0, 2), st.integers(0, 2))
+)
+
+
+@PROPERTY
+@given(st.lists(st.tuples(IDS, IDS), max_size=5), ANY_TEMPLATE, st.none() | st.integers(2, 29))
+def test_pairs_of_any_lengths_and_template(tokenizer, pairs, template, room):
+    least = template.num_special(2)
+    packer = kb.Packer(tokenizer, None if room is None else least + room, template)
+    first, second = ([pair[i] for pair in pairs] for i in range(2))
+    width = packer.sequence_length
+    if width is None:
+        width = max([len(a) + len(b) + least for a, b in pairs], default=0)
+    assert packer.room(2) == room
+    packed = packer(ragged(first), ragged(second))
+    assert packed["token_ids"].shape == (len(pairs), width)
+    if pairs:
+        assert_rows(packed, [expected_row(packer, a, b, width) for a, b in pairs])
+
+
+@PROPERTY
+@given(st.lists(IDS, max_size=5), ANY_TEMPLATE, st.none() | st.integers(1, 19))
+def test_single_segments_of_any_lengths_and_template(tokenizer, segments, template, room):
+    least = template.num_special()
+    packer = kb.Packer(tokenizer, None if room is None else least + room, template)
+    width = packer.sequence_length
+    if width is None:
+        width = max([len(a) + least for a in segments], default=0)
+    packed = packer(ragged(segments))
+    assert packed["token_ids"].shape == (len(segments), width)
+    if segments:
+        assert_rows(packed, [expected_row(packer, a, None, width) for a in segments])
+
+
 def test_strings_are_tokenized(tokenizer):
     packer = kb.Packer(tokenizer, 9)
     first, second = ["a fine film", "the unaffordable"], ["the dog", "fox"]
@@ -144,7 +185,8 @@ def test_no_rows_and_empty_segments(tokenizer, length):
     assert packer(none)["token_ids"].shape[0] == 0
     assert packer(none, none)["token_ids"].shape[0] == 0
     packed = packer(["", ""], ["", ""])["token_ids"].numpy()
-    assert packed[:, :3].tolist() == [[tokenizer.cls_id, tokenizer.sep_id, tokenizer.sep_id]] * 2
+    cls, sep = tokenizer.special.begin, tokenizer.special.end
+    assert packed[:, :3].tolist() == [[cls, sep, sep]] * 2
 
 
 def test_in_a_graph_with_known_length_and_common_ops(tokenizer):
@@ -210,7 +252,7 @@ def test_rows_are_joined_while_they_fit(tokenizer):
                 )
         held = sum(lengths[part] for part in parts if part >= 0)
         assert (joined["padding_mask"][row].numpy() > 0).sum() == held
-        assert (joined["token_ids"][row].numpy()[held:] == tokenizer.pad_id).all()
+        assert (joined["token_ids"][row].numpy()[held:] == tokenizer.special.pad).all()
 
 
 def test_rows_of_another_template_are_joined(tokenizer):
@@ -230,6 +272,39 @@ def test_rows_of_another_template_are_joined(tokenizer):
     assert not joined["segment_ids"].numpy().any()
 
 
+def joined_in_order(lengths, room, most):
+    """Which rows stand together, one after the other as long as they fit."""
+    groups = []
+    for index, length in enumerate(lengths):
+        fits = groups and sum(lengths[i] for i in groups[-1]) + length <= room
+        if fits and len(groups[-1]) < most:
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+    return groups
+
+
+@PROPERTY
+@given(st.lists(IDS, max_size=9), ANY_TEMPLATE, st.integers(1, 37), st.integers(1, 4))
+def test_rows_of_any_lengths_are_joined(tokenizer, segments, template, room, most):
+    packer = kb.Packer(tokenizer, template.num_special() + room, template)
+    rows = {name: values.numpy() for name, values in packer(ragged(segments)).items()}
+    lengths = rows["padding_mask"].sum(axis=1)
+    groups = joined_in_order(lengths, packer.sequence_length, most)
+    joined, members = packer.join(rows, most)
+    assert members.shape == (len(groups), most)
+    for row, (group, numbers) in enumerate(zip(groups, members.numpy(), strict=True)):
+        assert numbers.tolist() == group + [-1] * (most - len(group))
+        held = sum(lengths[group])
+        for name in ("token_ids", "segment_ids"):
+            expected = np.concatenate([rows[name][i, : lengths[i]] for i in group])
+            np.testing.assert_array_equal(joined[name][row, :held], expected)
+        mask = np.repeat(np.arange(1, len(group) + 1), lengths[group])
+        np.testing.assert_array_equal(joined["padding_mask"][row, :held], mask)
+        assert (joined["token_ids"][row, held:].numpy() == tokenizer.special.pad).all()
+        assert not joined["padding_mask"][row, held:].numpy().any()
+
+
 def test_no_rows_join_to_no_rows(tokenizer):
     packer = kb.Packer(tokenizer, 17)
     joined, members = packer.join(packer(tf.constant([], tf.string)), num_sequences=3)
@@ -243,15 +318,13 @@ def test_rows_without_a_length_are_not_joined(length, num_sequences, tokenizer):
         packer.join(packer(["a fox"]), num_sequences)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_what_is_reached_is_what_one_step_after_the_other_reaches(seed):
-    rng = np.random.default_rng(seed)
-    size = [1, 37, 64][seed]
-    following = np.minimum(np.arange(size) + rng.integers(1, 5, size), size)
-    opens = rng.random(size) < 0.1
-    expected = opens.copy()
-    for index in range(size):
-        if expected[index] and following[index] < size:
-            expected[following[index]] = True
-    found = reachable(tf.constant(following, tf.int32), tf.constant(opens))
-    np.testing.assert_array_equal(found, expected)
+@PROPERTY
+@given(st.lists(st.tuples(st.integers(1, 5), st.booleans()), max_size=67))
+def test_what_is_reached_is_what_one_step_after_the_other_reaches(indices):
+    following = [min(index + step, len(indices)) for index, (step, _) in enumerate(indices)]
+    opens = [opens for _, opens in indices]
+    expected = [*opens, False]
+    for index, after in enumerate(following):
+        expected[after] |= expected[index]
+    found = reachable(tf.constant(following, tf.int32), tf.constant(opens, tf.bool))
+    assert found.numpy().tolist() == expected[:-1]

@@ -1,5 +1,6 @@
 """Tokenizer: piece for piece as the reference, with right offsets, wherever it runs."""
 
+import dataclasses
 import gzip
 import json
 import os
@@ -11,9 +12,15 @@ import unicodedata
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tensorflow.core.protobuf import saved_model_pb2
 
 import keras_bert as kb
+from keras_bert.text.added_tokens import AddedToken
+from keras_bert.text.normalization import Normalization
+from keras_bert.text.subwords import SpecialIds
+from keras_bert.text.template import Template
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MAX_WORD = 200
@@ -83,9 +90,8 @@ def reference_pieces(word: str, vocabulary: set[str]) -> list[str]:
 
 
 def reference(text: str, tokenizer: kb.Tokenizer) -> list[str]:
-    options = (tokenizer.lowercase, tokenizer.strip_accents, tokenizer.split_cjk)
     vocabulary = set(tokenizer.vocabulary)
-    words = reference_words(text, *options)
+    words = reference_words(text, *dataclasses.astuple(tokenizer.normalization))
     return [piece for word in words for piece in reference_pieces(word, vocabulary)]
 
 
@@ -188,7 +194,7 @@ def test_random_texts_are_cut_as_by_the_reference(lowercase, strip, split_cjk):
     texts = random_texts(7, 1500)
     lowered = "".join(texts + [text.lower() for text in texts])
     vocabulary = spelling(*lowered, *unicodedata.normalize("NFD", lowered))
-    tokenizer = kb.Tokenizer(vocabulary, lowercase, strip, split_cjk)
+    tokenizer = kb.Tokenizer(vocabulary, lowercase, strip_accents=strip, split_cjk=split_cjk)
     got = pieces(tokenizer, texts)
     assert [(t, g) for t, g in zip(texts, got, strict=True) if g != reference(t, tokenizer)] == []
 
@@ -449,7 +455,7 @@ def test_offsets_of_random_texts_lead_to_the_sources(lowercase, strip, split_cjk
     texts = [text for text in random_texts(13, 1200) if text]
     lowered = "".join(texts + [text.lower() for text in texts])
     vocabulary = spelling(*lowered, *unicodedata.normalize("NFD", lowered))
-    tokenizer = kb.Tokenizer(vocabulary, lowercase, strip, split_cjk)
+    tokenizer = kb.Tokenizer(vocabulary, lowercase, strip_accents=strip, split_cjk=split_cjk)
     ids, starts, ends = tokenizer.tokenize_with_offsets(texts)
     assert ids.to_list() == tokenizer.tokenize(texts).to_list()
     assert starts.dtype == ends.dtype == tf.int32
@@ -460,12 +466,57 @@ def test_offsets_of_random_texts_lead_to_the_sources(lowercase, strip, split_cjk
         assert all(0 <= start < end <= len(text) for start, end in zip(first, after, strict=True))
         for piece, start, end in zip(row, first, after, strict=True):
             source = text[start:end]
-            alone = "".join(reference_words(source, lowercase, tokenizer.strip_accents, split_cjk))
+            alone = "".join(reference_words(source, *dataclasses.astuple(tokenizer.normalization)))
             # A character may become several pieces; sigma looks different at the end of a word;
             # the order of characters that canonical ordering moves is the whole word's.
             expected = piece.removeprefix("##").replace("ς", "σ")
             moved = any(unicodedata.combining(c) for c in strip_accents(source))
             assert moved or expected in alone.replace("ς", "σ"), (text, piece, source)
+
+
+LETTERS = st.sampled_from([*"abcxyzABC .,!?[]#'0", "[MASK]", "the", "##ing", *TRICKY])
+TEXTS = st.lists(st.lists(LETTERS | st.characters(codec="utf-8"), max_size=14).map("".join))
+
+
+@pytest.fixture(scope="module")
+def tokenizers(vocabulary):
+    """A tokenizer for each way to lower-case, and to split Chinese."""
+    both = (True, False)
+    return {
+        (lowercase, split): kb.Tokenizer(vocabulary, lowercase, split_cjk=split)
+        for lowercase in both
+        for split in both
+    }
+
+
+@settings(max_examples=30, deadline=None, derandomize=True, database=None)
+@given(TEXTS, st.booleans(), st.booleans())
+def test_any_texts_have_ids_offsets_and_a_way_back(tokenizers, texts, lowercase, split_cjk):
+    tokenizer = tokenizers[lowercase, split_cjk]
+    ids, starts, ends = tokenizer.tokenize_with_offsets(texts)
+    assert ids.to_list() == tokenizer.tokenize(texts).to_list()
+    back = tokenizer.tokenize(tokenizer.detokenize(ids)).to_list()
+    special, starts_word = tokenizer.special, tokenizer.starts_word(ids).to_list()
+    marks = {special.pad, special.begin, special.separator, special.end, special.mask}
+    rows = zip(texts, ids.to_list(), starts.to_list(), ends.to_list(), strict=True)
+    for i, (text, row, first, after) in enumerate(rows):
+        assert not marks & set(row) and all(0 <= id_ < tokenizer.vocabulary_size for id_ in row)
+        assert starts_word[i][:1] in ([], [True])
+        assert first == sorted(first) and after == sorted(after)
+        assert all(0 <= a < b <= len(text) for a, b in zip(first, after, strict=True))
+        assert special.unknown in row or back[i] == row
+
+
+@settings(max_examples=30, deadline=None, derandomize=True, database=None)
+@given(TEXTS)
+def test_in_any_text_special_tokens_are_found_where_they_are_spelled(tokenizer, texts):
+    ids = tokenizer.tokenize(texts, special_tokens=(tokenizer.mask_token,)).to_list()
+    for text, row in zip(texts, ids, strict=True):
+        assert row.count(tokenizer.special.mask) == text.count(tokenizer.mask_token)
+        parts = text.split(tokenizer.mask_token)
+        assert [id_ for id_ in row if id_ != tokenizer.special.mask] == [
+            id_ for part in tokenizer.tokenize(parts).to_list() for id_ in part
+        ]
 
 
 # Special tokens, and the way back.
@@ -482,7 +533,7 @@ def test_special_tokens_are_text_unless_asked_for(tokenizer):
     rest = plain[plain.index("fox") :]
     assert got == [["the", "[MASK]", *rest], [], ["[MASK]"]]
     both = tokenizer.tokenize(text, special_tokens=("[SEP]", "[MASK]")).numpy().tolist()
-    assert both.count(tokenizer.mask_id) == both.count(tokenizer.sep_id) == 1
+    assert both.count(tokenizer.special.mask) == both.count(tokenizer.special.separator) == 1
 
 
 def spell(word: str) -> list[str]:
@@ -509,17 +560,17 @@ def test_looks_up_pieces_of_any_shape(tokenizer, vocabulary):
     ids = tf.constant([[[0, 31, 5]], [[57, 96, 4]]])
     expected = np.array(vocabulary, dtype="S")[ids.numpy()]
     assert np.array_equal(tokenizer.tokens(ids).numpy().astype("S"), expected)
-    continues = np.char.startswith(expected, b"##")
-    assert np.array_equal(tokenizer.continues_word(ids), continues)
+    starts = ~np.char.startswith(expected, b"##")
+    assert np.array_equal(tokenizer.starts_word(ids), starts)
+    assert np.array_equal(tokenizer.continues_word(ids), ~starts)
     ragged = tf.ragged.constant([[[5], []], [[31, 6]]], dtype=tf.int64)
     assert tokenizer.tokens(ragged).to_list() == [[[b"a"], []], [[b"##a", b"b"]]]
-    assert tokenizer.continues_word(ragged).to_list() == [[[False], []], [[True, False]]]
+    assert tokenizer.starts_word(ragged).to_list() == [[[True], []], [[False, True]]]
 
 
 def test_detokenizes_words_without_the_special_tokens_of_packing(tokenizer):
-    cls, sep, pad, mask = (
-        getattr(tokenizer, f"{name}_id") for name in ("cls", "sep", "pad", "mask")
-    )
+    special = tokenizer.special
+    cls, sep, pad, mask = special.begin, special.end, special.pad, special.mask
     word, rest = tokenizer.tokenize(["Unwanted", "FOX's dens!"]).to_list()
     ids = [*word, *rest]
     packed = [cls, *word, mask, *rest, sep, pad, pad]
@@ -544,6 +595,10 @@ def test_knows_its_special_ids_and_settings(vocabulary):
     ids = (tokenizer.pad_id, tokenizer.unknown_id, tokenizer.cls_id)
     assert ids == (94, 95, 96)
     assert tokenizer.special_ids == (*ids, tokenizer.sep_id, tokenizer.mask_id) == (*ids, 0, 1)
+    assert tokenizer.special == SpecialIds(94, 95, begin=96, separator=0, end=0, mask=1)
+    assert shuffled[tokenizer.special.mask] == tokenizer.mask_token
+    assert tokenizer.template == Template(before=(96,), between=(0,), after=(0,))
+    assert tokenizer.normalization == Normalization(False, True, True)
     assert (tokenizer.lowercase, tokenizer.strip_accents, tokenizer.split_cjk) == (
         *(False, True),
         True,
@@ -551,6 +606,40 @@ def test_knows_its_special_ids_and_settings(vocabulary):
     assert pieces(tokenizer, ["é"]) == [["e"]]
     assert kb.Tokenizer(vocabulary).strip_accents
     assert not kb.Tokenizer(vocabulary, lowercase=False).strip_accents
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"lowercase": False, "strip_accents": True},
+        {"split_cjk": False, "added_tokens": [AddedToken("<e>"), AddedToken("Öl", True, True)]},
+    ],
+    ids=str,
+)
+def test_is_made_anew_of_its_settings(vocabulary, options):
+    tokenizer = kb.Tokenizer(vocabulary, **options)
+    again = kb.Tokenizer.from_settings(json.loads(json.dumps(tokenizer.settings())))
+    assert again.settings() == tokenizer.settings()
+    assert again.vocabulary == tokenizer.vocabulary
+    texts = ["Ölfilm <e>ÖL öl 中国", "Fox<e>"]
+    assert again.tokenize(texts).to_list() == tokenizer.tokenize(texts).to_list()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"lowercase": False},
+        {"strip_accents": False},
+        {"split_cjk": False},
+        {"added_tokens": [AddedToken("the")]},
+    ],
+    ids=str,
+)
+def test_settings_tell_tokenizers_apart(tokenizer, vocabulary, options):
+    assert kb.Tokenizer(list(vocabulary)).settings() == tokenizer.settings()
+    assert kb.Tokenizer(vocabulary, **options).settings() != tokenizer.settings()
+    assert kb.Tokenizer(vocabulary[::-1]).settings() != tokenizer.settings()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import keras_bert as kb
 from keras_bert.text.template import Template
@@ -11,6 +13,8 @@ from keras_bert.text.windows import windows
 # Ids of the vocabulary of the tests: 2 is [CLS], or <s>; 3 is [SEP], or </s>.
 BERT = Template(before=(2,), between=(3,), after=(3,))
 ROBERTA = Template(before=(2,), between=(3, 3), after=(3,), segment_ids=(0, 0))
+# Few and the same at every run.
+PROPERTY = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 
 
 def spans_of_text(num_pieces, room, stride):
@@ -46,7 +50,7 @@ def random_pieces(rng, lengths):
 
 def expected_rows(packer, texts, fronts, stride):
     """Token ids, padding mask, segment ids and (text, start, length, offset) of all rows."""
-    template, length, pad = packer.template, packer.sequence_length, packer.tokenizer.pad_id
+    template, length, pad = packer.template, packer.sequence_length, packer.tokenizer.special.pad
     room = length - len((*template.before, *template.between, *template.after))
     rows, segments, positions = [], [], []
     for i, (text, front) in enumerate(zip(texts, fronts, strict=True)):
@@ -97,6 +101,33 @@ def test_rows_without_a_front(tokenizer, length, stride, template):
         inner = texts[text][start : start + length - 2]
         assert ids[mask > 0].tolist() == [*template.before, *inner, *template.after]
     assert not found.rows["segment_ids"].numpy().any()
+
+
+IDS = st.lists(st.integers(5, 96), max_size=40)
+
+
+@PROPERTY
+@given(
+    st.lists(st.tuples(IDS, IDS), max_size=4),
+    st.sampled_from([BERT, ROBERTA]),
+    st.integers(1, 23).flatmap(lambda room: st.tuples(st.just(room), st.integers(1, room))),
+)
+def test_windows_of_any_texts_fronts_and_strides(tokenizer, pairs, template, room_and_stride):
+    room, stride = room_and_stride
+    packer = kb.Packer(tokenizer, template.num_special(2) + room, template)
+    texts, fronts = ([pair[i] for pair in pairs] for i in range(2))
+    found = windows(packer, ragged(texts), stride, ragged(fronts))
+    rows, masks, segments, positions = expected_rows(packer, texts, fronts, stride)
+    assert found.texts.shape == (len(rows),)
+    for name, expected in (("token_ids", rows), ("padding_mask", masks), ("segment_ids", segments)):
+        assert found.rows[name].numpy().tolist() == expected
+    numbers = [found.texts, found.starts, found.lengths, found.offsets]
+    assert np.stack(numbers, axis=1).tolist() == [list(one) for one in positions]
+    # Every piece has most context in one row.
+    most, pieces = found.has_most_context().numpy(), found.pieces().numpy()
+    text = np.broadcast_to(found.texts.numpy()[:, None], pieces.shape)
+    chosen = sorted(zip(text[most].tolist(), pieces[most].tolist(), strict=True))
+    assert chosen == [(i, piece) for i, one in enumerate(texts) for piece in range(len(one))]
 
 
 @pytest.mark.parametrize(("length", "stride"), [(23, 7), (23, 19), (11, 1), (31, 9), (384, 128)])
