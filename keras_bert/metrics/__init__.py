@@ -1,6 +1,7 @@
-"""What models are judged by: scores that Keras lacks, one subject a file.
+"""What models are judged by: the scores of their fields, one subject a file, that Keras lacks.
 
-The functions give fractions; those that report as an official script does count to 100.
+Functions of labels and predictions give fractions; those that report what an official script does
+give percentages, as it does.
 """
 
 from keras_bert.metrics.answers import (

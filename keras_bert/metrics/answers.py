@@ -1,4 +1,7 @@
-"""How well questions are answered: by SQuAD's scripts and by CMRC's."""
+"""How well questions are answered, as the official scripts of SQuAD and CMRC 2018 score it.
+
+The scores of one answer are from 0 to 1, those of a data set, as in the scripts, from 0 to 100.
+"""
 
 from __future__ import annotations
 
@@ -10,30 +13,23 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_bert.metrics.checks import check_numbers, numbers
 from keras_bert.metrics.classification import f1
 
+# What the scripts of SQuAD leave out of answers, besides case and spaces.
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
-
-
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
-
 
 # What the script of CMRC 2018 deletes, and where its word tokenizer (NLTK's, after the Penn
 # Treebank's) cuts what is not Chinese: at signs, at commas that are not within a number, at the
 # period at the end, before 's and the like.
 _CMRC_SIGNS = str.maketrans("", "", "-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』")
-
-
 _CMRC_RUNS = re.compile(r"[\u4e00-\u9fa5]|[^\u4e00-\u9fa5]+")
-
-
 _CMRC_CUTS = re.compile(
     r"""\.{2,}|''|[;@#$%&?!()\[\]{}<>"«»‘„\u2012-\u2015]|,(?!\d)|\.(?=[\])}>"'»\s]*$)"""
 )
-
-
 _CMRC_CLITICS = re.compile(r"(?<=\S)(n't|'(?:ll|re|ve|[smd])?)(?!\S)")
 
 
@@ -151,7 +147,9 @@ def squad_scores(
     return report
 
 
-def best_no_answer_threshold(no_answer_scores, scores, has_answer) -> tuple[float, float]:
+def best_no_answer_threshold(
+    no_answer_scores: ArrayLike, scores: ArrayLike, has_answer: ArrayLike
+) -> tuple[float, float]:
     """The threshold above which to answer nothing, as the script of SQuAD 2.0 finds it.
 
     Args:
@@ -265,11 +263,11 @@ def cmrc_scores(predictions: Sequence[str], golds: Sequence[Sequence[str]]) -> d
     {'exact': 50.0, 'f1': 83.33..., 'average': 66.66..., 'total': 2}
     """
     check_numbers(predictions=predictions, golds=golds)
-    exact, f1 = (
+    exact, overlap = (
         float(100.0 * np.mean([score(*pair) for pair in zip(predictions, golds, strict=True)]))
         for score in (cmrc_exact_match, cmrc_f1)
     )
-    return {"exact": exact, "f1": f1, "average": (exact + f1) / 2, "total": len(golds)}
+    return {"exact": exact, "f1": overlap, "average": (exact + overlap) / 2, "total": len(golds)}
 
 
 def _report(scores: dict[str, np.ndarray], has_answer: np.ndarray) -> dict[str, float]:
@@ -285,19 +283,23 @@ def _report(scores: dict[str, np.ndarray], has_answer: np.ndarray) -> dict[str, 
 
 
 def _normalized(answer: str) -> str:
+    """An answer as the scripts of SQuAD compare it."""
     return " ".join(_ARTICLES.sub(" ", answer.lower().translate(_PUNCTUATION)).split())
 
 
 def _with_words(golds: Sequence[str]) -> list[str]:
+    """The right answers but for those of nothing but articles and punctuation."""
     _check_golds(golds)
     return [gold for gold in golds if _normalized(gold)]
 
 
 def _cmrc_stripped(answer: str) -> str:
+    """An answer as the script of CMRC 2018 compares it."""
     return answer.lower().strip().translate(_CMRC_SIGNS)
 
 
 def _cmrc_words(answer: str) -> list[str]:
+    """Chinese characters, each by itself, and other words."""
     words = []
     for run in _CMRC_RUNS.findall(_cmrc_stripped(answer)):
         words += _CMRC_CLITICS.sub(r" \1", _CMRC_CUTS.sub(r" \g<0> ", run)).split()

@@ -1,15 +1,16 @@
-"""How well classes are told."""
+"""How well classes are told: of each example one, or, in the F1s, any number."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_bert.metrics.checks import check_shapes
 
 
-def accuracy(labels, predictions) -> float:
+def accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
     """The share of predictions that are right.
 
     Args:
@@ -32,7 +33,7 @@ def accuracy(labels, predictions) -> float:
     return float((labels == predictions).mean())
 
 
-def confusion_matrix(labels, predictions, num_classes: int) -> np.ndarray:
+def confusion_matrix(labels: ArrayLike, predictions: ArrayLike, num_classes: int) -> np.ndarray:
     """How often each class was taken for each.
 
     Args:
@@ -63,7 +64,30 @@ def confusion_matrix(labels, predictions, num_classes: int) -> np.ndarray:
     return counts.reshape(num_classes, num_classes)
 
 
-def f1_binary(labels, predictions, positive: int = 1) -> float:
+def f1(right: int, num_predicted: int, num_wanted: int) -> float:
+    """The harmonic mean of precision and recall, from counts; 0 where nothing is right.
+
+    Args:
+        right: int, how many of what was predicted is wanted, at most the other two.
+        num_predicted: int, how many there are in all that were predicted.
+        num_wanted: int, how many there are in all that are wanted.
+
+    Returns:
+        float from 0 to 1.
+
+    Example:
+
+    >>> from keras_bert.metrics.classification import f1
+    >>> f1(1, 1, 2)
+    0.666...
+    """
+    if not right:
+        return 0.0
+    precision, recall = right / num_predicted, right / num_wanted
+    return float(2 * precision * recall / (precision + recall))
+
+
+def f1_binary(labels: ArrayLike, predictions: ArrayLike, positive: int = 1) -> float:
     """The harmonic mean of precision and recall of one class; 0 if it never occurs.
 
     Args:
@@ -83,11 +107,11 @@ def f1_binary(labels, predictions, positive: int = 1) -> float:
     >>> f1_binary([1, 1, 0, 0], [1, 0, 0, 0])
     0.666...
     """
-    labels, predictions = (values == positive for values in _classes(labels, predictions))
-    return f1((labels & predictions).sum(), predictions.sum(), labels.sum())
+    wanted, predicted = (values == positive for values in _classes(labels, predictions))
+    return f1((wanted & predicted).sum(), predicted.sum(), wanted.sum())
 
 
-def f1_macro(labels, predictions) -> float:
+def f1_macro(labels: ArrayLike, predictions: ArrayLike) -> float:
     """The mean of the F1 of all classes, 0 for those that never occur; scikit-learn's `macro`.
 
     Args:
@@ -111,7 +135,7 @@ def f1_macro(labels, predictions) -> float:
     return float(np.mean([f1(*counts) for counts in by_class]))
 
 
-def f1_micro(labels, predictions) -> float:
+def f1_micro(labels: ArrayLike, predictions: ArrayLike) -> float:
     """The F1 of all decisions on all classes together; scikit-learn's `micro`.
 
     Args:
@@ -133,7 +157,7 @@ def f1_micro(labels, predictions) -> float:
     return f1(*(counts.sum() for counts in _counts(labels, predictions)))
 
 
-def matthews_correlation(labels, predictions) -> float:
+def matthews_correlation(labels: ArrayLike, predictions: ArrayLike) -> float:
     """The correlation of classes, 0 if all labels or all predictions are one.
 
     For two classes Matthews 1975 (phi), for more Gorodkin 2004 (R_K).
@@ -161,25 +185,29 @@ def matthews_correlation(labels, predictions) -> float:
     return covariance / math.sqrt(spread) if spread else 0.0
 
 
-def _counts(labels, predictions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _counts(labels: ArrayLike, predictions: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """How often each class is predicted rightly, is predicted, and is wanted, each int [C]."""
-    labels, predictions = np.asarray(labels), np.asarray(predictions)
-    if labels.ndim == 2:
-        check_shapes(labels, predictions)
-        if not (np.isin(labels, (0, 1)).all() and np.isin(predictions, (0, 1)).all()):
-            raise ValueError(
-                "Matrices [N, C] of classes must hold 0 and 1 only, but hold other values. Compare "
-                "probabilities with a threshold first."
-            )
-        labels, predictions = labels == 1, predictions == 1
-    else:
+    wanted, predicted = _tables(np.asarray(labels), np.asarray(predictions))
+    return (wanted & predicted).sum(axis=0), predicted.sum(axis=0), wanted.sum(axis=0)
+
+
+def _tables(labels: np.ndarray, predictions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which classes each example has, and is predicted to have, bool [N, C]."""
+    if labels.ndim != 2:
         labels, predictions = _classes(labels, predictions)
         classes = np.union1d(labels, predictions)
-        labels, predictions = (values[:, None] == classes for values in (labels, predictions))
-    return tuple(table.sum(axis=0) for table in (labels & predictions, predictions, labels))
+        return labels[:, None] == classes, predictions[:, None] == classes
+    check_shapes(labels, predictions)
+    if not (np.isin(labels, (0, 1)).all() and np.isin(predictions, (0, 1)).all()):
+        raise ValueError(
+            "Matrices [N, C] of classes must hold 0 and 1 only, but hold other values. Compare "
+            "probabilities with a threshold first."
+        )
+    return labels == 1, predictions == 1
 
 
-def _classes(labels, predictions) -> tuple[np.ndarray, np.ndarray]:
+def _classes(labels: ArrayLike, predictions: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """One class of each example, and the one that is predicted, int64 [N]."""
     labels, predictions = np.asarray(labels), np.asarray(predictions)
     check_shapes(labels, predictions, rank=1)
     if labels.dtype.kind not in "biu" or predictions.dtype.kind not in "biu":
@@ -188,11 +216,3 @@ def _classes(labels, predictions) -> tuple[np.ndarray, np.ndarray]:
             "to numbers, and take the argmax of probabilities."
         )
     return labels.astype(np.int64), predictions.astype(np.int64)
-
-
-def f1(right: int, num_predicted: int, num_wanted: int) -> float:
-    """The harmonic mean of precision and recall, from counts; 0 where nothing is right."""
-    if not right:
-        return 0.0
-    precision, recall = right / num_predicted, right / num_wanted
-    return float(2 * precision * recall / (precision + recall))

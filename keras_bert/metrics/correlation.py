@@ -1,15 +1,16 @@
-"""How well numbers go along with those that are wanted."""
+"""How well predicted numbers go along with those that are wanted."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_bert.metrics.checks import numbers
 
 
-def pearson_correlation(labels, predictions) -> float:
+def pearson_correlation(labels: ArrayLike, predictions: ArrayLike) -> float:
     """The linear correlation of numbers.
 
     Args:
@@ -38,7 +39,7 @@ def pearson_correlation(labels, predictions) -> float:
     return float(np.clip(np.dot(*directions), -1.0, 1.0))
 
 
-def spearman_correlation(labels, predictions) -> float:
+def spearman_correlation(labels: ArrayLike, predictions: ArrayLike) -> float:
     """The linear correlation of ranks; equal numbers share the mean of theirs.
 
     Args:
@@ -65,7 +66,7 @@ def spearman_correlation(labels, predictions) -> float:
     return pearson_correlation(*ranks)
 
 
-def mean_squared_error(labels, predictions) -> float:
+def mean_squared_error(labels: ArrayLike, predictions: ArrayLike) -> float:
     """The mean of the squared differences.
 
     Args:

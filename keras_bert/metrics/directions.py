@@ -1,4 +1,4 @@
-"""Of which scores more is better, and of which less."""
+"""Of which scores more is better, of which less: what an epoch, a seed or a run is chosen by."""
 
 from __future__ import annotations
 

@@ -1,21 +1,36 @@
-"""How well entities are found (CoNLL-2003)."""
+"""How well entities are found: whole ones, as the CoNLL-2003 shared task counts them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from typing import Any
+from typing import TypedDict
 
 from keras_bert.metrics.checks import check_numbers
 from keras_bert.metrics.classification import f1
 
 # A tag and the next one between which an entity ends, and begins, whatever their kinds.
 _ENDS = frozenset(("BB", "BS", "BO", "IB", "IS", "IO"))
-
-
 _BEGINS = frozenset(("EE", "EI", "SE", "SI", "OE", "OI"))
 
+Entity = tuple[str, int, int]
 
-def entities(labels: Sequence[str]) -> list[tuple[str, int, int]]:
+
+class KindScores(TypedDict):
+    """The scores of entities of one kind."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+class EntityScores(KindScores):
+    """The scores of all entities, and those of each kind by its name."""
+
+    kinds: dict[str, KindScores]
+
+
+def entities(labels: Sequence[str]) -> list[Entity]:
     """The entities that tags of a sentence stand for, as conlleval and seqeval's default read them.
 
     Tags are B, I, E, S and O (IOB1, IOB2, IOBES), with a kind or without; M within BMES is read
@@ -37,7 +52,8 @@ def entities(labels: Sequence[str]) -> list[tuple[str, int, int]]:
     >>> entities(["I-PER", "I-PER", "O", "B-LOC", "B-LOC"])
     [('PER', 0, 2), ('LOC', 3, 4), ('LOC', 4, 5)]
     """
-    found, start, last_tag, last_kind = [], 0, "O", ""
+    found: list[Entity] = []
+    start, last_tag, last_kind = 0, "O", ""
     for place, label in enumerate([*labels, "O"]):
         if not isinstance(label, str) or not label or isinstance(labels, str):
             raise ValueError(
@@ -56,7 +72,7 @@ def entities(labels: Sequence[str]) -> list[tuple[str, int, int]]:
 
 def entity_scores(
     gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
-) -> dict[str, Any]:
+) -> EntityScores:
     """Precision, recall and F1 of whole entities, which are right in kind and both ends or wrong.
 
     Args:
@@ -83,19 +99,24 @@ def entity_scores(
                 f"A sentence must have as many predicted tags as gold ones, but sentence {number} "
                 f"has {len(other)} and {len(one)}. Predict one tag for each word."
             )
-    wanted, said = (
-        set(entities([label for sentence in side for label in (*sentence, "O")]))
-        for side in (gold, predicted)
-    )
-    kinds = sorted({kind for kind, *_ in wanted | said})
+    wanted, said = _of_all(gold), _of_all(predicted)
     by_kind = {
-        kind: _set_scores(*({one for one in side if one[0] == kind} for side in (wanted, said)))
-        for kind in kinds
+        kind: _scores(_of_kind(wanted, kind), _of_kind(said, kind))
+        for kind in sorted({kind for kind, *_ in wanted | said})
     }
-    return {**_set_scores(wanted, said), "kinds": by_kind}
+    return {**_scores(wanted, said), "kinds": by_kind}
 
 
-def _set_scores(wanted: Set, said: Set) -> dict[str, float]:
+def _of_all(sentences: Sequence[Sequence[str]]) -> set[Entity]:
+    """The entities of all sentences, with places counted on from one to the next."""
+    return set(entities([label for sentence in sentences for label in (*sentence, "O")]))
+
+
+def _of_kind(found: Set[Entity], kind: str) -> set[Entity]:
+    return {one for one in found if one[0] == kind}
+
+
+def _scores(wanted: Set[Entity], said: Set[Entity]) -> KindScores:
     right = len(wanted & said)
     return {
         "precision": right / max(len(said), 1),

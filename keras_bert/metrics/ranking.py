@@ -1,11 +1,12 @@
-"""How far up the right one of many stands."""
+"""How far up the right one stands among candidates, or among the results of a search."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def accuracy_at_k(labels, predictions, k: int) -> float:
+def accuracy_at_k(labels: ArrayLike, predictions: ArrayLike, k: int) -> float:
     """The share of labels that are among the first k candidates, such as those for a [MASK].
 
     Args:
@@ -35,7 +36,7 @@ def accuracy_at_k(labels, predictions, k: int) -> float:
     return float((labels[:, None] == predictions[:, :k]).any(axis=1).mean())
 
 
-def recall_at_k(ranks, k: int) -> float:
+def recall_at_k(ranks: ArrayLike, k: int) -> float:
     """The share of searches whose right result is among the first k.
 
     Args:
@@ -58,7 +59,7 @@ def recall_at_k(ranks, k: int) -> float:
     return float((_ranks([k]) >= _ranks(ranks)).mean())
 
 
-def mean_reciprocal_rank(ranks) -> float:
+def mean_reciprocal_rank(ranks: ArrayLike) -> float:
     """The mean of 1 / rank of the right results.
 
     Args:
@@ -79,7 +80,8 @@ def mean_reciprocal_rank(ranks) -> float:
     return float((1.0 / _ranks(ranks)).mean())
 
 
-def _ranks(ranks) -> np.ndarray:
+def _ranks(ranks: ArrayLike) -> np.ndarray:
+    """Ranks that were checked, float64."""
     ranks = np.asarray(ranks, np.float64)
     if not ranks.size or not (ranks >= 1).all():
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Metrics that Keras counts batch by batch."""
+"""Metrics that Keras sums up batch by batch, while a model is trained or evaluated."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class LabelAccuracy(keras.metrics.Mean):
     Example:
 
     >>> import numpy as np
-    >>> from keras_bert.metrics.streaming import LabelAccuracy
+    >>> from keras_bert.metrics import LabelAccuracy
     >>> accuracy = LabelAccuracy()
     >>> accuracy.update_state(np.array([2, 0]), np.array([[0.1, 0.5, 0.7], [0.1, 0.5, 0.7]]))
     >>> float(accuracy.result())

@@ -7,7 +7,6 @@ import tensorflow as tf
 
 import keras_bert as kb
 from keras_bert.layers.heads import product_with_rows
-from keras_bert.metrics.streaming import LabelAccuracy
 from keras_bert.training import run
 
 B, T, P = 4, 7, 3
@@ -122,32 +121,6 @@ def rows_alone_and_joined(tokenizer):
         "next_sentence": exists.astype("float32"),
     }
     return x, y, weights, long_x, long_y, long_weights
-
-
-def test_accuracy_is_the_share_of_labels_with_the_best_score():
-    generator = np.random.default_rng(1)
-    labels, scores = generator.integers(0, 5, [B, P]), generator.normal(size=[B, P, 5])
-    scores[0, 0] = -1.0, -2.0, -0.0, -3.0, -4.0
-    labels[0, 0] = 2
-    weights = generator.integers(0, 3, [B, P])
-    ours, stock = LabelAccuracy(), keras.metrics.SparseCategoricalAccuracy()
-    for metric in (ours, stock):
-        metric.update_state(labels, scores, weights)
-    np.testing.assert_allclose(ours.result(), stock.result(), rtol=1e-6)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_of_equal_scores_the_first_one_counts(dtype):
-    # Rounded so that the best score is often shared.
-    scores = tf.cast(np.random.default_rng(1).integers(-3, 3, [400, 7]) / 4, dtype)
-    labels = np.random.default_rng(2).integers(0, 7, 400)
-    accuracy = LabelAccuracy()
-    accuracy.update_state(labels, scores)
-    expected = (np.argmax(np.asarray(scores, "float32"), axis=-1) == labels).mean()
-    assert float(accuracy.result()) == pytest.approx(expected)
-    accuracy.reset_state()
-    accuracy.update_state(labels, tf.zeros_like(scores))
-    assert float(accuracy.result()) == pytest.approx((labels == 0).mean())
 
 
 def test_pooler_rests_where_nothing_trains_it(config):
