@@ -81,7 +81,9 @@ def datasets(arguments: Arguments, seed: int) -> tuple[tf.data.Dataset, tf.data.
 
 
 def schedule(arguments: Arguments) -> kb.Schedule:
-    return kb.Schedule(arguments.learning_rate, arguments.num_steps, arguments.warmup_steps)
+    return kb.Schedule(
+        arguments.learning_rate, arguments.num_steps, warmup_steps=arguments.warmup_steps
+    )
 
 
 def train_keras_bert(arguments: Arguments, seed: int) -> Callable[[], tuple[float, float]]:

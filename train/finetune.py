@@ -218,7 +218,7 @@ def compile_task(arguments: Arguments, task: kb.Task, num_steps: int) -> None:
     """Sets the optimizer, its schedule, and the objective."""
     warmup_steps = int(arguments.warmup_share * num_steps)
     optimizer = kb.AdamW(
-        kb.Schedule(arguments.learning_rate, num_steps, warmup_steps),
+        kb.Schedule(arguments.learning_rate, num_steps, warmup_steps=warmup_steps),
         weight_decay=arguments.weight_decay,
         bias_correction=arguments.bias_correction,
         rate_factors=fine_tuning.layer_rates(task.encoder.config, arguments.layer_decay),

@@ -88,16 +88,16 @@ def main(arguments: Arguments) -> None:
         training.begin(KIND, arguments, output_dir)
         kb.write_vocabulary(vocabulary_file, pieces)
         rows, length = arguments.batch_size, arguments.sequence_length
+        flops = kb.num_training_flops(model.encoder.config, length, arguments.max_predictions)
         history = training.train(
             model,
             train_data,
             output_dir,
-            arguments.num_steps,
-            arguments.steps_per_epoch,
-            eval_data,
-            tokens_per_step=rows * length,
-            flops_per_step=rows
-            * kb.num_training_flops(model.encoder.config, length, arguments.max_predictions),
+            training.Epochs(arguments.num_steps, arguments.steps_per_epoch),
+            validation_data=eval_data,
+            callbacks=[
+                training.Throughput(tokens_per_step=rows * length, flops_per_step=rows * flops)
+            ],
         )
         kb.save(model, output_dir, checkpoint.tokenizer)
     if eval_data is not None:
@@ -182,7 +182,7 @@ def build_model(arguments: Arguments, checkpoint: kb.Checkpoint) -> kb.BertPretr
     if warmup_steps is None:
         warmup_steps = min(WARMUP_STEPS, arguments.num_steps // 10)
     optimizer = kb.AdamW(
-        kb.Schedule(arguments.learning_rate, arguments.num_steps, warmup_steps),
+        kb.Schedule(arguments.learning_rate, arguments.num_steps, warmup_steps=warmup_steps),
         beta_2=arguments.beta_2,
         clip_norm=arguments.clip_norm or None,
         bias_correction=arguments.bias_correction,

@@ -65,8 +65,7 @@ def fine_tune(
         task,
         lambda step: data.repeat().skip(step),
         output_dir,
-        num_steps=steps * num_epochs,
-        steps_per_epoch=steps,
+        run.Epochs(num_steps=steps * num_epochs, steps_per_epoch=steps),
         callbacks=callbacks,
     )
     if not held_out:

@@ -6,7 +6,8 @@ import json
 import os
 import pathlib
 import re
-import signal
+from collections.abc import Iterable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -17,6 +18,7 @@ from keras_bert import files
 # What reading a damaged checkpoint raises: TensorFlow's reader has no error of its own for it.
 DAMAGE = (tf.errors.OpError, OSError, IndexError, RuntimeError, ValueError)
 NOTE = "run/note"
+_NAME = re.compile(r"step-\d+(\.\d+)?")
 
 
 class TrainingCheckpoint:
@@ -69,7 +71,7 @@ class TrainingCheckpoint:
         self.directory = pathlib.Path(directory)
         self.model = model
         self.keep = keep
-        self.note: dict = {}
+        self.note: dict[str, Any] = {}
         self._damaged: set[pathlib.Path] = set()
 
     @property
@@ -77,7 +79,7 @@ class TrainingCheckpoint:
         """The number of updates that the model's optimizer has done."""
         return int(self.model.optimizer.iterations.numpy())
 
-    def save(self, note: dict | None = None) -> pathlib.Path:
+    def save(self, note: dict[str, Any] | None = None) -> pathlib.Path:
         """Write a checkpoint named after the optimizer's step, and delete old ones.
 
         What processes that were killed while they saved left behind is deleted first.
@@ -127,6 +129,10 @@ class TrainingCheckpoint:
     def restore_metrics(self) -> None:
         """Bring the metrics to their sums in the newest checkpoint, to go on within an epoch."""
         path = self._newest_whole()
+        if path is None:
+            raise ValueError(
+                f"There must be a checkpoint, but there is none in {self.directory}: save one."
+            )
         reader = tf.train.load_checkpoint(str(path / "state"))
         metrics = self._metrics()
         try:
@@ -139,7 +145,7 @@ class TrainingCheckpoint:
 
     def paths(self) -> list[pathlib.Path]:
         """The checkpoints that are there, damaged ones too, newest first."""
-        found = (path for path in self.directory.glob("step-*") if _order(path) is not None)
+        found = (path for path in self.directory.glob("step-*") if _NAME.fullmatch(path.name))
         return sorted(found, key=_order, reverse=True)
 
     def _newest_whole(self) -> pathlib.Path | None:
@@ -147,7 +153,6 @@ class TrainingCheckpoint:
         for path in paths:
             try:
                 _verify(path)
-                return path
             except PermissionError:  # It may well be whole, and what is damaged is deleted.
                 raise
             except DAMAGE as error:
@@ -158,6 +163,8 @@ class TrainingCheckpoint:
                     type(error).__name__,
                     error,
                 )
+            else:
+                return path
         if not paths:
             return None
         raise ValueError(
@@ -218,97 +225,9 @@ class TrainingCheckpoint:
         self._damaged.clear()
 
 
-class RunInterrupted(SystemExit):
-    """A run was asked to stop; its state is saved, and its message says how to go on.
-
-    A program that does not catch it ends with this message and exit status 1.
-    """
-
-
-class StopSignal:
-    """A context in which SIGTERM and SIGINT are noted, to be obeyed at the end of a step.
-
-    A second signal is obeyed at once, as it would be without this.
-
-    Example:
-
-    >>> import os, signal
-    >>> from keras_bert.training.checkpointing import StopSignal
-    >>> with StopSignal() as stop:
-    ...     os.kill(os.getpid(), signal.SIGTERM)
-    ...     print(stop.name)
-    SIGTERM
-    """
-
-    def __init__(self):
-        self.name: str | None = None
-        self._previous: dict[int, object] = {}
-
-    def __enter__(self) -> StopSignal:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            try:
-                self._previous[number] = signal.signal(number, self._note)
-            except ValueError:  # Python takes signals in the main thread only.
-                logging.warning("Not in the main thread: a signal will not save the run.")
-                break
-        return self
-
-    def __exit__(self, *exception) -> None:
-        self._release()
-
-    def _note(self, number: int, frame) -> None:
-        self.name = signal.Signals(number).name
-        self._release()
-        logging.info("%s came; saving at the end of this step.", self.name)
-
-    def _release(self) -> None:
-        while self._previous:
-            number, handler = self._previous.popitem()
-            # A handler that was not set from Python shows as None and cannot be set again.
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
-
-
-class SaveCheckpoints(keras.callbacks.Callback):
-    """Saves at the end of every epoch, and when a signal asks the run to stop.
-
-    After a signal it saves at the end of the step, and then raises `RunInterrupted`. At the end of
-    an epoch's last step it waits for validation, so that the epoch is on record.
-
-    Args:
-        checkpoint: the `TrainingCheckpoint` of the model that is fitted.
-        stop: a `StopSignal` that is entered, or None to save at the ends of epochs alone.
-    """
-
-    def __init__(self, checkpoint: TrainingCheckpoint, stop: StopSignal | None = None):
-        super().__init__()
-        self.checkpoint = checkpoint
-        self.stop = stop
-
-    def on_train_batch_end(self, batch, logs=None) -> None:
-        last = self.params.get("steps") is not None and batch + 1 >= self.params["steps"]
-        if self._asked() and not (last or self.model.stop_training):
-            self.obey(self.checkpoint.save())
-
-    def on_epoch_end(self, epoch, logs=None) -> None:
-        self.obey(self.save_epoch(epoch, logs or {}))
-
-    def save_epoch(self, epoch: int, logs: dict) -> pathlib.Path:
-        """Save at the end of an epoch; returns the path of the checkpoint."""
-        return self.checkpoint.save()
-
-    def obey(self, path: pathlib.Path) -> None:
-        """Raise RunInterrupted if a signal came; the state must be in the checkpoint `path`."""
-        if self._asked():
-            raise RunInterrupted(
-                f"Stopped by {self.stop.name} after step {self.checkpoint.step}; all state is in "
-                f"{path}. Run the same command again to go on from there."
-            )
-
-    def _asked(self) -> bool:
-        return self.stop is not None and self.stop.name is not None
-
-
-def _keyed(group: str, variables, owner: str) -> dict[str, keras.Variable]:
+def _keyed(
+    group: str, variables: Iterable[keras.Variable], owner: str
+) -> dict[str, keras.Variable]:
     """Variables by `group/path`, without what Keras numbers anew in every process.
 
     These are the name of the model or optimizer in front, and the names of seed generators, which
@@ -367,7 +286,7 @@ def _check_same(reader, variables: dict[str, keras.Variable], path: pathlib.Path
         )
 
 
-def _order(path: pathlib.Path) -> tuple[int, int] | None:
-    """(step, number) of a checkpoint's name; None for a name that is none."""
-    match = re.fullmatch(r"step-(\d+)(?:\.(\d+))?", path.name)
-    return match and (int(match[1]), int(match[2] or 1))
+def _order(path: pathlib.Path) -> tuple[int, int]:
+    """The step of a checkpoint, and which one of that step it is."""
+    step, _, number = path.name.removeprefix("step-").partition(".")
+    return int(step), int(number or 1)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 from absl import logging
+
+from keras_bert.training.replicas import sum_over_replicas
 
 
 @keras.saving.register_keras_serializable(package="keras_bert")
@@ -40,7 +43,6 @@ class AdamW(keras.optimizers.Optimizer):
             is found in its `path`.
         rate_factors: dict of floats by regular expression; the learning rate of a variable is
             multiplied by that of the first one that is found in its `path`.
-        name: str.
 
     Raises:
         ValueError: a value is out of its range, or a pattern is no regular expression.
@@ -58,7 +60,8 @@ class AdamW(keras.optimizers.Optimizer):
 
     def __init__(
         self,
-        learning_rate=1e-4,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 1e-4,
+        *,
         weight_decay: float = 0.01,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
@@ -67,12 +70,11 @@ class AdamW(keras.optimizers.Optimizer):
         bias_correction: bool = False,
         exclude_from_weight_decay: Iterable[str] = ("bias", "norm"),
         rate_factors: Mapping[str, float] = types.MappingProxyType({}),
-        name: str = "adamw",
     ):
         if isinstance(learning_rate, int):
             learning_rate = float(learning_rate)
         # Keras' own clipping and decay stay off: it clips before it reduces, and loses exclusions.
-        super().__init__(learning_rate=learning_rate, name=name)
+        super().__init__(learning_rate=learning_rate, name="adamw")
         self.weight_decay = weight_decay
         self.beta_1 = beta_1
         self.beta_2 = beta_2
@@ -141,7 +143,11 @@ class AdamW(keras.optimizers.Optimizer):
             "AdamW(..., exclude_from_weight_decay=(pattern, ...))."
         )
 
-    def apply(self, grads, trainable_variables=None) -> None:
+    def apply(
+        self,
+        grads: Sequence[tf.Tensor | tf.IndexedSlices | None],
+        trainable_variables: Sequence[keras.Variable] | None = None,
+    ) -> None:
         """Update the variables by one step.
 
         Args:
@@ -163,12 +169,11 @@ class AdamW(keras.optimizers.Optimizer):
 
     def reduce_gradients(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
         """Sum dense gradients over replicas, before anything is clipped; one replica: as it is."""
-        context = tf.distribute.get_replica_context()
-        if context is None or context.num_replicas_in_sync == 1:
-            return gradients
-        return context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        return sum_over_replicas(gradients)
 
-    def _variables_of(self, trainable_variables) -> list[keras.Variable]:
+    def _variables_of(
+        self, trainable_variables: Sequence[keras.Variable] | None
+    ) -> list[keras.Variable]:
         if trainable_variables is None and self.built:
             return self._slots.variables
         if trainable_variables is None:
@@ -190,21 +195,18 @@ class AdamW(keras.optimizers.Optimizer):
         scale = self.clip_norm / tf.maximum(norm, self.clip_norm)
         return [gradient * scale for gradient in gradients]
 
-    def _scalars(self) -> types.SimpleNamespace:
-        """What all variables share in one step."""
+    def _scalars(self) -> _Scalars:
         rate = tf.convert_to_tensor(self.learning_rate, tf.float32)
         if not self.bias_correction:
             zero = tf.constant(0.0)
-            return types.SimpleNamespace(
-                rate=rate, power_1=zero, power_2=zero, epsilon=tf.constant(self.epsilon)
-            )
+            return _Scalars(rate, zero, zero, tf.constant(self.epsilon))
         step = tf.cast(self.iterations.value, tf.float32) + 1.0
         power_1, power_2 = self.beta_1**step, self.beta_2**step
         # The kernel adds epsilon before the correction of v, PyTorch after it.
         epsilon = self.epsilon * tf.sqrt(1.0 - power_2)
-        return types.SimpleNamespace(rate=rate, power_1=power_1, power_2=power_2, epsilon=epsilon)
+        return _Scalars(rate, power_1, power_2, epsilon)
 
-    def _update(self, gradient, variable: keras.Variable, scalars) -> None:
+    def _update(self, gradient: tf.Tensor, variable: keras.Variable, scalars: _Scalars) -> None:
         slot_m, slot_v = self._slots.of[id(variable)]
         weights = variable.value
         rate = scalars.rate * self.rate_factor(variable)
@@ -227,7 +229,7 @@ class AdamW(keras.optimizers.Optimizer):
         if variable.constraint is not None:
             variable.assign(variable.constraint(variable))
 
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, Any]:
         return {
             "learning_rate": super().get_config()["learning_rate"],
             "weight_decay": self.weight_decay,
@@ -238,11 +240,25 @@ class AdamW(keras.optimizers.Optimizer):
             "bias_correction": self.bias_correction,
             "exclude_from_weight_decay": list(self.exclusions),
             "rate_factors": dict(self.rate_factors),
-            "name": self.name,
         }
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None):
+        """As in Keras; a name, which older files have, is left out."""
+        config = {name: value for name, value in config.items() if name != "name"}
+        return super().from_config(config, custom_objects)
 
-def dense(gradient) -> tf.Tensor:
+
+class _Scalars(NamedTuple):
+    """What all variables share in one step, float32 scalars."""
+
+    rate: tf.Tensor
+    power_1: tf.Tensor
+    power_2: tf.Tensor
+    epsilon: tf.Tensor
+
+
+def dense(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor:
     """A gradient as a float32 tensor; rows that `tf.IndexedSlices` name twice are summed."""
     return tf.cast(tf.convert_to_tensor(gradient), tf.float32)
 
@@ -271,7 +287,9 @@ def _patterns(patterns: Iterable[str]) -> tuple[str, ...]:
     return patterns
 
 
-def _check_gradients(variables, variables_with_gradient) -> None:
+def _check_gradients(
+    variables: Sequence[keras.Variable], variables_with_gradient: Sequence[keras.Variable]
+) -> None:
     if not variables_with_gradient:
         raise ValueError(
             f"At least one variable must have a gradient; none of {len(variables)} has. Check that "

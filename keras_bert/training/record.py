@@ -8,9 +8,14 @@ import os
 import pathlib
 from collections.abc import Mapping
 
+import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from keras_bert import files
+from keras_bert.training.callbacks import SaveCheckpoints
+from keras_bert.training.checkpointing import TrainingCheckpoint
+from keras_bert.training.signals import StopSignal
 
 
 class MetricsLog:
@@ -133,6 +138,78 @@ def draw_losses(history: Mapping[str, list], path: str | os.PathLike) -> None:
     axes.legend()
     with files.whole_file(path) as staging:
         figure.savefig(staging, format="png", dpi=120)
+
+
+class Record(SaveCheckpoints):
+    """Puts every epoch on record: in its checkpoint, `metrics.jsonl`, TensorBoard and `loss.png`.
+
+    The line of an epoch, and whether a callback ended the run with it, are a note in the
+    checkpoint, and so there as soon as the epoch counts. A kill before the line is in
+    `metrics.jsonl` loses nothing, and a line there whose checkpoint is not is a sign that
+    checkpoints were lost.
+
+    Args:
+        checkpoint: the `TrainingCheckpoint` of the model that is fitted.
+        stop: a `StopSignal` that is entered.
+        output_dir: path of the run's folder.
+    """
+
+    def __init__(self, checkpoint: TrainingCheckpoint, stop: StopSignal, output_dir: pathlib.Path):
+        super().__init__(checkpoint, stop)
+        self.log = MetricsLog(output_dir / "metrics.jsonl")
+        self.scalars = Scalars(output_dir / "tensorboard")
+        self.picture = output_dir / "loss.png"
+        # Whether the checkpoint that `resume` found is of an epoch that was broken off. Only then
+        # are the sums of metrics in it those of its training.
+        self.within_epoch = False
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a callback had ended the run that `resume` found."""
+        return self.checkpoint.note.get("stopped", False)
+
+    def resume(self) -> int:
+        """Restore the last checkpoint, and bring the log to its step; returns the step."""
+        step, lines = self.checkpoint.restore(), self.log.lines()
+        if step is None and lines:
+            raise ValueError(
+                f"A run that is on record must have a checkpoint; {self.log.path} has an epoch "
+                f"that ended at step {lines[-1]['step']}, and {self.checkpoint.directory} has no "
+                "checkpoint. Put the checkpoints back, or start anew in another folder."
+            )
+        if step is not None:
+            logging.info("Going on after step %d from %s.", step, self.checkpoint.directory)
+        self.log.truncate(self.checkpoint.step)
+        line = self.checkpoint.note.get("line")
+        self.within_epoch = step is not None and line is None
+        if line is not None and all(one["step"] != line["step"] for one in lines):
+            self._write(line)
+        return self.checkpoint.step
+
+    def save_epoch(self, epoch: int, logs: dict) -> pathlib.Path:
+        rate = float(self.model.optimizer.learning_rate)
+        figures = {**_numbers(logs), "learning_rate": rate}
+        line = {"epoch": epoch + 1, "step": self.checkpoint.step, **figures}
+        path = self.checkpoint.save({"line": line, "stopped": bool(self.model.stop_training)})
+        self._write(line)
+        return path
+
+    def _write(self, line: dict) -> None:
+        self.log.append(line)
+        figures = {name: line[name] for name in line if name not in ("epoch", "step")}
+        self.scalars.write(line["step"], figures)
+        draw_losses(self.log.history(), self.picture)
+
+
+def _numbers(logs: dict) -> dict[str, float]:
+    """The figures of an epoch as JSON can hold them, also where a callback added its own."""
+    for name, value in logs.items():
+        if isinstance(value, str) or np.ndim(value) or not hasattr(value, "__float__"):
+            raise ValueError(
+                f"What is added to the logs of an epoch must be a number; {name} is {value!r}. "
+                "Correct the callback that adds it."
+            )
+    return {name: float(value) for name, value in logs.items()}
 
 
 def _text(line: dict) -> str:

@@ -48,6 +48,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         self,
         peak: float,
         num_steps: int,
+        *,
         warmup_steps: int = 0,
         shape: str = "linear",
         end: float = 0.0,

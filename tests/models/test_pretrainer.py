@@ -225,7 +225,7 @@ def test_a_run_that_broke_off_goes_on_bit_for_bit(tmp_path, tokenizer, config):
     def weights_after_a_run(folder, breaks_at=100):
         run.prepare(seed=5)
         model = kb.BertPretrainer(kb.BertEncoder(config))
-        model.compile(kb.AdamW(kb.Schedule(1e-2, 7, 1)), **model.objective())
+        model.compile(kb.AdamW(kb.Schedule(1e-2, 7, warmup_steps=1)), **model.objective())
 
         def breaking(step, batch):
             whole = tf.debugging.assert_less(step, tf.constant(breaks_at, tf.int64), "power cut")
@@ -236,7 +236,8 @@ def test_a_run_that_broke_off_goes_on_bit_for_bit(tmp_path, tokenizer, config):
             batches = kb.pretraining_dataset(corpus, rows, masker, 4, seed=5, first_step=first_step)
             return batches.enumerate(first_step).map(breaking)
 
-        run.train(model, dataset, folder, num_steps=7, steps_per_epoch=3, verbose=0)
+        epochs = run.Epochs(num_steps=7, steps_per_epoch=3)
+        run.train(model, dataset, folder, epochs, verbose=0)
         return [variable.numpy() for variable in (*model.variables, *model.optimizer.variables)]
 
     expected = weights_after_a_run(tmp_path / "whole")

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 import keras_bert as kb
 from keras_bert.checkpoints import weights
 from keras_bert.tasks import ensembles
-from keras_bert.training.checkpointing import SaveCheckpoints
+from keras_bert.training.callbacks import SaveCheckpoints
 from train import predict, tasks
 
 NOUNS = ("cat", "dog", "fox", "film", "the", "lazy", "quick", "brown", "jump", "over", "fine")

@@ -6,7 +6,6 @@ import os
 import pathlib
 import resource
 import shutil
-import signal
 import sys
 
 import keras
@@ -16,12 +15,7 @@ import tensorflow as tf
 from absl import logging
 
 from keras_bert import files
-from keras_bert.training.checkpointing import (
-    RunInterrupted,
-    SaveCheckpoints,
-    StopSignal,
-    TrainingCheckpoint,
-)
+from keras_bert.training.checkpointing import TrainingCheckpoint
 from keras_bert.training.optimizers import AdamW
 
 
@@ -360,71 +354,3 @@ def test_a_kill_at_any_point_leaves_a_whole_checkpoint(tmp_path, warnings):
     assert left > 5
     assert set(steps) == {1, 2}
     assert warnings == []
-
-
-def test_a_signal_saves_and_stops_within_an_epoch(tmp_path):
-    model = make_model()
-    checkpoint = TrainingCheckpoint(tmp_path, model)
-    handlers = [signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)]
-
-    class Kill(keras.callbacks.Callback):
-        def on_train_batch_begin(self, batch, logs=None):
-            if batch == 2:
-                os.kill(os.getpid(), signal.SIGTERM)
-
-    x = np.ones((24, 3))
-    message = "SIGTERM after step 3.*same command"
-    with pytest.raises(RunInterrupted, match=message) as error, StopSignal() as stop:
-        callbacks = [Kill(), SaveCheckpoints(checkpoint, stop)]
-        model.fit(x, x[:, :2], batch_size=4, epochs=2, verbose=0, callbacks=callbacks)
-    assert isinstance(error.value, SystemExit)
-    assert [p.name for p in checkpoint.paths()] == ["step-00000003"]
-    assert [signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)] == handlers
-
-
-def test_a_signal_in_the_last_step_waits_for_the_end_of_the_epoch(tmp_path):
-    model = make_model()
-    checkpoint = TrainingCheckpoint(tmp_path, model)
-    stop = StopSignal()
-    seen = []
-
-    class Kill(keras.callbacks.Callback):
-        def on_train_batch_begin(self, batch, logs=None):
-            stop.name = "SIGINT" if batch == 5 else None
-
-        def on_epoch_end(self, epoch, logs=None):
-            seen.append(sorted(logs))
-
-    x = np.ones((24, 3))
-    with pytest.raises(RunInterrupted, match="SIGINT after step 6"):
-        model.fit(
-            *(x, x[:, :2]),
-            batch_size=4,
-            epochs=2,
-            verbose=0,
-            validation_data=(x, x[:, :2]),
-            callbacks=[Kill(), SaveCheckpoints(checkpoint, stop)],
-        )
-    assert seen == [["loss", "mae", "val_loss", "val_mae"]]
-
-
-def test_a_second_signal_is_obeyed_at_once():
-    # What a shell starts in the background is deaf to SIGINT; this test is not.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with StopSignal() as stop:
-            signal.raise_signal(signal.SIGINT)
-            assert stop.name == "SIGINT"
-            with pytest.raises(KeyboardInterrupt):
-                signal.raise_signal(signal.SIGINT)
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def test_without_signals_it_saves_at_the_ends_of_epochs(tmp_path):
-    model = make_model()
-    checkpoint = TrainingCheckpoint(pathlib.Path(tmp_path, "new", "folder"), model)
-    x = np.ones((8, 3))
-    callbacks = [SaveCheckpoints(checkpoint)]
-    model.fit(x, x[:, :2], batch_size=4, epochs=2, verbose=0, callbacks=callbacks)
-    assert [p.name for p in checkpoint.paths()] == ["step-00000004", "step-00000002"]

@@ -155,7 +155,9 @@ def test_constraints_hold():
 def test_everything_survives_a_keras_file(tmp_path):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(5, name="special")])
     schedule = Schedule(0.1, num_steps=10, warmup_steps=1)
-    optimizer = AdamW(schedule, 0.2, exclude_from_weight_decay=("special/k",), clip_norm=None)
+    optimizer = AdamW(
+        schedule, weight_decay=0.2, exclude_from_weight_decay=("special/k",), clip_norm=None
+    )
     model.compile(optimizer, loss="mse")
     model.fit(np.ones((4, 3)), np.ones((4, 5)), epochs=2, verbose=0)
     model.save(tmp_path / "model.keras")
@@ -211,6 +213,13 @@ def test_rates_may_differ_by_path():
     np.testing.assert_allclose(ours[2], whole[2], atol=1e-6)
     again = AdamW.from_config(optimizer.get_config())
     assert again.rate_factors == {"^dense/": 0.25, "bias": 0.0}
+
+
+def test_a_config_from_before_it_had_no_name_is_read():
+    optimizer = AdamW(0.01, clip_norm=None)
+    again = AdamW.from_config({**optimizer.get_config(), "name": "adamw"})
+    assert again.get_config() == optimizer.get_config()
+    assert again.name == "adamw"
 
 
 def test_rate_factors_are_checked():

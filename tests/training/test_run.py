@@ -13,13 +13,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert.training import checkpointing, run
-from keras_bert.training.checkpointing import RunInterrupted
+from keras_bert.training import checkpointing, record, run
+from keras_bert.training.callbacks import StopOnNaN, Throughput
+from keras_bert.training.epochs import Epochs
 from keras_bert.training.optimizers import AdamW
 from keras_bert.training.schedules import Schedule
+from keras_bert.training.signals import RunInterrupted
 from keras_bert.training.trainable import Trainable
 
-NUM_STEPS, STEPS_PER_EPOCH = 11, 4
+NUM_STEPS = 11
+EPOCHS = Epochs(num_steps=NUM_STEPS, steps_per_epoch=4)
 
 
 def make_model():
@@ -56,8 +59,12 @@ def batches(first_step):
 
 def run_model(folder):
     model = make_model()
-    numbers = (NUM_STEPS, STEPS_PER_EPOCH, batches(9), 104, 1e6)
-    history = run.train(model, batches, folder, *numbers, verbose=0)
+    history = run.train(
+        *(model, batches, folder, EPOCHS),
+        validation_data=batches(9),
+        callbacks=[Throughput(tokens_per_step=104, flops_per_step=1e6)],
+        verbose=0,
+    )
     return model, history
 
 
@@ -134,12 +141,12 @@ def test_tensorboard_goes_by_steps(uninterrupted):
 def test_a_finished_run_is_done(uninterrupted):
     folder, _, history = uninterrupted
     model = make_model()
-    assert run.train(model, no_data, folder, NUM_STEPS, STEPS_PER_EPOCH, verbose=0) == history
+    assert run.train(model, no_data, folder, EPOCHS, verbose=0) == history
     assert_same_run(uninterrupted, model, history)
 
 
 def test_a_signal_in_mid_epoch(tmp_path, uninterrupted, monkeypatch):
-    look = run.StopOnNaN.on_train_batch_end
+    look = StopOnNaN.on_train_batch_end
 
     def kill(self, batch, logs=None):
         look(self, batch, logs)
@@ -147,14 +154,14 @@ def test_a_signal_in_mid_epoch(tmp_path, uninterrupted, monkeypatch):
             os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr(run.StopOnNaN, "on_train_batch_end", kill)
+        patch.setattr(StopOnNaN, "on_train_batch_end", kill)
         with pytest.raises(RunInterrupted, match="after step 6"):
             run_model(tmp_path)
     model, history = run_model(tmp_path)
     assert_same_run(uninterrupted, model, history)
 
 
-class Exit(run.StopOnNaN):
+class Exit(StopOnNaN):
     """Ends the process in mid-epoch, in the place of the callback that looks at every step."""
 
     def on_train_batch_end(self, batch, logs=None):
@@ -180,6 +187,10 @@ def test_a_hard_kill(tmp_path, uninterrupted):
     assert_same_run(uninterrupted, model, history)
 
 
+def epochs(num_steps, steps_per_epoch):
+    return Epochs(num_steps=num_steps, steps_per_epoch=steps_per_epoch)
+
+
 def small(rate=0.1):
     keras.utils.clear_session()
     inputs = keras.Input((2,))
@@ -196,23 +207,27 @@ def ones(value=1.0):
 def test_nan_stops_the_run_and_names_the_step(tmp_path):
     data = ones().repeat(4).concatenate(ones(math.nan)).concatenate(ones().repeat(9))
     with pytest.raises(FloatingPointError, match="nan after step 5"):
-        run.train(small(), data.skip, tmp_path, 9, 3, verbose=0)
+        run.train(small(), data.skip, tmp_path, epochs(9, 3), verbose=0)
     assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["step-00000003"]
 
 
 def test_too_little_data_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="each of the 9 steps to come; it has 5"):
-        run.train(small(), ones().repeat(5).skip, tmp_path, 9, 3, verbose=0)
+        run.train(small(), ones().repeat(5).skip, tmp_path, epochs(9, 3), verbose=0)
     unknown = ones().repeat(5).filter(lambda x, y: True)
     for num_steps in (9, 8):  # in one call of fit, and in two
         with pytest.raises(ValueError, match="must end at step 6; the data ended at step 5"):
-            run.train(small(), unknown.skip, tmp_path / f"{num_steps}", num_steps, 3, verbose=0)
+            run.train(
+                small(), unknown.skip, tmp_path / f"{num_steps}", epochs(num_steps, 3), verbose=0
+            )
 
 
 @pytest.mark.parametrize("size", [0, None])
 def test_what_cannot_be_validated_is_refused_before_the_first_step(tmp_path, size):
     with pytest.raises(ValueError, match="finite and have a batch.*(none|never ends)"):
-        run.train(small(), no_data, tmp_path, 9, 3, ones().repeat(size), verbose=0)
+        run.train(
+            small(), no_data, tmp_path, epochs(9, 3), validation_data=ones().repeat(size), verbose=0
+        )
 
 
 def no_data(first_step):
@@ -221,8 +236,10 @@ def no_data(first_step):
 
 def test_a_longer_run_goes_on(tmp_path):
     data = ones().repeat()
-    run.train(small(), lambda step: data, tmp_path, 4, 3, verbose=0)
-    history = run.train(small(), lambda step: data, tmp_path, 7, 3, ones(), verbose=0)
+    run.train(small(), lambda step: data, tmp_path, epochs(4, 3), verbose=0)
+    history = run.train(
+        small(), lambda step: data, tmp_path, epochs(7, 3), validation_data=ones(), verbose=0
+    )
     assert history["step"] == [3, 4, 6, 7]
     assert np.isnan(history["val_loss"]).tolist() == [True, True, False, False]
 
@@ -235,7 +252,9 @@ def test_a_longer_run_counts_each_step_once(tmp_path):
         )
 
     for num_steps in (4, 7):
-        history = run.train(small(0.0), of, tmp_path, num_steps, 3, ones(9.0), verbose=0)
+        history = run.train(
+            small(0.0), of, tmp_path, epochs(num_steps, 3), validation_data=ones(9.0), verbose=0
+        )
     assert history["step"] == [3, 4, 6, 7]
     assert history["loss"] == pytest.approx([(0 + 1 + 2) / 3, 3, (4 + 5) / 2, 6])
 
@@ -243,11 +262,11 @@ def test_a_longer_run_counts_each_step_once(tmp_path):
 @pytest.mark.parametrize("num_steps", [3, 6])
 def test_a_run_without_its_checkpoints_is_not_started_over(tmp_path, num_steps):
     data = ones().repeat()
-    run.train(small(), lambda step: data, tmp_path, num_steps, 3, verbose=0)
+    run.train(small(), lambda step: data, tmp_path, epochs(num_steps, 3), verbose=0)
     os.rename(tmp_path / "checkpoints", tmp_path / "moved")
     line = (tmp_path / "metrics.jsonl").read_bytes()
     with pytest.raises(ValueError, match=f"ended at step {num_steps}.*has no checkpoint"):
-        run.train(small(), no_data, tmp_path, 6, 3, verbose=0)
+        run.train(small(), no_data, tmp_path, epochs(6, 3), verbose=0)
     assert (tmp_path / "metrics.jsonl").read_bytes() == line
 
 
@@ -297,21 +316,21 @@ def test_a_callback_ends_a_run_for_good(
             train_and_kill(monkeypatch, broken_off, model, data, tmp_path, numbers)
     script = Script(last_step, within=last_step not in (3, 4, 6))
     arguments = {"callbacks": [script], "verbose": 0}
-    history = run.train(model, lambda step: data, tmp_path, *numbers, **arguments)
+    history = run.train(model, lambda step: data, tmp_path, epochs(*numbers), **arguments)
     assert history["step"] == steps
     assert script.told == ["begin", *range(len(steps)), "end"]
     assert "stopped" not in history
     # Run again it stays ended, whatever the callback would say now.
-    again, other = run.train(small(), no_data, tmp_path, *numbers, verbose=0), small()
+    again, other = run.train(small(), no_data, tmp_path, epochs(*numbers), verbose=0), small()
     assert again == history
-    run.train(other, no_data, tmp_path, numbers[0] + 9, numbers[1], verbose=0)
+    run.train(other, no_data, tmp_path, epochs(numbers[0] + 9, numbers[1]), verbose=0)
     assert int(other.optimizer.iterations) == last_step
 
 
 def train_and_kill(monkeypatch, step, model, data, folder, numbers):
     with monkeypatch.context() as patch:
-        patch.setattr(run.StopOnNaN, "on_train_batch_end", killed_after(step))
-        run.train(model, lambda _: data, folder, *numbers, verbose=0)
+        patch.setattr(StopOnNaN, "on_train_batch_end", killed_after(step))
+        run.train(model, lambda _: data, folder, epochs(*numbers), verbose=0)
 
 
 def killed_after(step):
@@ -324,7 +343,7 @@ def killed_after(step):
 
 def test_a_run_that_takes_several_fits_is_one_training_to_callbacks(tmp_path):
     script, data = Script(), ones().repeat()
-    run.train(small(), lambda step: data, tmp_path, 5, 2, callbacks=[script], verbose=0)
+    run.train(small(), lambda step: data, tmp_path, epochs(5, 2), callbacks=[script], verbose=0)
     assert script.told == ["begin", 0, 1, 2, "end"]
 
 
@@ -341,17 +360,17 @@ def test_a_run_that_goes_on_has_the_order_of_one_that_was_not_stopped(
     tmp_path, monkeypatch, broken_off
 ):
     numbers = (8, 3)  # the last epoch is shorter
-    whole = run.train(small(), shuffled(), tmp_path / "whole", *numbers, verbose=0)
+    whole = run.train(small(), shuffled(), tmp_path / "whole", epochs(*numbers), verbose=0)
     with pytest.raises(RunInterrupted), monkeypatch.context() as patch:
-        patch.setattr(run.StopOnNaN, "on_train_batch_end", killed_after(broken_off))
-        run.train(small(), shuffled(), tmp_path / "other", *numbers, verbose=0)
-    history = run.train(small(), shuffled(), tmp_path / "other", *numbers, verbose=0)
+        patch.setattr(StopOnNaN, "on_train_batch_end", killed_after(broken_off))
+        run.train(small(), shuffled(), tmp_path / "other", epochs(*numbers), verbose=0)
+    history = run.train(small(), shuffled(), tmp_path / "other", epochs(*numbers), verbose=0)
     assert without_times(history) == without_times(whole)
 
 
 def test_a_run_asks_for_its_data_once(tmp_path):
     asked, data = [], ones().repeat(9)
-    run.train(small(), lambda step: asked.append(step) or data, tmp_path, 5, 2, verbose=0)
+    run.train(small(), lambda step: asked.append(step) or data, tmp_path, epochs(5, 2), verbose=0)
     assert asked == [0]
 
 
@@ -364,9 +383,9 @@ KILLS = {
     "before its checkpoint is on the disk": (checkpointing.files, "flush", False),
     "before its checkpoint has its name": (os, "rename", False),
     "before old checkpoints are gone": (checkpointing.files, "remove", True),
-    "before its line": (run.MetricsLog, "append", True),
-    "before TensorBoard's figures": (run.Scalars, "write", True),
-    "before the picture": (run, "draw_losses", True),
+    "before its line": (record.MetricsLog, "append", True),
+    "before TensorBoard's figures": (record.Scalars, "write", True),
+    "before the picture": (record, "draw_losses", True),
 }
 
 
@@ -378,7 +397,9 @@ def not_killed(tmp_path_factory):
 def train_until_nine(model, folder):
     data = ones().repeat()
     arguments = {"callbacks": [Script(9)], "verbose": 0}
-    return run.train(model, lambda step: data, folder, 11, 3, ones(2.0), **arguments)
+    return run.train(
+        model, lambda step: data, folder, epochs(11, 3), validation_data=ones(2.0), **arguments
+    )
 
 
 @pytest.mark.parametrize(("owner", "name", "counts"), KILLS.values(), ids=KILLS)
@@ -396,7 +417,7 @@ def test_a_kill_while_an_epoch_is_put_on_record(
         patch.setattr(owner, name, kill)
         train_until_nine(model, tmp_path)
     if counts:  # also that a callback ended the run with it
-        history = run.train(small(), no_data, tmp_path, 11, 3, verbose=0)
+        history = run.train(small(), no_data, tmp_path, epochs(11, 3), verbose=0)
     else:
         history = train_until_nine(small(), tmp_path)
     assert without_times(history) == without_times(not_killed)
@@ -404,30 +425,32 @@ def test_a_kill_while_an_epoch_is_put_on_record(
 
 
 def test_a_signal_after_the_last_save_is_obeyed_without_another(tmp_path, monkeypatch):
-    draw, data = run.draw_losses, ones().repeat()
+    draw, data = record.draw_losses, ones().repeat()
 
     def draw_and_kill(history, path):
         draw(history, path)
         if history["step"][-1] == 6:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(run, "draw_losses", draw_and_kill)
+    monkeypatch.setattr(record, "draw_losses", draw_and_kill)
     with pytest.raises(RunInterrupted, match="SIGTERM after step 6.*step-00000006. Run"):
-        run.train(small(), lambda step: data, tmp_path, 6, 3, verbose=0)
+        run.train(small(), lambda step: data, tmp_path, epochs(6, 3), verbose=0)
     assert sorted(path.name[-1] for path in (tmp_path / "checkpoints").iterdir()) == ["3", "6"]
-    assert run.train(small(), no_data, tmp_path, 6, 3, verbose=0)["step"] == [3, 6]
+    assert run.train(small(), no_data, tmp_path, epochs(6, 3), verbose=0)["step"] == [3, 6]
 
 
 def test_a_model_that_was_trained_before_has_no_metrics_to_go_on_with(tmp_path):
     model, data = small(), ones().repeat()
     model.fit(data, steps_per_epoch=2, verbose=0)
-    assert run.train(model, lambda step: data, tmp_path, 6, 3, verbose=0)["step"] == [3, 6]
+    assert run.train(model, lambda step: data, tmp_path, epochs(6, 3), verbose=0)["step"] == [3, 6]
 
 
 @pytest.mark.parametrize("value", [np.float32(0.5), np.int64(3), tf.constant(0.25)])
 def test_what_callbacks_add_is_on_record(tmp_path, value):
     add, data = Adds(value), ones().repeat()
-    history = run.train(small(), lambda step: data, tmp_path, 3, 3, callbacks=[add], verbose=0)
+    history = run.train(
+        small(), lambda step: data, tmp_path, epochs(3, 3), callbacks=[add], verbose=0
+    )
     assert history["added"] == [float(value)]
 
 
@@ -435,7 +458,7 @@ def test_what_callbacks_add_is_on_record(tmp_path, value):
 def test_what_is_no_number_is_not(tmp_path, value):
     add, data = Adds(value), ones().repeat()
     with pytest.raises(ValueError, match="must be a number; added is"):
-        run.train(small(), lambda step: data, tmp_path, 3, 3, callbacks=[add], verbose=0)
+        run.train(small(), lambda step: data, tmp_path, epochs(3, 3), callbacks=[add], verbose=0)
 
 
 class Adds(keras.callbacks.Callback):
@@ -450,23 +473,16 @@ class Adds(keras.callbacks.Callback):
 def test_a_place_that_is_none_is_an_error_before_the_first_step(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
-        run.train(small(), no_data, tmp_path / "file", 6, 3, verbose=0)
+        run.train(small(), no_data, tmp_path / "file", epochs(6, 3), verbose=0)
 
 
 def test_the_progress_bar_shows_the_rates(tmp_path, capsys):
-    data = ones().repeat()
-    run.train(small(), lambda step: data, tmp_path, 5, 3, None, 3, 1e9, verbose=2)
+    data, rates = ones().repeat(), Throughput(tokens_per_step=3, flops_per_step=1e9)
+    run.train(small(), lambda step: data, tmp_path, epochs(5, 3), callbacks=[rates], verbose=2)
     output = capsys.readouterr().out
     assert "Epoch 2/2" in output
     assert "tokens_per_second" in output
     assert "gflops_per_second" in output
-
-
-@pytest.mark.parametrize("wrong", [{"num_steps": 0}, {"steps_per_epoch": 2.5}])
-def test_nonsense_is_refused(tmp_path, wrong):
-    numbers = {"num_steps": 3, "steps_per_epoch": 3, **wrong}
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        run.train(small(), lambda step: ones(), tmp_path, **numbers)
 
 
 def test_prepare():

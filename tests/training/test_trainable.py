@@ -1,12 +1,15 @@
 """Trainable: exact losses, gradients and logs, in parts and whole, in every way to make a model."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_bert.training.optimizers import AdamW
-from keras_bert.training.trainable import Trainable
+from keras_bert.training.trainable import ExactModel, Trainable
 
 B, T, C = 12, 3, 5
 
@@ -24,8 +27,8 @@ class Functional(Trainable):
         self.table = table
 
 
-class Called(Trainable):
-    """The same as a plain subclass, whose call takes no `training`."""
+class Called(ExactModel):
+    """The same as a subclass with a call, which takes no `training`."""
 
     def __init__(self):
         super().__init__()
@@ -210,7 +213,7 @@ def test_idle_layers_are_not_trained_whatever_else_they_belong_to():
     )
     # Not by Keras' own decay of weights either, which takes what has no gradient.
     x, y, _ = data()
-    for optimizer in (AdamW(0.1, 0.5), keras.optimizers.AdamW(0.1, weight_decay=0.5)):
+    for optimizer in (AdamW(0.1, weight_decay=0.5), keras.optimizers.AdamW(0.1, weight_decay=0.5)):
         model.compile(optimizer, {"tokens": losses()["tokens"]}, run_eagerly=True)
         before = model.get_layer("row").get_weights()
         model.train_on_batch(x, {"tokens": y["tokens"]})
@@ -264,7 +267,7 @@ def test_weights_that_sum_to_zero_give_no_loss_and_no_gradient():
 
 def test_regularizers_count_once():
     whole, parts = (single(kernel_regularizer=keras.regularizers.L2(0.5)) for _ in range(2))
-    parts.compile(keras.optimizers.SGD(0.1), whole._objective.losses[""], num_micro_batches=3)
+    parts.compile(keras.optimizers.SGD(0.1), sum_of_squares(), num_micro_batches=3)
     x, y = np.zeros((3, 2)), np.zeros((3, 1))
     for model in (whole, parts):
         logs = model.fit(x, y, batch_size=3, verbose=0).history
@@ -380,12 +383,52 @@ def test_a_step_is_traced_once():
     assert len(traces) == 1
 
 
-def test_a_functional_model_leaves_the_base_class_alone():
-    Functional()
-    single()
-    assert Trainable.__bases__ == (keras.Model,)
-    assert isinstance(Functional().get_layer("table"), keras.layers.Embedding)
-    assert Functional().built
-    model = Called()
-    model({"ids": np.zeros((2, T), "int32")})
-    assert len(model.trainable_variables) == 5
+def test_a_trainable_is_what_keras_makes_of_inputs_and_outputs():
+    """What is relied on: Keras has one class for all such models, whatever their inputs are."""
+    x, y = keras.Input((2,), name="x"), keras.Input((3, 5), dtype="int32", name="y")
+    outputs = {"a": keras.layers.Dense(1)(x), "b": y}
+    functional = type(keras.Model({"x": x, "y": y}, outputs))
+    assert issubclass(functional, keras.Model) and functional is not keras.Model
+    assert Trainable.__bases__ == (ExactModel, functional)
+    assert ExactModel.__bases__ == (keras.Model,)
+    assert {type(single()), type(Functional())} == {Trainable, Functional}
+
+
+def test_making_models_changes_no_class():
+    class Deeper(Functional):
+        pass
+
+    before = [kind.__bases__ for kind in (ExactModel, Trainable, Functional, Deeper, Called)]
+    model, other = Deeper(), Called()
+    other({"ids": np.zeros((2, T), "int32")})
+    after = [kind.__bases__ for kind in (ExactModel, Trainable, Functional, Deeper, Called)]
+    assert after == before
+    assert model.built and isinstance(model.get_layer("table"), keras.layers.Embedding)
+    assert {layer.name for layer in model.layers} >= {"table", "tokens", "row"}
+    assert len(model.trainable_variables) == len(other.trainable_variables) == 5
+
+
+def test_a_functional_model_survives_a_keras_file(tmp_path):
+    x = keras.Input((2,), name="x")
+    model = Trainable(x, keras.layers.Dense(1)(x), name="line")
+    model.compile(AdamW(0.1), sum_of_squares(), num_micro_batches=2)
+    model.fit(np.eye(2), np.ones((2, 1)), verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras", {"Trainable": Trainable})
+    assert type(again) is Trainable and again.num_micro_batches == 2
+    np.testing.assert_array_equal(again.predict(np.eye(2)), model.predict(np.eye(2)))
+
+
+def test_the_names_of_models_count_as_if_the_class_had_made_none():
+    """In a process of its own, where nothing else has been named."""
+    program = """
+import tensorflow as tf, keras
+from keras_bert.training.trainable import Trainable
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+x = keras.Input((2,))
+print(x.name, keras.Model(x, x).name, len(tf.config.list_logical_devices("CPU")))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.split() == ["keras_tensor", "functional", "2"], done.stderr

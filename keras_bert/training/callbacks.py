@@ -1,0 +1,214 @@
+"""What looks on while a model is trained: it saves, measures, stops, and goes on where it was."""
+
+from __future__ import annotations
+
+import math
+import pathlib
+import time
+from collections.abc import Sequence
+
+import keras
+
+from keras_bert.training.checkpointing import TrainingCheckpoint
+from keras_bert.training.epochs import Epochs
+from keras_bert.training.signals import RunInterrupted, StopSignal
+
+
+class SaveCheckpoints(keras.callbacks.Callback):
+    """Saves at the end of every epoch, and when a signal asks the run to stop.
+
+    After a signal it saves at the end of the step, and then raises `RunInterrupted`. At the end of
+    an epoch's last step it waits for validation, so that the epoch is on record.
+
+    Args:
+        checkpoint: the `TrainingCheckpoint` of the model that is fitted.
+        stop: a `StopSignal` that is entered, or None to save at the ends of epochs alone.
+    """
+
+    def __init__(self, checkpoint: TrainingCheckpoint, stop: StopSignal | None = None):
+        super().__init__()
+        self.checkpoint = checkpoint
+        self.stop = stop
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        last = self.params.get("steps") is not None and batch + 1 >= self.params["steps"]
+        if self._signal and not (last or self.model.stop_training):
+            self.obey(self.checkpoint.save())
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self.obey(self.save_epoch(epoch, logs or {}))
+
+    def save_epoch(self, epoch: int, logs: dict) -> pathlib.Path:
+        """Save at the end of an epoch; returns the path of the checkpoint."""
+        return self.checkpoint.save()
+
+    def obey(self, path: pathlib.Path) -> None:
+        """Raise RunInterrupted if a signal came; the state must be in the checkpoint `path`."""
+        if self._signal:
+            raise RunInterrupted(
+                f"Stopped by {self._signal} after step {self.checkpoint.step}; all state is in "
+                f"{path}. Run the same command again to go on from there."
+            )
+
+    @property
+    def _signal(self) -> str | None:
+        """The name of the signal that came, None if none did."""
+        return None if self.stop is None else self.stop.name
+
+
+class Seconds(keras.callbacks.Callback):
+    """Adds `seconds` to the logs of an epoch: from its beginning to the end of its last step."""
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._begin = self._last = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._last = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        if logs is not None:
+            logs["seconds"] = self._last - self._begin
+
+
+class Throughput(keras.callbacks.Callback):
+    """Adds `tokens_per_second` and `gflops_per_second` to the logs.
+
+    The rates leave out the first step that is seen, which in a run traces the graph, and
+    validation. Keras hands one dict to all callbacks in turn, so the progress bar shows them.
+
+    Args:
+        tokens_per_step: number; None leaves the figure out.
+        flops_per_step: number, likewise.
+
+    Example:
+
+    >>> import keras, numpy as np
+    >>> from keras_bert.training.callbacks import Throughput
+    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    >>> model.compile("sgd", loss="mse")
+    >>> rates = Throughput(tokens_per_step=32)
+    >>> run = model.fit(np.ones((8, 1)), np.ones(8), batch_size=2, verbose=0, callbacks=[rates])
+    >>> list(run.history)
+    ['loss', 'tokens_per_second']
+    """
+
+    def __init__(
+        self, *, tokens_per_step: float | None = None, flops_per_step: float | None = None
+    ):
+        super().__init__()
+        self.tokens_per_step = tokens_per_step
+        self.flops_per_step = flops_per_step
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._begin = self._last = time.perf_counter()
+        self._first: tuple[int, float] | None = None
+        self._steps = 0
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._last, self._steps = time.perf_counter(), batch + 1
+        self._add_rates(logs)
+        if self._first is None:
+            self._first = self._steps, self._last
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self._add_rates(logs)
+
+    def _add_rates(self, logs: dict | None) -> None:
+        steps, begin = self._first or (0, self._begin)
+        if self._steps == steps:  # an epoch of one step
+            steps, begin = 0, self._begin
+        rate = (self._steps - steps) / max(self._last - begin, 1e-9)
+        if logs is not None and self.tokens_per_step is not None:
+            logs["tokens_per_second"] = rate * self.tokens_per_step
+        if logs is not None and self.flops_per_step is not None:
+            logs["gflops_per_second"] = rate * self.flops_per_step / 1e9
+
+
+class StopOnNaN(keras.callbacks.Callback):
+    """Raises FloatingPointError, which names the step, as soon as the loss is not finite."""
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        loss = (logs or {}).get("loss", 0.0)
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"The loss must be finite; it is {loss} after step "
+                f"{int(self.model.optimizer.iterations.numpy())}. Lower the learning rate, warm up "
+                "for longer, or look for broken examples; the last checkpoint is from before."
+            )
+
+
+class DataLasts(keras.callbacks.Callback):
+    """Raises ValueError at the end of an epoch that the data was too short for.
+
+    Args:
+        epochs: the run's `Epochs`.
+    """
+
+    def __init__(self, epochs: Epochs):
+        super().__init__()
+        self.epochs = epochs
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._left = self.params["steps"]
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        # The optimizer's count does not tell: it is raised in the step that finds no batch, too.
+        self._left = self.params["steps"] - batch - 1
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        if self._left > 0 and not self.model.stop_training:
+            end = self.epochs.end(epoch)
+            raise ValueError(
+                f"Epoch {epoch + 1} must end at step {end}; the data ended at step "
+                f"{end - self._left}. Let the dataset repeat, or lower num_steps."
+            )
+
+
+class RestoreMetrics(keras.callbacks.Callback):
+    """Lets an epoch that was broken off go on with the sums of metrics in the checkpoint.
+
+    Args:
+        checkpoint: the `TrainingCheckpoint` that was saved within the epoch.
+        epoch: int, the epoch, counted from 0.
+    """
+
+    def __init__(self, checkpoint: TrainingCheckpoint, epoch: int):
+        super().__init__()
+        self.checkpoint = checkpoint
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        if epoch == self.epoch:
+            self.checkpoint.restore_metrics()
+
+
+class OneTraining(keras.callbacks.CallbackList):
+    """Callbacks to which the calls of `fit` that a run takes are one training.
+
+    One that starts from nothing when a training begins, or sets the best weights when it ends,
+    does so once.
+
+    Args:
+        callbacks: sequence of callbacks, told in this order.
+        model: the model that is trained.
+        verbose: int, as in `keras.Model.fit`; 0 shows no progress.
+    """
+
+    def __init__(
+        self, callbacks: Sequence[keras.callbacks.Callback], model: keras.Model, verbose: int
+    ):
+        super().__init__(list(callbacks), add_history=True, add_progbar=verbose != 0, model=model)
+        self._begun = False
+        self._logs: dict | None = None
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        if not self._begun:
+            super().on_train_begin(logs)
+        self._begun = True
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        self._logs = logs
+
+    def end(self) -> None:
+        """Tell the callbacks that the training ended."""
+        super().on_train_end(self._logs)

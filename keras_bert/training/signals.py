@@ -1,0 +1,60 @@
+"""Signals that ask a run to stop: noted, and obeyed when its state is saved."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+from typing import Any
+
+from absl import logging
+
+
+class RunInterrupted(SystemExit):
+    """A run was asked to stop; its state is saved, and its message says how to go on.
+
+    A program that does not catch it ends with this message and exit status 1.
+    """
+
+
+class StopSignal:
+    """A context in which SIGTERM and SIGINT are noted, to be obeyed at the end of a step.
+
+    A second signal is obeyed at once, as it would be without this.
+
+    Example:
+
+    >>> import os, signal
+    >>> from keras_bert.training.signals import StopSignal
+    >>> with StopSignal() as stop:
+    ...     os.kill(os.getpid(), signal.SIGTERM)
+    ...     print(stop.name)
+    SIGTERM
+    """
+
+    def __init__(self):
+        self.name: str | None = None
+        # Handlers, as `signal.signal` gives and takes them.
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> StopSignal:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            try:
+                self._previous[number] = signal.signal(number, self._note)
+            except ValueError:  # Python takes signals in the main thread only.
+                logging.warning("Not in the main thread: a signal will not save the run.")
+                break
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._release()
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.name = signal.Signals(number).name
+        self._release()
+        logging.info("%s came; saving at the end of this step.", self.name)
+
+    def _release(self) -> None:
+        while self._previous:
+            number, handler = self._previous.popitem()
+            # A handler that was not set from Python shows as None and cannot be set again.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
