@@ -36,8 +36,6 @@ import grpc
 import httpx
 import keras
 import numpy as np
-from tensorflow.core.framework import tensor_pb2, types_pb2
-from tensorflow_serving.apis import predict_pb2
 
 import keras_bert as kb
 from benchmarks.figures import print_figure
@@ -51,7 +49,8 @@ from benchmarks.serving import (
     vocabulary,
 )
 from keras_bert import flags
-from keras_bert.serving.wire import errors
+from keras_bert.serving.wire import errors, messages, proto_tensors
+from keras_bert.serving.wire.address import Address
 
 ANSWERER = "answerer"
 PROTOCOLS = ("grpc", "rest")
@@ -201,7 +200,7 @@ class Bad:
 def failing(bad: Bad) -> None:
     """Texts that the graph refuses, by both protocols, and models that are not there."""
     text = "a " * (32 * KIBIBYTE + 1)
-    bad.call(_request(MODEL, "serving_default", sentence=_strings([text])))
+    bad.call(_request([text]))
     bad.post(_json({"inputs": [text]}))
     bad.post(_json({"inputs": [["a"]]}))
     bad.post(_json({"inputs": ["a"]}), "nobodys")
@@ -209,11 +208,14 @@ def failing(bad: Bad) -> None:
 
 def fill(bad: Bad) -> None:
     """A few bytes that stand for 16 MB in each of three inputs."""
-    one = tensor_pb2.TensorProto(dtype=types_pb2.DT_INT32, int_val=[1])
-    for size in (1, 4_000_000):
-        one.tensor_shape.dim.add(size=size)
-    names = ("token_ids", "segment_ids", "padding_mask")
-    bad.call(_request(MODEL, "tokens", **dict.fromkeys(names, one)))
+    request = messages.PredictRequest(model_spec=Address(MODEL).spec("tokens"))
+    for name in ("token_ids", "segment_ids", "padding_mask"):
+        proto = request.inputs[name]
+        proto.dtype = messages.DATA_TYPES["DT_INT32"]
+        proto.int_val.append(1)
+        for size in (1, 4_000_000):
+            proto.tensor_shape.dim.add(size=size)
+    bad.call(request.SerializeToString())
 
 
 def many_values(bad: Bad) -> None:
@@ -237,7 +239,7 @@ def long_texts(bad: Bad) -> None:
 def gone(bad: Bad) -> None:
     """Clients that do not wait for their answers."""
     texts = texts_of([8])
-    bad.call(_request(MODEL, "serving_default", sentence=_strings(texts)), timeout_s=0.003)
+    bad.call(_request(texts), timeout_s=0.003)
     bad.post(_json({"inputs": texts}), timeout_s=0.003)
 
 
@@ -336,20 +338,12 @@ def export(preset: str, folder: str) -> str:
     return str(kb.export(classifier, pathlib.Path(folder, MODEL)))
 
 
-def _request(model: str, signature: str, **inputs: tensor_pb2.TensorProto) -> bytes:
-    request = predict_pb2.PredictRequest()
-    request.model_spec.name, request.model_spec.signature_name = model, signature
-    for name, proto in inputs.items():
-        request.inputs[name].CopyFrom(proto)
+def _request(texts: list[str]) -> bytes:
+    """A PredictRequest for the classifier."""
+    request = messages.PredictRequest(model_spec=Address(MODEL).spec())
+    sentence = np.array([text.encode() for text in texts], object)
+    proto_tensors.write({"sentence": sentence}, request.inputs)
     return request.SerializeToString()
-
-
-def _strings(texts: list[str]) -> tensor_pb2.TensorProto:
-    proto = tensor_pb2.TensorProto(
-        dtype=types_pb2.DT_STRING, string_val=[text.encode() for text in texts]
-    )
-    proto.tensor_shape.dim.add(size=len(texts))
-    return proto
 
 
 def _json(content: Any) -> bytes:

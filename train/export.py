@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
-from collections.abc import Callable
 from typing import Literal
 
 import keras_bert as kb
 from keras_bert import flags
-from keras_bert.exporting.export import METADATA_FILE, export
+from keras_bert.exporting.export import export
+from keras_bert.serving.wire.layout import METADATA_FILE
+from keras_bert.serving.wire.models_config import add_model
 from train.examples import split
 
 
@@ -33,14 +34,13 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> None:
-    add_model = _add_model() if arguments.models_config is not None else None
     checkpoint = kb.load(arguments.checkpoint, text_keys=split(arguments.text_keys))
     model = checkpoint.model or checkpoint.encoder
     path = export(model, arguments.output_dir, arguments.precision, checkpoint.tokenizer)
     print(_summary(path))
     directory = path.parent.resolve()
     name = directory.name
-    if add_model is not None:
+    if arguments.models_config is not None:
         add_model(arguments.models_config, name)
         print(f"{arguments.models_config} has the model {name}.")
     print(
@@ -48,18 +48,6 @@ def main(arguments: Arguments) -> None:
         f"docker run -p 8500:8500 -p 8501:8501 -v {directory}:/models/{name} "
         f"-e MODEL_NAME={name} tensorflow/serving"
     )
-
-
-def _add_model() -> Callable[[str, str], None]:
-    """What adds a model to a models.config, which needs more than an export does."""
-    try:
-        from keras_bert.serving.wire.models_config import add_model
-    except ImportError as error:
-        raise ValueError(
-            f"--models_config needs tensorflow-serving-api, but {error}: "
-            "pip install 'kerasbert[serving]', or add the model to the file by hand."
-        ) from error
-    return add_model
 
 
 def _summary(path: pathlib.Path) -> str:

@@ -1,15 +1,32 @@
-"""Fixtures for what serves: SavedModels so small that their answers are known, and a server."""
+"""Fixtures for what serves: SavedModels so small that their answers are known, a server, and hosts
+that have less than this one."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import pathlib
 import shutil
 
 import pytest
 import tensorflow as tf
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 LABELS = ("negative", "positive")
+# What Python runs first of all on a host that lacks packages, and this one but for what serves.
+WITHOUT = """
+import importlib.abc, sys
+
+OURS = ("environment", "files", "flags", "serving")
+
+class Missing(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        top, _, below = name.partition(".")
+        if top in {missing} or top == "keras_bert" and below and below.split(".")[0] not in OURS:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Missing())
+"""
 
 
 class Toy(tf.Module):
@@ -89,6 +106,19 @@ def base_path(tmp_path, toys) -> pathlib.Path:
     return tmp_path / "models"
 
 
+@pytest.fixture(scope="session")
+def host_without(tmp_path_factory):
+    """The environment of a process on a host without these packages, and of this one with that part
+    alone which serves."""
+
+    def host_without(*missing: str) -> dict[str, str]:
+        folder = tmp_path_factory.mktemp("host")
+        (folder / "sitecustomize.py").write_text(WITHOUT.format(missing=set(missing)))
+        return {**os.environ, "PYTHONPATH": os.pathsep.join((str(folder), str(ROOT)))}
+
+    return host_without
+
+
 @pytest.fixture
 def gate(tmp_path):
     """The path that the signature `wait` waits for; it is opened at the end of the test."""
@@ -134,7 +164,7 @@ def url(shared_server) -> str:
 
 
 def _server_types():
-    for name in ("tensorflow_serving", "uvicorn", "starlette", "prometheus_client", "httpx"):
+    for name in ("grpc", "uvicorn", "starlette", "prometheus_client", "httpx"):
         pytest.importorskip(name)
     from keras_bert.serving.server.server import Arguments, Server
 

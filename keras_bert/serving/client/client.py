@@ -1,20 +1,17 @@
-"""The client of a served model, over gRPC or REST; `python -m keras_bert.serving.client`."""
+"""The client of a served model, over gRPC or REST."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import logging
 import random
-import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from keras_bert import flags
-from keras_bert.serving.wire import errors, json_tensors, rows, signatures
+from keras_bert.serving.client import arrays
+from keras_bert.serving.wire import errors, rows, signatures
+from keras_bert.serving.wire.address import Address
 
 ResultT = TypeVar("ResultT")
 
@@ -22,12 +19,27 @@ ResultT = TypeVar("ResultT")
 SCHEME_OF_PORT = {"8500": "grpc", "8501": "http"}
 SCHEMES = ("grpc", "grpcs", "http", "https")
 
-# Kinds of numpy dtypes that may be sent as another kind; bfloat16 is of kind V.
-_CASTS = {"i": "biu", "u": "biu", "f": "biufV", "V": "biuf"}
-
 # Waiting before the n-th retry, as gRPC does it: a random part of first * factor^n, at most last.
 # https://github.com/grpc/proposal/blob/master/A6-client-retries.md
 FIRST_BACKOFF_S, BACKOFF_FACTOR, LAST_BACKOFF_S = 0.1, 2.0, 5.0
+
+
+class Transport(Protocol):
+    """One protocol: asks one model, and raises a ServingError if it does not answer in time."""
+
+    def predict(
+        self,
+        name: str,
+        signature: signatures.Signature,
+        inputs: Mapping[str, np.ndarray],
+        timeout_s: float,
+    ) -> dict[str, np.ndarray]: ...
+
+    def metadata(self, timeout_s: float) -> dict[str, signatures.Signature]: ...
+
+    def status(self, timeout_s: float) -> dict[int, str]: ...
+
+    def close(self) -> None: ...
 
 
 class Client:
@@ -51,7 +63,7 @@ class Client:
 
     Raises:
         ValueError: the server's address says no protocol, or there are version and label.
-        ModuleNotFoundError: the extra `serving` is not installed.
+        ModuleNotFoundError: the extra `client` is not installed.
 
     Example:
 
@@ -66,6 +78,7 @@ class Client:
         self,
         server: str,
         model: str,
+        *,
         version: int | None = None,
         label: str | None = None,
         signature: str = signatures.DEFAULT_SIGNATURE,
@@ -83,7 +96,8 @@ class Client:
         self.timeout_s = timeout_s
         self.num_retries = num_retries
         self.max_batch_size = max_batch_size
-        self._transport = _transport(*_scheme_and_target(server), model, version, label)
+        address = Address(model, version, label)
+        self._transport = _transport(*_scheme_and_target(server), address)
         self._signatures: dict[str, signatures.Signature] | None = None
 
     def predict(self, **inputs) -> dict[str, np.ndarray]:
@@ -103,21 +117,21 @@ class Client:
             ValueError: the inputs are not those of the signature.
             ServingError: the server did not answer; `code` says why.
         """
-        signature, arrays = self._checked(inputs)
-        num_rows = signatures.num_rows({name: array.shape for name, array in arrays.items()})
+        signature, columns = self._checked(inputs)
+        num_rows = signatures.num_rows({name: array.shape for name, array in columns.items()})
         parts = []
         for start in range(0, max(num_rows, 1), self.max_batch_size):
-            part = {name: a[start : start + self.max_batch_size] for name, a in arrays.items()}
+            part = {name: a[start : start + self.max_batch_size] for name, a in columns.items()}
             parts.append(self._predict_batch(signature, part))
         return {
-            name: _texts(name, rows.joined([part[name] for part in parts]))
+            name: arrays.output_of(name, rows.joined([part[name] for part in parts]))
             for name in sorted(parts[0])
         }
 
     def metadata(self) -> dict[str, signatures.Signature]:
         """The signatures that can be asked, by name: `.inputs` and `.outputs` with their `.dtype`
         and `.shape`."""
-        self._signatures = signatures.read(self._retried(self._transport.signature_defs))
+        self._signatures = self._retried(self._transport.metadata)
         return self._signatures
 
     def status(self) -> dict[int, str]:
@@ -144,20 +158,24 @@ class Client:
             )
         return known[self.signature]
 
-    def _checked(self, inputs) -> tuple[signatures.Signature, dict[str, np.ndarray]]:
+    def _checked(
+        self, inputs: Mapping[str, Any]
+    ) -> tuple[signatures.Signature, dict[str, np.ndarray]]:
         """The signature and the arrays for it; what does not fit the signature that is known may
         fit that of a newer version."""
         new = self._signatures is None
         try:
             signature = self._signature(refresh=False)
-            return signature, _arrays(inputs, signature)
+            return signature, arrays.inputs_of(inputs, signature.inputs)
         except ValueError:
             if new:
                 raise
         signature = self._signature(refresh=True)
-        return signature, _arrays(inputs, signature)
+        return signature, arrays.inputs_of(inputs, signature.inputs)
 
-    def _predict_batch(self, signature: signatures.Signature, inputs) -> dict[str, np.ndarray]:
+    def _predict_batch(
+        self, signature: signatures.Signature, inputs: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
         def ask(timeout_s: float) -> dict[str, np.ndarray]:
             return self._transport.predict(self.signature, signature, inputs, timeout_s)
 
@@ -198,127 +216,17 @@ def _scheme_and_target(server: str) -> tuple[str, str]:
     return scheme, target.rstrip("/")
 
 
-def _transport(scheme: str, target: str, model: str, version: int | None, label: str | None):
+def _transport(scheme: str, target: str, address: Address) -> Transport:
     """The protocol's client, whose libraries only those need who use it."""
     try:
         if scheme in ("grpc", "grpcs"):
             from keras_bert.serving.client.grpc import GrpcClient
 
-            return GrpcClient(target, model, version, label, secure=scheme == "grpcs")
+            return GrpcClient(target, address, secure=scheme == "grpcs")
         from keras_bert.serving.client.rest import RestClient
 
-        return RestClient(f"{scheme}://{target}", model, version, label)
+        return RestClient(f"{scheme}://{target}", address)
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f"The client needs {error.name}: pip install 'kerasbert[serving]'", name=error.name
+            f"The client needs {error.name}: pip install 'kerasbert[client]'", name=error.name
         ) from error
-
-
-def _arrays(inputs: Mapping[str, Any], signature: signatures.Signature) -> dict[str, np.ndarray]:
-    signatures.check_names(inputs, signature.inputs)
-    arrays = {name: _array(name, value, signature.inputs[name]) for name, value in inputs.items()}
-    for name, array in arrays.items():
-        signatures.check(name, array.dtype, array.shape, signature.inputs[name])
-    return arrays
-
-
-def _array(name: str, value: Any, info: signatures.TensorInfo) -> np.ndarray:
-    """The array of a value, of the dtype that the signature says if that loses nothing."""
-    if info.dtype == signatures.STRING:
-        array = np.array(_rectangle(value, info), signatures.STRING)
-        return np.vectorize(_utf8, otypes=[object])(array) if array.size else array
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(
-            f"{name!r} must be lists of equal length at each depth, but is not ({error}): pad the "
-            "rows."
-        ) from error
-    if array.dtype == info.dtype or array.dtype.kind not in _CASTS.get(info.dtype.kind, ""):
-        return array
-    cast = array.astype(info.dtype)
-    if info.dtype.kind in "iu" and (cast != array).any():
-        raise ValueError(
-            f"{name!r} must be integers that {info.dtype} can hold, but has {array.max()} or "
-            f"{array.min()}: send others."
-        )
-    return cast
-
-
-def _rectangle(value: Any, info: signatures.TensorInfo) -> Any:
-    """Lists of strings, where the signature has a list for each example, of equal length."""
-    is_list = isinstance(value, list | tuple)
-    if not is_list or info.shape is None or len(info.shape) != 2:
-        return value
-    if not all(isinstance(row, list | tuple) for row in value):
-        return value
-    width = max(map(len, value), default=0)
-    return [[*row, *[""] * (width - len(row))] for row in value]
-
-
-def _utf8(value: Any) -> bytes:
-    if isinstance(value, str):
-        return value.encode("utf-8")
-    if isinstance(value, bytes):
-        return value
-    raise ValueError(
-        f"Text must be lists of str or bytes, of equal length, but has {value!r}: send strings."
-    )
-
-
-def _texts(name: str, array: np.ndarray) -> np.ndarray:
-    if array.dtype != signatures.STRING or name.endswith(json_tensors.BYTES_SUFFIX):
-        return array
-    return np.vectorize(bytes.decode, otypes=[object])(array) if array.size else array
-
-
-@dataclasses.dataclass(frozen=True)
-class Arguments:
-    server: str = flags.required("grpc://host:port or http://host:port, or localhost:8500")
-    model: str = flags.required("name of the model")
-    text: tuple[str, ...] = flags.flag(
-        (), "text for a model with a single text input; may be repeated"
-    )
-    inputs: str | None = flags.flag(
-        None, 'JSON of all inputs by name: {"question": ["Who?"], "context": ["I."]}'
-    )
-    version: int | None = flags.flag(None, "version of the model; the newest by default")
-    label: str | None = flags.flag(None, "label of a version")
-    signature: str = flags.flag(signatures.DEFAULT_SIGNATURE, "name of the signature")
-    timeout_s: float = flags.flag(30.0, "seconds that a batch may take")
-
-
-def main(arguments: Arguments) -> None:
-    """Writes a line of JSON for each example."""
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    where = (arguments.server, arguments.model, arguments.version, arguments.label)
-    try:
-        with Client(*where, arguments.signature, arguments.timeout_s) as client:
-            outputs = client.predict(**_inputs(arguments, client))
-    except errors.ServingError as error:
-        # Which flags.run shows without a traceback.
-        raise ValueError(str(error)) from error
-    columns = {name: array.tolist() for name, array in outputs.items()}
-    for row in zip(*columns.values(), strict=True):
-        line = dict(zip(columns, row, strict=True))
-        sys.stdout.write(json.dumps(line, ensure_ascii=False, default=json_tensors.as_base64))
-        sys.stdout.write("\n")
-
-
-def _inputs(arguments: Arguments, client: Client) -> dict[str, Any]:
-    signature = client.metadata().get(arguments.signature)
-    infos = {} if signature is None else signature.inputs
-    if arguments.inputs is not None:
-        content = json_tensors.parse(arguments.inputs.encode())
-        if not isinstance(content, dict):
-            raise ValueError(f"--inputs must be a JSON object, but is {arguments.inputs}.")
-        signatures.check_names(content, infos)
-        return {name: json_tensors.read(name, content[name], infos[name]) for name in infos}
-    texts = [name for name, info in infos.items() if info.dtype == signatures.STRING]
-    if len(texts) != 1 or not arguments.text:
-        raise ValueError(
-            f"--text is for a model with a single text input, but {arguments.model} has the text "
-            f"inputs {texts} and there are {len(arguments.text)} texts: give --text, or --inputs "
-            "with all that the signature has."
-        )
-    return {texts[0]: list(arguments.text)}

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import grpc
 import numpy as np
-from google.protobuf import json_format
-from tensorflow_serving.apis import (
-    get_model_metadata_pb2,
-    get_model_status_pb2,
-    model_pb2,
-    model_service_pb2_grpc,
-    predict_pb2,
-    prediction_service_pb2_grpc,
-)
+from google.protobuf.message import Message
 
-from keras_bert.serving.wire import errors, proto_tensors, signatures
+from keras_bert.serving.wire import errors, messages, proto_tensors, signatures
+from keras_bert.serving.wire.address import Address
 
-SIGNATURE_DEF = "signature_def"
 _OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
@@ -29,6 +20,7 @@ _OPTIONS = (
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
+_STATES = {number: name for name, number in messages.STATES.items()}
 
 
 class GrpcClient:
@@ -36,27 +28,17 @@ class GrpcClient:
 
     Args:
         target: str, such as "localhost:8500".
-        name: str, the model's name.
-        version: int or None.
-        label: str or None.
+        address: Address of the model.
         secure: bool, whether to use TLS.
     """
 
-    def __init__(
-        self, target: str, name: str, version: int | None, label: str | None, secure: bool
-    ):
+    def __init__(self, target: str, address: Address, secure: bool):
         if secure:
             credentials = grpc.ssl_channel_credentials()
             self._channel = grpc.secure_channel(target, credentials, _OPTIONS)
         else:
             self._channel = grpc.insecure_channel(target, _OPTIONS)
-        self._prediction = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
-        self._models = model_service_pb2_grpc.ModelServiceStub(self._channel)
-        self._spec = model_pb2.ModelSpec(name=name)
-        if version is not None:
-            self._spec.version.value = version
-        elif label is not None:
-            self._spec.version_label = label
+        self._address = address
 
     def predict(
         self,
@@ -66,41 +48,37 @@ class GrpcClient:
         timeout_s: float,
     ) -> dict[str, np.ndarray]:
         """The outputs of the signature called `name`."""
-        request = predict_pb2.PredictRequest(model_spec=self._spec)
-        request.model_spec.signature_name = name
-        for key, array in inputs.items():
-            request.inputs[key].CopyFrom(proto_tensors.write(array))
-        answer = _ask(self._prediction.Predict, request, timeout_s)
+        request = messages.PredictRequest(model_spec=self._address.spec(name))
+        proto_tensors.write(inputs, request.inputs)
+        answer = self._ask(messages.PREDICT, request, timeout_s)
         return proto_tensors.read(answer.outputs, signature.outputs, trusted=True)
 
-    def signature_defs(self, timeout_s: float) -> Mapping[str, Any]:
-        """The signatures, as `signatures.read` takes them."""
-        request = get_model_metadata_pb2.GetModelMetadataRequest(
-            model_spec=self._spec, metadata_field=[SIGNATURE_DEF]
+    def metadata(self, timeout_s: float) -> dict[str, signatures.Signature]:
+        """The signatures that can be asked, by name."""
+        request = messages.GetModelMetadataRequest(
+            model_spec=self._address.spec(), metadata_field=[messages.SIGNATURE_DEF]
         )
-        answer = _ask(self._prediction.GetModelMetadata, request, timeout_s)
-        signature_defs = get_model_metadata_pb2.SignatureDefMap()
-        answer.metadata[SIGNATURE_DEF].Unpack(signature_defs)
-        content = json_format.MessageToDict(signature_defs, preserving_proto_field_name=True)
-        return content.get("signature_def", {})
+        answer = self._ask(messages.GET_MODEL_METADATA, request, timeout_s)
+        signature_defs = messages.SignatureDefMap()
+        answer.metadata[messages.SIGNATURE_DEF].Unpack(signature_defs)
+        return signatures.of_message(signature_defs)
 
     def status(self, timeout_s: float) -> dict[int, str]:
         """The state of each version."""
-        request = get_model_status_pb2.GetModelStatusRequest(model_spec=self._spec)
-        states = get_model_status_pb2.ModelVersionStatus.State
-        return {
-            version.version: states.Name(version.state)
-            for version in _ask(
-                self._models.GetModelStatus, request, timeout_s
-            ).model_version_status
-        }
+        request = messages.GetModelStatusRequest(model_spec=self._address.spec())
+        answer = self._ask(messages.GET_MODEL_STATUS, request, timeout_s)
+        return {one.version: _STATES[one.state] for one in answer.model_version_status}
 
     def close(self) -> None:
         self._channel.close()
 
-
-def _ask(method: Callable, request, timeout_s: float):
-    try:
-        return method(request, timeout=timeout_s)
-    except grpc.RpcError as error:
-        raise errors.from_code(error.code().name, error.details()) from error
+    def _ask(self, method: messages.Method, request: Message, timeout_s: float) -> Message:
+        call = self._channel.unary_unary(
+            f"/{method.service}/{method.name}",
+            method.request.SerializeToString,
+            method.response.FromString,
+        )
+        try:
+            return call(request, timeout=timeout_s)
+        except grpc.RpcError as error:
+            raise errors.from_code(error.code().name, error.details()) from error

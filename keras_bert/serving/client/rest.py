@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import httpx
 import numpy as np
 
-from keras_bert.serving.wire import errors, json_tensors, signatures
+from keras_bert.serving.wire import errors, json_tensors, messages, signatures
+from keras_bert.serving.wire.address import Address
 
 ResultT = TypeVar("ResultT")
 
@@ -21,23 +21,17 @@ class RestClient:
 
     Args:
         url: str, such as "http://localhost:8501"; ValueError if it is none.
-        name: str, the model's name.
-        version: int or None.
-        label: str or None.
+        address: Address of the model.
     """
 
-    def __init__(self, url: str, name: str, version: int | None, label: str | None):
+    def __init__(self, url: str, address: Address):
         try:
             self._client = httpx.Client(base_url=url)
         except httpx.InvalidURL as error:
             raise ValueError(
                 f"The server must be a host, with a port, but is {url!r} ({error}): correct it."
             ) from error
-        self._path = f"/v1/models/{_quoted(name)}"
-        if version is not None:
-            self._path += f"/versions/{version}"
-        elif label is not None:
-            self._path += f"/labels/{_quoted(label)}"
+        self._path = address.path
 
     def predict(
         self,
@@ -51,12 +45,14 @@ class RestClient:
         answer = self._ask("POST", f"{self._path}:predict", timeout_s, body)
         return json_tensors.read_columns(answer, signature.outputs)
 
-    def signature_defs(self, timeout_s: float) -> Mapping[str, Any]:
-        """The signatures, as `signatures.read` takes them."""
+    def metadata(self, timeout_s: float) -> dict[str, signatures.Signature]:
+        """The signatures that can be asked, by name."""
         return self._get(
             f"{self._path}/metadata",
             timeout_s,
-            lambda content: dict(content["metadata"]["signature_def"]["signature_def"]),
+            lambda content: signatures.read(
+                content["metadata"][messages.SIGNATURE_DEF]["signature_def"]
+            ),
         )
 
     def status(self, timeout_s: float) -> dict[int, str]:
@@ -78,7 +74,7 @@ class RestClient:
         body = self._ask("GET", path, timeout_s)
         try:
             return read(json_tensors.parse(body))
-        except (ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise errors.from_code(
                 "UNKNOWN",
                 f"The answer to GET {path} must be TensorFlow Serving's, but is {body[:80]!r}: "
@@ -88,14 +84,9 @@ class RestClient:
     def _ask(self, method: str, path: str, timeout_s: float, body: bytes | None = None) -> bytes:
         """The body of the answer, all of which has come in time."""
         deadline = time.monotonic() + timeout_s
-        answer = bytearray()
         try:
             with self._client.stream(method, path, content=body, timeout=timeout_s) as response:
-                for chunk in response.iter_bytes():
-                    answer += chunk
-                    # httpx limits the time between two chunks only.
-                    if time.monotonic() > deadline:
-                        raise httpx.ReadTimeout("the answer is slow")
+                answer = _received(response, deadline)
         except httpx.TimeoutException as error:
             raise errors.from_code(
                 "DEADLINE_EXCEEDED", f"No answer within {timeout_s:.3g} s: {error!r}."
@@ -105,8 +96,18 @@ class RestClient:
         except httpx.TransportError as error:
             raise errors.from_code("UNAVAILABLE", f"The server is not reached: {error}.") from error
         if response.status_code != 200:
-            raise errors.from_http(response.status_code, _message(bytes(answer)))
-        return bytes(answer)
+            raise errors.from_http(response.status_code, _message(answer))
+        return answer
+
+
+def _received(response: httpx.Response, deadline: float) -> bytes:
+    """All of a body; httpx limits the time between two parts of it only."""
+    body = bytearray()
+    for part in response.iter_bytes():
+        body += part
+        if time.monotonic() > deadline:
+            raise httpx.ReadTimeout("the answer is slow")
+    return bytes(body)
 
 
 def _message(body: bytes) -> str:
@@ -115,7 +116,3 @@ def _message(body: bytes) -> str:
         return str(json.loads(body)["error"])
     except (ValueError, TypeError, KeyError):
         return body.decode("utf-8", errors="replace")
-
-
-def _quoted(name: str) -> str:
-    return urllib.parse.quote(name, safe="")

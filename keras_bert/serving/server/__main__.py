@@ -1,4 +1,4 @@
-"""`python -m keras_bert.serving.server`."""
+"""Serves models where TF Serving is not at hand, to develop with."""
 
 from keras_bert import flags
 from keras_bert.serving.server.server import Arguments, main

@@ -8,26 +8,21 @@ import concurrent.futures
 import dataclasses
 import os
 import pathlib
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import numpy as np
-from google.protobuf import (
-    descriptor_pb2,
-    descriptor_pool,
-    message_factory,
-    text_format,
-    wrappers_pb2,
-)
+from google.protobuf import text_format
+from google.protobuf.message import Message
 
-from keras_bert.serving.wire import errors, rows
+from keras_bert.serving.wire import errors, messages, rows
 
-CONFIG_FILE = "batching.config"
 # Of a batch, unless it is one row: as much as one text may have.
 MAX_BYTES = 1 << 16
 # Of all models together.
 MAX_THREADS = 256
 
 Tensors = Mapping[str, np.ndarray]
+Outputs = dict[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +81,7 @@ class Batcher:
         function: Callable[[Tensors], Tensors],
         inputs: Tensors,
         num_rows: int,
-    ) -> dict[str, np.ndarray]:
+    ) -> Outputs:
         """Runs one request with others of its key, and waits for its answer.
 
         A request whose waiting is cancelled is taken out of its batch, if that does not run yet.
@@ -125,13 +120,14 @@ class Batcher:
             await asyncio.wait(self._tasks)
         self._pool.shutdown()
 
-    async def _run(self, model: Hashable, key: Hashable, function, inputs: Tensors) -> Tensors:
+    async def _run(self, model: Hashable, key: Hashable, function, inputs: Tensors) -> Outputs:
         queue = self._queues.setdefault(model, _Queue(model))
         key = (key, tuple((name, array.shape[1:]) for name, array in sorted(inputs.items())))
         request = _Request(inputs, asyncio.get_running_loop().create_future())
         batch = self._batch_with_room(queue, key, function, request)
         batch.requests.append(request)
         self._begin(queue)
+        answer: Outputs | Exception | None = None
         try:
             answer = await request.answer
             if isinstance(answer, Exception):
@@ -140,7 +136,8 @@ class Batcher:
         finally:
             self._leave(queue, batch, request)
             # An error knows this frame, by its traceback: it must not know the error.
-            answer = request = batch = None
+            answer = None
+            del request, batch
 
     def _batch_with_room(self, queue: _Queue, key: Hashable, function, request: _Request) -> _Batch:
         batch = queue.open.get(key)
@@ -204,13 +201,14 @@ class Batcher:
             return True
         inputs = [request.inputs for request in requests]
         loop = asyncio.get_running_loop()
+        answers: Sequence[Outputs | Exception]
         try:
             answers = await loop.run_in_executor(self._pool, _run_joined, function, inputs)
         except Exception as error:
             if not alone:
                 return False
             # Without this frame, which knows the request, which is to know the error.
-            answers = [error.with_traceback(error.__traceback__.tb_next)]
+            answers = [_from_below(error)]
         for request, answer in zip(requests, answers, strict=True):
             if not request.answer.done():
                 request.answer.set_result(answer)
@@ -220,7 +218,7 @@ class Batcher:
 class _Request:
     """One request, or a part of one: its inputs, and the future of its answer, or its error."""
 
-    def __init__(self, inputs: Tensors, answer: asyncio.Future):
+    def __init__(self, inputs: Tensors, answer: asyncio.Future[Outputs | Exception]):
         self.inputs = inputs
         self.num_rows = len(next(iter(inputs.values())))
         self.num_bytes = int(rows.num_bytes(inputs).sum())
@@ -272,7 +270,7 @@ def read_settings(path: pathlib.Path) -> Settings:
     """
     if not path.is_file():
         return Settings()
-    parameters = _parameters_type()()
+    parameters = messages.BatchingParameters()
     try:
         text_format.Parse(path.read_text(encoding="utf-8"), parameters)
     except (text_format.ParseError, UnicodeDecodeError) as error:
@@ -289,7 +287,7 @@ def read_settings(path: pathlib.Path) -> Settings:
     return settings
 
 
-def _run_joined(function: Callable[[Tensors], Tensors], inputs: list[Tensors]) -> list[Tensors]:
+def _run_joined(function: Callable[[Tensors], Tensors], inputs: list[Tensors]) -> list[Outputs]:
     outputs = function(
         {name: np.concatenate([arrays[name] for arrays in inputs]) for name in inputs[0]}
     )
@@ -307,7 +305,13 @@ def _run_joined(function: Callable[[Tensors], Tensors], inputs: list[Tensors]) -
     ]
 
 
-def _check(settings: Settings, parameters, path: pathlib.Path) -> None:
+def _from_below(error: Exception) -> Exception:
+    """An error without the frame that has caught it."""
+    caught = error.__traceback__
+    return error.with_traceback(caught.tb_next if caught else None)
+
+
+def _check(settings: Settings, parameters: Message, path: pathlib.Path) -> None:
     sizes = list(parameters.allowed_batch_sizes)
     counts = (settings.max_batch_size, settings.max_enqueued_batches, settings.num_batch_threads)
     if min(counts) < 1 or settings.batch_timeout_micros < 0:
@@ -322,39 +326,3 @@ def _check(settings: Settings, parameters, path: pathlib.Path) -> None:
             f"{path} must not have pad_variable_length_inputs, which pads rows of ids with the "
             "first id of all, [CLS]: batch on the signature with strings."
         )
-
-
-def _parameters_type() -> type:
-    """The class of BatchingParameters, which is not among the protos of tensorflow-serving-api.
-
-    tensorflow_serving/servables/tensorflow/session_bundle_config.proto
-    """
-    field = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(
-        name="batching_parameters.proto",
-        package="keras_bert.serving",
-        syntax="proto3",
-        dependency=[wrappers_pb2.DESCRIPTOR.name],
-    )
-    message = file.message_type.add(name="BatchingParameters")
-    counts = ("max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads")
-    wrapped = (*((name, "Int64Value") for name in counts), ("thread_pool_name", "StringValue"))
-    optional, repeated = field.LABEL_OPTIONAL, field.LABEL_REPEATED
-    for number, (name, kind) in enumerate(wrapped, 1):
-        message.field.add(
-            name=name,
-            number=number,
-            label=optional,
-            type=field.TYPE_MESSAGE,
-            type_name=f".google.protobuf.{kind}",
-        )
-    message.field.add(name="allowed_batch_sizes", number=6, label=repeated, type=field.TYPE_INT64)
-    message.field.add(
-        name="pad_variable_length_inputs", number=7, label=optional, type=field.TYPE_BOOL
-    )
-    pool = descriptor_pool.DescriptorPool()
-    pool.AddSerializedFile(wrappers_pb2.DESCRIPTOR.serialized_pb)
-    pool.AddSerializedFile(file.SerializeToString())
-    return message_factory.GetMessageClass(
-        pool.FindMessageTypeByName("keras_bert.serving.BatchingParameters")
-    )

@@ -96,7 +96,8 @@ class Connection(H11Protocol):
         self._socket: asyncio.Transport | None = None
         self._limit: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    # As uvicorn's own has it: a stream gives no other transport.
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._socket = transport
         self._connections.opened(self)

@@ -4,40 +4,60 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, TypeAlias, cast
 
 import grpc
-from google.protobuf.message import DecodeError
-from tensorflow_serving.apis import (
-    get_model_metadata_pb2,
-    get_model_status_pb2,
-    model_pb2,
-    model_service_pb2_grpc,
-    predict_pb2,
-    prediction_service_pb2_grpc,
-)
+from google.protobuf.message import DecodeError, Message
 
-from keras_bert.serving.server.prediction import Address, Predictor, as_serving_error
-from keras_bert.serving.wire import errors, proto_tensors, signatures
+from keras_bert.serving.server.prediction import Predictor, as_serving_error
+from keras_bert.serving.wire import errors, messages, proto_tensors, signatures
+from keras_bert.serving.wire.address import Address
 
-# The one field of metadata that TF Serving knows.
-SIGNATURE_DEF = "signature_def"
+# What TF Serving has besides.
+UNIMPLEMENTED = {
+    messages.PREDICTION_SERVICE: ("Classify", "Regress", "MultiInference"),
+    messages.MODEL_SERVICE: ("HandleReloadConfigRequest",),
+}
 _STOPPING = "The server is about to stop: ask again."
 
+Context: TypeAlias = grpc.aio.ServicerContext
 
-class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """`tensorflow.serving.PredictionService`: Predict and GetModelMetadata."""
+
+class Services:
+    """`tensorflow.serving.PredictionService` and `ModelService`, as far as they are here.
+
+    Args:
+        predictor: Predictor.
+    """
 
     def __init__(self, predictor: Predictor):
         self._predictor = predictor
 
-    async def Predict(self, request, context) -> predict_pb2.PredictResponse:
-        address = _address(request.model_spec)
+    def handlers(self) -> Iterator[grpc.GenericRpcHandler]:
+        """What a server takes for each service."""
+        implemented = (
+            (messages.PREDICT, self.predict),
+            (messages.GET_MODEL_METADATA, self.metadata),
+            (messages.GET_MODEL_STATUS, self.status),
+        )
+        for service, others in UNIMPLEMENTED.items():
+            methods = {name: grpc.unary_unary_rpc_method_handler(_unimplemented) for name in others}
+            for method, respond in implemented:
+                if method.service == service:
+                    methods[method.name] = grpc.unary_unary_rpc_method_handler(
+                        respond, method.request.FromString, method.response.SerializeToString
+                    )
+            yield grpc.method_handlers_generic_handler(service, methods)
+
+    async def predict(self, request: Message, context: Context) -> Message:
+        """Answers a PredictRequest."""
+        address = Address.of_spec(request.model_spec)
         async with _refusing(context):
             with self._predictor.observed(address, "GRPC"):
                 return await self._predict(request, address)
 
-    async def _predict(self, request, address: Address) -> predict_pb2.PredictResponse:
+    async def _predict(self, request: Message, address: Address) -> Message:
         signature = request.model_spec.signature_name or signatures.DEFAULT_SIGNATURE
         answer = await self._predictor.predict(
             address,
@@ -46,47 +66,25 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             request.ByteSize(),
             request.output_filter,
         )
-        response = predict_pb2.PredictResponse(model_spec=_spec(address, answer.version))
-        response.model_spec.signature_name = signature
-        for name, array in answer.outputs.items():
-            response.outputs[name].CopyFrom(proto_tensors.write(array))
+        spec = Address(address.name, answer.version).spec(signature)
+        response = messages.PredictResponse(model_spec=spec)
+        proto_tensors.write(answer.outputs, response.outputs)
         return response
 
-    async def GetModelMetadata(
-        self, request, context
-    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
-        address = _address(request.model_spec)
+    async def metadata(self, request: Message, context: Context) -> Message:
+        """Answers a GetModelMetadataRequest."""
         async with _refusing(context):
-            if list(request.metadata_field) != [SIGNATURE_DEF]:
+            if list(request.metadata_field) != [messages.SIGNATURE_DEF]:
                 raise errors.invalid(
-                    f"metadata_field must be [{SIGNATURE_DEF!r}], but is "
+                    f"metadata_field must be [{messages.SIGNATURE_DEF!r}], but is "
                     f"{list(request.metadata_field)}: ask for that."
                 )
-            return metadata(self._predictor, address)
+            return self._predictor.metadata(Address.of_spec(request.model_spec))
 
-    async def Classify(self, request, context) -> None:
-        await _unimplemented(context)
-
-    async def Regress(self, request, context) -> None:
-        await _unimplemented(context)
-
-    async def MultiInference(self, request, context) -> None:
-        await _unimplemented(context)
-
-
-class ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    """`tensorflow.serving.ModelService`: GetModelStatus."""
-
-    def __init__(self, predictor: Predictor):
-        self._predictor = predictor
-
-    async def GetModelStatus(self, request, context) -> get_model_status_pb2.GetModelStatusResponse:
-        address = _address(request.model_spec)
+    async def status(self, request: Message, context: Context) -> Message:
+        """Answers a GetModelStatusRequest."""
         async with _refusing(context):
-            return status(self._predictor, address)
-
-    async def HandleReloadConfigRequest(self, request, context) -> None:
-        await _unimplemented(context)
+            return self._predictor.status(Address.of_spec(request.model_spec))
 
 
 class Calls(grpc.aio.ServerInterceptor):
@@ -105,13 +103,13 @@ class Calls(grpc.aio.ServerInterceptor):
         if handler is None:  # no such method
             return None
 
-        async def respond(message: bytes, context: grpc.aio.ServicerContext):
+        async def respond(message: bytes, context: Context):
             if self._is_closed:
                 await context.abort(grpc.StatusCode.UNAVAILABLE, _STOPPING)
-            task = asyncio.current_task()
+            task = cast(asyncio.Task[Any], asyncio.current_task())  # every coroutine runs in one
             self._tasks.add(task)
             try:
-                request = await _read(handler.request_deserializer, message, context)
+                request = await _read(handler.request_deserializer or bytes, message, context)
                 return await handler.unary_unary(request, context)
             except asyncio.CancelledError:
                 if self._is_closed and not context.cancelled():
@@ -133,7 +131,7 @@ class Calls(grpc.aio.ServerInterceptor):
                 task.cancel()
 
 
-async def _read(deserialize: Callable, message: bytes, context: grpc.aio.ServicerContext):
+async def _read(deserialize: Callable, message: bytes, context: Context):
     try:
         return deserialize(message)
     except DecodeError as error:
@@ -142,35 +140,8 @@ async def _read(deserialize: Callable, message: bytes, context: grpc.aio.Service
         )
 
 
-def metadata(
-    predictor: Predictor, address: Address
-) -> get_model_metadata_pb2.GetModelMetadataResponse:
-    """The signatures of a model."""
-    model = predictor.models.find(*address)
-    response = get_model_metadata_pb2.GetModelMetadataResponse(
-        model_spec=_spec(address, model.version)
-    )
-    response.metadata[SIGNATURE_DEF].Pack(model.signature_defs)
-    return response
-
-
-def status(predictor: Predictor, address: Address) -> get_model_status_pb2.GetModelStatusResponse:
-    """The states of the versions of a model."""
-    version = address.version
-    if address.label:
-        version = predictor.models.find(*address).version
-    response = get_model_status_pb2.GetModelStatusResponse()
-    for number, state in predictor.models.status(address.name, version).items():
-        response.model_version_status.add(
-            version=number,
-            state=state.state,
-            status={"error_code": state.code, "error_message": state.message},
-        )
-    return response
-
-
 @contextlib.asynccontextmanager
-async def _refusing(context: grpc.aio.ServicerContext) -> AsyncIterator[None]:
+async def _refusing(context: Context) -> AsyncIterator[None]:
     """Answers with the status of what goes wrong in the block."""
     try:
         yield
@@ -182,15 +153,6 @@ async def _refusing(context: grpc.aio.ServicerContext) -> AsyncIterator[None]:
         await context.abort(code, message)
 
 
-async def _unimplemented(context: grpc.aio.ServicerContext) -> None:
+async def _unimplemented(request: bytes, context: Context) -> None:
     message = "This server to develop with has no such method: use Predict, or TF Serving."
     await context.abort(grpc.StatusCode.UNIMPLEMENTED, message)
-
-
-def _address(spec: model_pb2.ModelSpec) -> Address:
-    version = spec.version.value if spec.HasField("version") else None
-    return Address(spec.name, version, spec.version_label or None)
-
-
-def _spec(address: Address, version: int) -> model_pb2.ModelSpec:
-    return model_pb2.ModelSpec(name=address.name, version={"value": version})

@@ -6,23 +6,22 @@ import contextlib
 import dataclasses
 import gc
 import pathlib
-import re
 import threading
 import time
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from absl import logging
-from tensorflow_serving.config import model_server_config_pb2
+from google.protobuf.message import Message
 
-from keras_bert.serving.server.saved_model import SavedModel, code_of
-from keras_bert.serving.wire import errors
-from keras_bert.serving.wire.models_config import CONFIG_FILE, CONTAINER_PATH, read_config
+from keras_bert.serving.wire import errors, layout, messages
+from keras_bert.serving.wire.models_config import read_config
+
+if TYPE_CHECKING:
+    from keras_bert.serving.server.saved_model import SavedModel
 
 # A version that could not be loaded is tried again after so long.
 RETRY_S = 60.0
-
-
-_VERSION = re.compile(r"[0-9]{1,18}")
 
 
 @dataclasses.dataclass
@@ -81,7 +80,7 @@ class Models:
         self._models: dict[str, _Model] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._config = read_config(base_path / CONFIG_FILE)
+        self._config = read_config(base_path / layout.MODELS_CONFIG_FILE)
 
     def start(self, interval_s: float) -> None:
         """Looks at the directories now, and again every `interval_s` seconds until `stop`."""
@@ -106,11 +105,11 @@ class Models:
     def poll(self) -> None:
         """Looks at the directories once, loads what is new and unloads what is no longer wanted."""
         try:
-            self._config = read_config(self._base_path / CONFIG_FILE)
+            self._config = read_config(self._base_path / layout.MODELS_CONFIG_FILE)
         except (ValueError, OSError) as error:
             logging.error("The former configuration stays. %s", error)
         for name, path in self._paths().items():
-            config = self._config.get(name, model_server_config_pb2.ModelConfig())
+            config = self._config.get(name, messages.ModelConfig())
             self._update(name, _versions(path), config.model_version_policy)
             if name in self._models:
                 self._models[name].labels = dict(config.version_labels)
@@ -130,10 +129,10 @@ class Models:
                 raise errors.invalid(
                     f"A label must be one of a version that is served, but {label!r} of model "
                     f"{name!r} is {'none' if version is None else f'of version {version}'}: "
-                    f"correct it, or {CONFIG_FILE}."
+                    f"correct it, or {layout.MODELS_CONFIG_FILE}."
                 )
         wanted = max(served, default=None) if version is None else version
-        if wanted not in served:
+        if wanted is None or wanted not in served:
             raise errors.from_code(
                 "NOT_FOUND",
                 f"The model must be served, but {name!r}"
@@ -159,10 +158,6 @@ class Models:
             )
         return states
 
-    def labelled(self, name: str, label: str) -> int:
-        """The version that a label stands for."""
-        return self.find(name, label=label).version
-
     def names(self) -> tuple[str, ...]:
         """The names of all models that were ever seen."""
         return tuple(sorted(self._models))
@@ -185,7 +180,7 @@ class Models:
         gone = {name: self._base_path / name for name in self._models}
         return {**gone, **others, **named}
 
-    def _update(self, name: str, there: Mapping[int, pathlib.Path], policy) -> None:
+    def _update(self, name: str, there: Mapping[int, pathlib.Path], policy: Message) -> None:
         model = self._models.get(name, _Model())
         wanted = _wanted(there, policy)
         if there or model.states or _named(policy):
@@ -208,6 +203,9 @@ class Models:
             return
         model.states[version] = State("LOADING")
         logging.info("Loading version %d of %s from %s.", version, name, path)
+        # It imports TensorFlow, which nothing else here needs.
+        from keras_bert.serving.server.saved_model import SavedModel
+
         try:
             loaded = SavedModel(path, name, version)
         # Whatever is wrong with one version must not stop the others.
@@ -215,7 +213,7 @@ class Models:
             # Clients are not told where the server has its files.
             message = _message(error).replace(str(path), f"{name}/{version}")
             retry_at = time.monotonic() + self._retry_s
-            model.states[version] = State("END", code_of(error), message, retry_at)
+            model.states[version] = State("END", errors.code_of(error), message, retry_at)
             logging.exception(
                 "Version %d of %s is not served; it is tried again in %g s.",
                 *(version, name, self._retry_s),
@@ -242,12 +240,12 @@ def _versions(path: pathlib.Path) -> dict[int, pathlib.Path]:
         return {
             int(entry.name): entry
             for entry in sorted(path.iterdir())
-            if _VERSION.fullmatch(entry.name) and entry.is_dir()
+            if layout.VERSION.fullmatch(entry.name) and entry.is_dir()
         }
     return {}
 
 
-def _wanted(versions: Mapping[int, pathlib.Path], policy) -> dict[int, pathlib.Path]:
+def _wanted(versions: Mapping[int, pathlib.Path], policy: Message) -> dict[int, pathlib.Path]:
     """The versions that a ServableVersionPolicy wants."""
     kind = policy.WhichOneof("policy_choice")
     if kind == "all":
@@ -258,7 +256,7 @@ def _wanted(versions: Mapping[int, pathlib.Path], policy) -> dict[int, pathlib.P
     return {version: versions[version] for version in sorted(versions)[-number:]}
 
 
-def _named(policy) -> tuple[int, ...]:
+def _named(policy: Message) -> tuple[int, ...]:
     """The versions that a ServableVersionPolicy names."""
     return tuple(policy.specific.versions)
 
@@ -266,8 +264,8 @@ def _named(policy) -> tuple[int, ...]:
 def _miss(model: _Model, name: str, version: int) -> None:
     """Says once that a version that is wanted by name is not there."""
     message = (
-        f"Version {version} of {name}, which {CONFIG_FILE} names, must be there, but is not: copy "
-        f"it, or correct {CONFIG_FILE}."
+        f"Version {version} of {name}, which {layout.MODELS_CONFIG_FILE} names, must be there, but "
+        f"is not: copy it, or correct {layout.MODELS_CONFIG_FILE}."
     )
     state = State("END", "NOT_FOUND", message)
     if model.states.get(version) != state:
@@ -282,5 +280,5 @@ def _message(error: Exception) -> str:
 def _local(path: str, base_path: pathlib.Path) -> pathlib.Path:
     """The directory that TF Serving's container sees as `path`."""
     with contextlib.suppress(ValueError):
-        return base_path / pathlib.PurePosixPath(path).relative_to(CONTAINER_PATH)
+        return base_path / pathlib.PurePosixPath(path).relative_to(layout.CONTAINER_PATH)
     return pathlib.Path(path)

@@ -12,26 +12,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-import tensorflow as tf
 from absl import logging
+from google.protobuf.message import Message
 
 from keras_bert.serving.server.batching import Batcher
 from keras_bert.serving.server.models import Models
 from keras_bert.serving.server.monitoring import Metrics
-from keras_bert.serving.wire import errors, signatures
+from keras_bert.serving.wire import errors, messages, signatures
+from keras_bert.serving.wire.address import Address
 
 # A request of so many bytes is read at once, in less than a millisecond; a larger one by a thread.
 SMALL_BYTES = 1 << 14
 
 ResultT = TypeVar("ResultT")
-
-
-class Address(NamedTuple):
-    """The model that a request is for, in the words of `ModelSpec`."""
-
-    name: str
-    version: int | None = None
-    label: str | None = None
 
 
 class Answer(NamedTuple):
@@ -110,6 +103,26 @@ class Predictor:
         answer = await self._batcher.run(model, signature, function, inputs, num_rows)
         return Answer(model.version, {name: answer[name] for name in wanted})
 
+    def metadata(self, address: Address) -> Message:
+        """The GetModelMetadataResponse of a model: its signatures."""
+        model = self.models.find(*address)
+        response = messages.GetModelMetadataResponse()
+        response.model_spec.CopyFrom(Address(address.name, model.version).spec())
+        response.metadata[messages.SIGNATURE_DEF].Pack(model.signature_defs)
+        return response
+
+    def status(self, address: Address) -> Message:
+        """The GetModelStatusResponse of a model: the states of its versions."""
+        version = self.models.find(*address).version if address.label else address.version
+        response = messages.GetModelStatusResponse()
+        for number, state in self.models.status(address.name, version).items():
+            response.model_version_status.add(
+                version=number,
+                state=state.state,
+                status={"error_code": state.code, "error_message": state.message},
+            )
+        return response
+
     @contextlib.contextmanager
     def observed(self, address: Address, protocol: str) -> Iterator[None]:
         """Counts a request for a prediction.
@@ -142,8 +155,6 @@ def as_serving_error(error: Exception) -> errors.ServingError:
     """The error that a client is told."""
     if isinstance(error, errors.ServingError):
         return error
-    if isinstance(error, tf.errors.OpError):
-        return errors.from_code(errors.CODES[error.error_code], _of_graph(error.message))
     logging.error("A request could not be answered.", exc_info=error)
     return errors.from_code("INTERNAL", "The server failed; its log says why.")
 
@@ -169,8 +180,3 @@ def _wanted(names: Sequence[str], outputs: Mapping[str, signatures.TensorInfo]) 
             f"has {', '.join(unknown)}: correct it, or leave it away."
         )
     return sorted(names or outputs)
-
-
-def _of_graph(message: str) -> str:
-    """What the operation says, without where in the graph it stands."""
-    return message.rpartition("<stack traces unavailable>\n")[2].partition("\n\t [[{{node")[0]

@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
-import urllib.parse
 from collections.abc import Coroutine
+from typing import Any
 
 from google.protobuf import json_format
+from google.protobuf.message import Message
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
-from tensorflow_serving.apis import get_model_metadata_pb2
 
-from keras_bert.serving.server import grpc as grpc_service
 from keras_bert.serving.server import monitoring
-from keras_bert.serving.server.prediction import Address, Predictor, as_serving_error
-from keras_bert.serving.wire import errors, json_tensors
+from keras_bert.serving.server.prediction import Predictor, as_serving_error
+from keras_bert.serving.wire import errors, json_tensors, layout, messages
+from keras_bert.serving.wire.address import Address
 
 # A model, one of its versions, or what a label stands for.
 MODELS = (
@@ -32,8 +31,6 @@ MODELS = (
 )
 # Of a body that is too large so much more is read, so that the client hears why it is refused.
 DISCARDED_BODIES = 4
-
-_VERSION = re.compile(r"[0-9]{1,18}")
 
 
 def application(predictor: Predictor, timeout_s: float, max_bytes: int) -> Starlette:
@@ -54,7 +51,7 @@ def application(predictor: Predictor, timeout_s: float, max_bytes: int) -> Starl
             Route(f"{path}/metadata", rest.metadata),
             Route(path, rest.status),
         ]
-    handlers = {HTTPException: _malformed, errors.ServingError: _refused, Exception: _failed}
+    handlers = {HTTPException: _malformed, errors.ServingError: _refused, Exception: _refused}
     return Starlette(routes=routes, exception_handlers=handlers)
 
 
@@ -98,24 +95,24 @@ class _Rest:
         names = self._predictor.models.names()
         content = {
             "server": "keras_bert's development server, a stand-in for TensorFlow Serving",
-            "models": {name: f"/v1/models/{urllib.parse.quote(name, safe='')}" for name in names},
+            "models": {name: Address(name).path for name in names},
             "to_predict": "POST to the path of a model with :predict behind it",
             "metrics": monitoring.PATH,
         }
         return _json(json.dumps(content).encode())
 
     async def metadata(self, request: Request) -> Response:
-        response = grpc_service.metadata(self._predictor, _address(request))
-        signature_defs = get_model_metadata_pb2.SignatureDefMap()
-        response.metadata[grpc_service.SIGNATURE_DEF].Unpack(signature_defs)
+        response = self._predictor.metadata(_address(request))
+        signature_defs = messages.SignatureDefMap()
+        response.metadata[messages.SIGNATURE_DEF].Unpack(signature_defs)
         content = {
             "model_spec": _as_dict(response.model_spec),
-            "metadata": {grpc_service.SIGNATURE_DEF: _as_dict(signature_defs)},
+            "metadata": {messages.SIGNATURE_DEF: _as_dict(signature_defs)},
         }
         return _json(json.dumps(content).encode())
 
     async def status(self, request: Request) -> Response:
-        response = grpc_service.status(self._predictor, _address(request))
+        response = self._predictor.status(_address(request))
         return _json(json.dumps(_as_dict(response)).encode())
 
     async def metrics(self, request: Request) -> Response:
@@ -166,13 +163,13 @@ class _TooLarge(errors.OverloadedError):
 def _address(request: Request) -> Address:
     parameters = request.path_params
     name, version = parameters["name"], parameters.get("version", "0")
-    if ":" in name or not _VERSION.fullmatch(version):
+    if ":" in name or not layout.VERSION.fullmatch(version):
         raise HTTPException(400)
     version = int(version) if "version" in parameters else None
     return Address(name, version, parameters.get("label"))
 
 
-def _as_dict(message) -> dict:
+def _as_dict(message: Message) -> dict[str, Any]:
     return json_format.MessageToDict(
         message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
@@ -182,18 +179,15 @@ def _json(body: bytes, status: int = 200) -> Response:
     return Response(body, status, media_type="application/json")
 
 
-async def _refused(request: Request, error: errors.ServingError) -> Response:
-    status = errors.HTTP_STATUS.get(error.code, 500)
-    if isinstance(error, _TooLarge):
+async def _refused(request: Request, error: Exception) -> Response:
+    known = as_serving_error(error)
+    status = errors.HTTP_STATUS.get(known.code, 500)
+    if isinstance(known, _TooLarge):
         status = errors.CONTENT_TOO_LARGE
-    return _json(json.dumps({"error": error.message}).encode(), status)
+    return _json(json.dumps({"error": known.message}).encode(), status)
 
 
-async def _failed(request: Request, error: Exception) -> Response:
-    return await _refused(request, as_serving_error(error))
-
-
-async def _malformed(request: Request, error: HTTPException) -> Response:
+async def _malformed(request: Request, error: Exception) -> Response:
     """TF Serving's words for a path or method below /v1 that it does not know."""
     message = f"Malformed request: {request.method} {request.url.path}"
     code = "INVALID_ARGUMENT" if request.url.path.startswith("/v1/") else "NOT_FOUND"

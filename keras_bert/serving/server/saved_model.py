@@ -10,18 +10,10 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import tensorflow as tf
 import tensorflow_text  # noqa: F401  (registers the ops that models tokenize with)
-from google.protobuf import json_format
-from tensorflow.core.protobuf import saved_model_pb2
-from tensorflow_serving.apis import get_model_metadata_pb2, prediction_log_pb2
+from google.protobuf.message import Message
 
 from keras_bert import files
-from keras_bert.serving.wire import errors, proto_tensors, signatures
-
-# What `kb.export` writes beside a model; in others' it may be missing.
-METADATA_FILE = pathlib.PurePath("assets.extra", "metadata.json")
-WARMUP_FILE = pathlib.PurePath("assets.extra", "tf_serving_warmup_requests")
-# tensorflow_serving/servables/tensorflow/saved_model_warmup_util.h
-MAX_WARMUP_REQUESTS = 1000
+from keras_bert.serving.wire import errors, layout, messages, proto_tensors, signatures
 
 
 class SavedModel:
@@ -49,15 +41,12 @@ class SavedModel:
         self.signature_defs = _signature_defs(path)
         with _naming(path):
             self._model = tf.saved_model.load(str(path), tags=["serve"])
-        content = json_format.MessageToDict(self.signature_defs, preserving_proto_field_name=True)[
-            "signature_def"
-        ]
         self.signatures = {
             key: signature
-            for key, signature in signatures.read(content).items()
+            for key, signature in signatures.of_message(self.signature_defs).items()
             if key in self._model.signatures
         }
-        self._warm_up(path / WARMUP_FILE)
+        self._warm_up(path / layout.WARMUP_FILE)
 
     def run(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The outputs of a signature for inputs that have passed its checks.
@@ -68,13 +57,20 @@ class SavedModel:
 
         Returns:
             array by name; strings are arrays of bytes objects.
+
+        Raises:
+            ServingError: the graph refuses them, or fails.
         """
         tensors = {
             name: tf.constant(array, tf.string if array.dtype == signatures.STRING else None)
             for name, array in inputs.items()
         }
-        outputs = self._model.signatures[signature](**tensors)
-        return {name: output.numpy() for name, output in outputs.items()}
+        try:
+            outputs = self._model.signatures[signature](**tensors)
+            return {name: output.numpy() for name, output in outputs.items()}
+        except tf.errors.OpError as error:
+            code = errors.CODES[error.error_code]
+            raise errors.from_code(code, _of_graph(error.message)) from error
 
     def _warm_up(self, path: pathlib.Path) -> None:
         """Runs the requests that lie beside the model, so that the first one that matters does
@@ -92,11 +88,11 @@ class SavedModel:
             )
 
     def _warm_up_with(self, number: int, record: bytes) -> None:
-        log = prediction_log_pb2.PredictionLog.FromString(record)
-        if number == MAX_WARMUP_REQUESTS or log.WhichOneof("log_type") != "predict_log":
+        log = messages.PredictionLog.FromString(record)
+        if number == layout.MAX_WARMUP_REQUESTS or not log.HasField("predict_log"):
             raise ValueError(
-                f"It must have at most {MAX_WARMUP_REQUESTS} requests, all to predict, but record "
-                f"{number} is one more or another: write the file anew."
+                f"It must have at most {layout.MAX_WARMUP_REQUESTS} requests, all to predict, but "
+                f"record {number} is one more or another: write the file anew."
             )
         request = log.predict_log.request
         name = request.model_spec.signature_name or signatures.DEFAULT_SIGNATURE
@@ -108,41 +104,38 @@ class SavedModel:
         self.run(name, proto_tensors.read(request.inputs, self.signatures[name].inputs))
 
 
-def code_of(error: Exception) -> str:
-    """The status code of what went wrong with a model."""
-    if isinstance(error, errors.ServingError):
-        return error.code
-    if isinstance(error, tf.errors.OpError):
-        return errors.CODES[error.error_code]
-    return "INVALID_ARGUMENT" if isinstance(error, ValueError) else "INTERNAL"
-
-
 @contextlib.contextmanager
 def _naming(path: pathlib.Path) -> Iterator[None]:
     """Puts the file before what goes wrong with it, as TensorFlow's messages often do not."""
     try:
         yield
+    except tf.errors.OpError as error:
+        code = errors.CODES[error.error_code]
+        raise errors.from_code(code, f"{path}: {error.message}") from error
+    except errors.ServingError as error:
+        raise errors.from_code(error.code, f"{path}: {error.message}") from error
+    except ValueError as error:
+        raise errors.invalid(f"{path}: {error}") from error
     except Exception as error:
-        raise errors.from_code(code_of(error), f"{path}: {_said(error)}") from error
+        raise errors.from_code("INTERNAL", f"{path}: {error!r}") from error
 
 
-def _said(error: Exception) -> str:
-    if isinstance(error, errors.ServingError | tf.errors.OpError):
-        return error.message
-    return str(error) if isinstance(error, ValueError) else repr(error)
+def _of_graph(message: str) -> str:
+    """What the operation says, without where in the graph it stands."""
+    return message.rpartition("<stack traces unavailable>\n")[2].partition("\n\t [[{{node")[0]
 
 
 def _check_files(path: pathlib.Path) -> None:
     """Compares the files of a version with what the exporter wrote of them, if it did."""
-    if not (path / METADATA_FILE).is_file():
+    if not (path / layout.METADATA_FILE).is_file():
         return
-    for name, expected in _files(path / METADATA_FILE).items():
+    for name, expected in _files(path / layout.METADATA_FILE).items():
         file = path / name
         if not file.is_file() or files.sha256(file) != expected:
             raise ValueError(
                 f"{file} must be the file that was exported, but it is "
                 f"{'damaged or changed' if file.is_file() else 'not there'} (its SHA-256 is in "
-                f"{METADATA_FILE}): copy the version again, or export it again."
+                f"{layout.METADATA_FILE}): copy the version again, or export it again."
             )
 
 
@@ -159,19 +152,19 @@ def _files(path: pathlib.Path) -> dict[str, str]:
         ) from error
 
 
-def _signature_defs(path: pathlib.Path) -> get_model_metadata_pb2.SignatureDefMap:
-    """What the SavedModel says of its signatures, without its graph."""
-    file = path / "saved_model.pb"
+def _signature_defs(path: pathlib.Path) -> Message:
+    """The SignatureDefMap of a SavedModel."""
+    file = path / layout.SAVED_MODEL_FILE
     if not file.is_file():
         raise ValueError(
             f"A version of a model is a SavedModel, but there is no {file}: write the directory "
             "beside under a name that is no number, then rename it."
         )
     with _naming(file):
-        graphs = saved_model_pb2.SavedModel.FromString(file.read_bytes()).meta_graphs
+        graphs = messages.SavedModel.FromString(file.read_bytes()).meta_graphs
     for graph in graphs:
         if "serve" in graph.meta_info_def.tags:
-            return get_model_metadata_pb2.SignatureDefMap(signature_def=graph.signature_def)
+            return messages.SignatureDefMap(signature_def=graph.signature_def)
     raise ValueError(
         f'{file} must have a graph with the tag "serve", but has none: export it anew.'
     )

@@ -1,33 +1,21 @@
-"""A server to develop with, where TF Serving is not at hand: the same protos, the same paths.
+"""A server to develop with, where TF Serving is not at hand: the same messages, the same paths.
 
-Run as a module, `python -m keras_bert.serving.server`, or as a file, `python
-keras_bert/serving/server.py`, it serves every `<model_base_path>/<name>/<version>/`. As a file it
-needs TensorFlow, tensorflow-text, tensorflow-serving-api, starlette, uvicorn and
-prometheus-client, and nothing that the rest of the package needs.
+`python -m keras_bert.serving.server` serves every `<model_base_path>/<name>/<version>/`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import contextlib
 import dataclasses
 import gc
+import importlib
 import pathlib
 import resource
 import signal
 import socket
 import sys
 import threading
-import types
-
-if not __package__:
-    # Run as a file: the modules beside this one are imported, keras_bert/__init__.py is not. The
-    # folder itself is no place to import from: its names are too common.
-    _FOLDER = pathlib.Path(__file__).resolve().parent
-    sys.path[:] = [path for path in sys.path if pathlib.Path(path or ".").resolve() != _FOLDER]
-    sys.modules["keras_bert"] = types.ModuleType("keras_bert")
-    sys.modules["keras_bert"].__path__ = [str(_FOLDER.parent)]
 
 from absl import logging
 
@@ -36,7 +24,6 @@ from keras_bert import flags
 try:
     import grpc
     import uvicorn
-    from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
     from keras_bert.serving.server import batching, connections, rest
     from keras_bert.serving.server import grpc as grpc_service
@@ -44,6 +31,7 @@ try:
     from keras_bert.serving.server.models import Models
     from keras_bert.serving.server.monitoring import Metrics
     from keras_bert.serving.server.prediction import Predictor
+    from keras_bert.serving.wire import layout
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         f"The server needs {error.name}: pip install 'kerasbert[serving]'", name=error.name
@@ -77,7 +65,7 @@ class Server:
     """The server, in threads of this process.
 
     It is a stand-in for TF Serving, to develop and test with, and not TF Serving: what it shares
-    are the protos, the paths, the status codes and the configuration files.
+    are the messages, the paths, the status codes and the configuration files.
 
     Args:
         arguments: Arguments.
@@ -93,11 +81,10 @@ class Server:
         self._arguments = arguments
         base_path = pathlib.Path(arguments.model_base_path)
         self.models = Models(base_path)
-        self._settings = batching.read_settings(base_path / batching.CONFIG_FILE)
+        self._settings = batching.read_settings(base_path / layout.BATCHING_CONFIG_FILE)
         self._thread = threading.Thread(target=self._run, name="server", daemon=True)
-        self._ports: concurrent.futures.Future = concurrent.futures.Future()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
+        self._ports: concurrent.futures.Future[tuple[int, int]] = concurrent.futures.Future()
+        self._stopping: concurrent.futures.Future[None] = concurrent.futures.Future()
         self.grpc_port = self.rest_port = 0
 
     def start(self) -> None:
@@ -112,8 +99,8 @@ class Server:
 
     def stop(self) -> None:
         """Takes no more requests, waits for those that are under way, and ends."""
-        with contextlib.suppress(RuntimeError):  # it has ended
-            self._loop.call_soon_threadsafe(self._stop.set)
+        if not self._stopping.done():
+            self._stopping.set_result(None)
         self._thread.join()
         self.models.stop()
 
@@ -133,7 +120,6 @@ class Server:
             self._ports.set_exception(error)
 
     async def _serve(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         metrics = Metrics(lambda: batcher.num_waiting)
         batcher = Batcher(self._settings, metrics.observe_batch)
         predictor = Predictor(self.models, batcher, metrics)
@@ -149,7 +135,7 @@ class Server:
             # uvicorn's backlog is of those that are taken at once, before anybody is answered.
             listener.listen(BACKLOG)
             self._ports.set_result((grpc_port, listener.getsockname()[1]))
-            await self._stop.wait()
+            await asyncio.wrap_future(self._stopping)
             logging.info("Requests that are under way have %g s to end.", self._arguments.grace_s)
             rest_server.should_exit = True
             await asyncio.gather(self._end(grpc_server, calls), serving)
@@ -177,12 +163,7 @@ class Server:
             interceptors=(calls,),
             maximum_concurrent_rpcs=arguments.max_connections,
         )
-        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-            grpc_service.PredictionService(predictor), server
-        )
-        model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-            grpc_service.ModelService(predictor), server
-        )
+        server.add_generic_rpc_handlers(tuple(grpc_service.Services(predictor).handlers()))
         try:
             return server, server.add_insecure_port(f"{arguments.host}:{arguments.grpc_port}")
         except RuntimeError as error:
@@ -197,7 +178,8 @@ class Server:
         return uvicorn.Server(
             uvicorn.Config(
                 open_ones.application(application),
-                http=open_ones.protocol,
+                # It is only called.
+                http=open_ones.protocol,  # type: ignore[arg-type]
                 backlog=TAKEN_AT_ONCE,
                 lifespan="off",
                 ws="none",
@@ -205,7 +187,8 @@ class Server:
                 log_level="warning",
                 access_log=False,
                 proxy_headers=False,
-                timeout_graceful_shutdown=arguments.grace_s,
+                # Which may be a fraction, whatever its annotation says.
+                timeout_graceful_shutdown=arguments.grace_s,  # type: ignore[arg-type]
             )
         )
 
@@ -215,8 +198,9 @@ def main(arguments: Arguments) -> None:
     # Each connection is one, and shells allow 1,024 at first.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    # What is imported is for ever: Python's search for circles, half a second in which nobody is
-    # answered, leaves it out from now on.
+    # It imports TensorFlow. What is imported is for ever: Python's search for circles, half a
+    # second in which nobody is answered, leaves it out from now on.
+    importlib.import_module("keras_bert.serving.server.saved_model")
     gc.collect()
     gc.freeze()
     stop = threading.Event()

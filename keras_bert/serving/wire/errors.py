@@ -98,9 +98,7 @@ _CLASSES = {
 
 def from_code(code: str, message: str) -> ServingError:
     """The error of a canonical status code."""
-    if len(message) > MAX_MESSAGE_LENGTH:
-        message = f"{message[:MAX_MESSAGE_LENGTH]}..."
-    return _CLASSES.get(code, ServingError)(code, message)
+    return _CLASSES.get(code, ServingError)(code, _shortened(message))
 
 
 def from_http(status: int, message: str) -> ServingError:
@@ -111,6 +109,18 @@ def from_http(status: int, message: str) -> ServingError:
     return from_code(code, message)
 
 
+def code_of(error: Exception) -> str:
+    """The canonical status code of an error; of one that nobody foresaw, INTERNAL."""
+    if isinstance(error, ServingError):
+        return error.code
+    return "INVALID_ARGUMENT" if isinstance(error, ValueError) else "INTERNAL"
+
+
 def invalid(message: str) -> InvalidRequestError:
     """An INVALID_ARGUMENT."""
-    return from_code("INVALID_ARGUMENT", message)
+    return InvalidRequestError("INVALID_ARGUMENT", _shortened(message))
+
+
+def _shortened(message: str) -> str:
+    is_long = len(message) > MAX_MESSAGE_LENGTH
+    return f"{message[:MAX_MESSAGE_LENGTH]}..." if is_long else message

@@ -154,15 +154,17 @@ def read(name: str, value: Any, info: signatures.TensorInfo) -> np.ndarray:
     >>> json_tensors.read("text", ["a fine film", {"b64": "/w=="}], info)
     array([b'a fine film', b'\\xff'], dtype=object)
     """
-    leaves, shape = [value], []
+    leaves: list[Any] = [value]
+    shape: list[int] = []
     while leaves and isinstance(leaves[0], list):
-        sizes = {len(leaf) if isinstance(leaf, list) else None for leaf in leaves}
-        if len(sizes) > 1 or len(shape) == MAX_DEPTH:
+        size = len(leaves[0])
+        is_even = all(isinstance(leaf, list) and len(leaf) == size for leaf in leaves)
+        if not is_even or len(shape) == MAX_DEPTH:
             raise errors.invalid(
                 f"{name!r} must be lists of equal length at each depth, at most {MAX_DEPTH} deep, "
                 f"but is not at depth {len(shape)}: send a list for each dimension, pad the rows."
             )
-        shape.append(sizes.pop())
+        shape.append(size)
         leaves = list(itertools.chain.from_iterable(leaves))
     if not leaves and info.shape is not None:
         # Nothing shows the sizes after a zero.

@@ -6,13 +6,10 @@ import os
 import pathlib
 
 from google.protobuf import text_format
-from tensorflow_serving.config import model_server_config_pb2
+from google.protobuf.message import Message
 
 from keras_bert import files
-
-CONFIG_FILE = "models.config"
-# Where TF Serving's container has what is here the base path.
-CONTAINER_PATH = pathlib.PurePosixPath("/models")
+from keras_bert.serving.wire import layout, messages
 
 _EMPTY = "model_config_list {\n}\n"
 
@@ -52,7 +49,7 @@ def add_model(path: str | os.PathLike, name: str) -> None:
     if name in before:
         return
     folders = [pathlib.PurePosixPath(model.base_path).parent for model in before.values()]
-    folder = folders[-1] if folders else CONTAINER_PATH
+    folder = folders[-1] if folders else layout.CONTAINER_PATH
     entry = (
         f'  config {{\n    name: "{name}"\n    base_path: "{folder / name}"\n'
         '    model_platform: "tensorflow"\n  }\n'
@@ -79,15 +76,15 @@ def _check(staging: pathlib.Path, path: pathlib.Path, wanted: set[str], entry: s
         )
 
 
-def read_config(path: pathlib.Path) -> dict[str, model_server_config_pb2.ModelConfig]:
-    """The models of a `models.config`, by name; none if there is no file.
+def read_config(path: pathlib.Path) -> dict[str, Message]:
+    """The ModelConfig of each model of a `models.config`, by name; none if there is no file.
 
     Raises:
         ValueError: it is no text form of a ModelServerConfig, or a model is wrong.
     """
     if not path.is_file():
         return {}
-    config = model_server_config_pb2.ModelServerConfig()
+    config = messages.ModelServerConfig()
     try:
         text_format.Parse(path.read_text(encoding="utf-8"), config)
     except (text_format.ParseError, UnicodeDecodeError) as error:

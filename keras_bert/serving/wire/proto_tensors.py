@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping, Sequence
 
 import numpy as np
-import tensorflow as tf
-from tensorflow.core.framework import tensor_pb2, types_pb2
+from google.protobuf.message import Message
 
-from keras_bert.serving.wire import errors, signatures
+from keras_bert.serving.wire import errors, messages, signatures
 
 # The field that has a proto's values, if they are not raw bytes in `tensor_content`.
 _FIELDS = {
@@ -27,11 +26,11 @@ _FIELDS = {
 }
 # One value may stand for a whole tensor of so many bytes, so that a short message stays short.
 MAX_FILL_BYTES = 1 << 12
-_KINDS = {types_pb2.DataType.Value(kind): kind for kind in _FIELDS}
+_KINDS = {messages.DATA_TYPES[kind]: kind for kind in _FIELDS}
 
 
 def read(
-    protos: Mapping[str, tensor_pb2.TensorProto],
+    protos: Mapping[str, Message],
     infos: Mapping[str, signatures.TensorInfo],
     trusted: bool = False,
 ) -> dict[str, np.ndarray]:
@@ -56,15 +55,25 @@ def read(
     return {name: _array(name, proto) for name, proto in protos.items()}
 
 
-def write(array: np.ndarray) -> tensor_pb2.TensorProto:
-    """The proto of an array; of an array of objects, one of strings."""
-    dtype = tf.string if array.dtype == signatures.STRING else None
-    return tf.make_tensor_proto(array, dtype, array.shape)
+def write(arrays: Mapping[str, np.ndarray], protos: MutableMapping[str, Message]) -> None:
+    """Puts arrays into the protos of a message: `write(inputs, request.inputs)`.
+
+    Args:
+        arrays: by name; strings are arrays of bytes objects.
+        protos: a map from names to TensorProtos, which are made in it.
+    """
+    for name, array in arrays.items():
+        proto = protos[name]
+        proto.dtype = messages.DATA_TYPES[signatures.NAMES[array.dtype]]
+        for size in array.shape:
+            proto.tensor_shape.dim.add(size=size)
+        if array.dtype == signatures.STRING:
+            proto.string_val.extend(array.flat)
+        else:
+            proto.tensor_content = array.tobytes()
 
 
-def _check(
-    name: str, proto: tensor_pb2.TensorProto, info: signatures.TensorInfo, trusted: bool
-) -> None:
+def _check(name: str, proto: Message, info: signatures.TensorInfo, trusted: bool) -> None:
     kind = _KINDS.get(proto.dtype)
     if kind is None:
         raise errors.invalid(
@@ -82,7 +91,7 @@ def _check(
 
 
 def _check_values(
-    name: str, proto: tensor_pb2.TensorProto, kind: str, shape: tuple[int, ...], trusted: bool
+    name: str, proto: Message, kind: str, shape: tuple[int, ...], trusted: bool
 ) -> None:
     """Compares the number of values with the shape, before anything of that size is made."""
     size, item_size = math.prod(shape), signatures.DTYPES[kind].itemsize
@@ -110,10 +119,23 @@ def _check_values(
         )
 
 
-def _array(name: str, proto: tensor_pb2.TensorProto) -> np.ndarray:
+def _array(name: str, proto: Message) -> np.ndarray:
+    kind = _KINDS[proto.dtype]
+    dtype, shape = signatures.DTYPES[kind], [dim.size for dim in proto.tensor_shape.dim]
+    if kind != "DT_STRING" and proto.tensor_content:
+        return np.frombuffer(proto.tensor_content, dtype).reshape(shape).copy()
     try:
-        return tf.make_ndarray(proto)
-    except (ValueError, TypeError, OverflowError) as error:
+        array = _values(getattr(proto, _FIELDS[kind]), dtype)
+    except OverflowError as error:
         raise errors.invalid(
             f"Tensor {name!r} must have values that its dtype can hold, but {error}: send others."
         ) from error
+    return np.full(shape, array[0], dtype) if array.size == 1 else array.reshape(shape)
+
+
+def _values(values: Sequence, dtype: np.dtype) -> np.ndarray:
+    if dtype == signatures.STRING:
+        return np.array(list(values), dtype)
+    if dtype in signatures.HALVES:  # whose bits an integer has
+        return np.fromiter(values, np.uint16, len(values)).view(dtype)
+    return np.fromiter(values, dtype, len(values))

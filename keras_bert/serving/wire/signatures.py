@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import ml_dtypes
 import numpy as np
+from google.protobuf import json_format
+from google.protobuf.message import Message
 
 from keras_bert.serving.wire import errors
 
@@ -34,8 +36,9 @@ DTYPES = {
     "DT_UINT32": np.dtype(np.uint32),
     "DT_UINT64": np.dtype(np.uint64),
 }
-_NAMES = {dtype: name for name, dtype in DTYPES.items()}
-FLOATS = tuple(DTYPES[f"DT_{name}"] for name in ("BFLOAT16", "HALF", "FLOAT", "DOUBLE"))
+NAMES = {dtype: name for name, dtype in DTYPES.items()}
+HALVES = (DTYPES["DT_BFLOAT16"], DTYPES["DT_HALF"])
+FLOATS = (*HALVES, DTYPES["DT_FLOAT"], DTYPES["DT_DOUBLE"])
 
 
 class TensorInfo(NamedTuple):
@@ -99,9 +102,15 @@ def read(signature_defs: Mapping[str, Any]) -> dict[str, Signature]:
     }
 
 
+def of_message(signature_defs: Message) -> dict[str, Signature]:
+    """Reads a SignatureDefMap as `read` does."""
+    content = json_format.MessageToDict(signature_defs, preserving_proto_field_name=True)
+    return read(content.get("signature_def", {}))
+
+
 def describe(dtype: np.dtype, shape: Iterable[int | None] | None) -> str:
     """What messages call a tensor: its dtype and shape, such as `string [None]`."""
-    name = _NAMES.get(dtype, f"DT_{dtype}").removeprefix("DT_").lower()
+    name = NAMES.get(dtype, f"DT_{dtype}").removeprefix("DT_").lower()
     return f"{name} {'of any rank' if shape is None else list(shape)}"
 
 

@@ -1,17 +1,15 @@
-"""The client over both protocols: answers, batches, retries, deadlines, errors, the command."""
+"""The client over both protocols: answers, batches, retries, deadlines, errors."""
 
-import json
-import os
 import socket
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 
 from keras_bert.serving.client import client as client_module
-from keras_bert.serving.client.client import Arguments, Client
-from keras_bert.serving.wire import errors
+from keras_bert.serving.client.client import Client
+from keras_bert.serving.wire import errors, signatures
+from keras_bert.serving.wire.address import Address
 
 PROTOCOLS = ("grpc", "http")
 TEXTS = ["a fine film", b"a", "é", "xxxxx"]
@@ -157,8 +155,8 @@ def test_metadata_and_status(make):
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_nobody_there_is_unavailable(protocol):
+    pytest.importorskip("grpc")
     pytest.importorskip("httpx")
-    pytest.importorskip("tensorflow_serving")
     with socket.create_server(("localhost", 0)) as listener:
         port = listener.getsockname()[1]
     with (
@@ -185,11 +183,11 @@ class Transport:
             raise errors.invalid("other inputs")
         return {"size": np.array([len(text) for text in next(iter(inputs.values()))])}
 
-    def signature_defs(self, timeout_s):
+    def metadata(self, timeout_s):
         self.num_metadata += 1
-        text = {"dtype": "DT_STRING", "tensor_shape": {"dim": [{"size": "-1"}]}}
-        size = {"dtype": "DT_INT64", "tensor_shape": {"dim": [{"size": "-1"}]}}
-        return {"serving_default": {"inputs": {self.inputs[0]: text}, "outputs": {"size": size}}}
+        text = signatures.TensorInfo(signatures.STRING, (None,))
+        size = signatures.TensorInfo(np.dtype(np.int64), (None,))
+        return {"serving_default": signatures.Signature({self.inputs[0]: text}, {"size": size})}
 
 
 @pytest.fixture
@@ -289,7 +287,7 @@ def test_the_address_says_the_protocol(monkeypatch, server, expected):
     seen = []
     monkeypatch.setattr(client_module, "_transport", lambda *arguments: seen.append(arguments))
     Client(server, "toy", label="stable")
-    assert seen == [(*expected, "toy", None, "stable")]
+    assert seen == [(*expected, Address("toy", None, "stable"))]
 
 
 @pytest.mark.parametrize(
@@ -308,50 +306,9 @@ def test_other_arguments_are_refused():
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch):
-    for module in ("rest_client", "grpc_client"):
-        monkeypatch.delitem(sys.modules, f"keras_bert.serving.{module}", raising=False)
-    for module, server in (
-        ("httpx", "localhost:8501"),
-        ("tensorflow_serving.apis", "localhost:8500"),
-    ):
+    for module, server in (("httpx", "localhost:8501"), ("grpc", "localhost:8500")):
+        for ours in ("rest", "grpc"):
+            monkeypatch.delitem(sys.modules, f"keras_bert.serving.client.{ours}", raising=False)
         monkeypatch.setitem(sys.modules, module, None)
-        with pytest.raises(ModuleNotFoundError, match=r"pip install 'kerasbert\[serving\]'"):
+        with pytest.raises(ModuleNotFoundError, match=r"pip install 'kerasbert\[client\]'"):
             Client(server, "toy")
-
-
-def test_the_command(shared_server, capsys):
-    server = address(shared_server, "http")
-    client_module.main(Arguments(server, "toy", text=("a fine film", "é"), label="stable"))
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [line["label"] for line in lines] == ["positive", "negative"]
-    inputs = '{"sentence": ["é ü", {"b64": "YQ=="}]}'
-    client_module.main(Arguments(server, "toy", inputs=inputs, signature="words"))
-    assert capsys.readouterr().out.splitlines() == [
-        '{"raw_bytes": {"b64": "w6kgw7w="}, "words": ["é", "ü"]}',
-        '{"raw_bytes": {"b64": "YQ=="}, "words": ["a", ""]}',
-    ]
-
-
-@pytest.mark.parametrize(
-    "arguments, message",
-    [
-        ({}, "--text is for a model with a single text input"),
-        ({"text": ("a",), "signature": "tokens"}, "text inputs \\[\\] and there are 1 texts"),
-        ({"inputs": "{"}, "must be JSON"),
-        ({"inputs": "7"}, "must be a JSON object, but is 7"),
-        ({"text": ("a",), "version": 7}, "NOT_FOUND: "),
-    ],
-)
-def test_the_command_says_what_is_wrong(shared_server, arguments, message):
-    with pytest.raises(ValueError, match=message):
-        client_module.main(Arguments(address(shared_server, "http"), "toy", **arguments))
-
-
-def test_the_command_in_its_own_process(shared_server):
-    command = [
-        *(sys.executable, "-m", "keras_bert.serving.client"),
-        *(f"--server={address(shared_server, 'grpc')}", "--model=toy", "--text=a fine film"),
-    ]
-    done = subprocess.run(command, env=os.environ, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout)["label"] == "positive"
-    assert "RuntimeWarning" not in done.stderr

@@ -10,6 +10,9 @@ pytest.importorskip("httpx")
 
 from keras_bert.serving.client.rest import RestClient
 from keras_bert.serving.wire import errors
+from keras_bert.serving.wire.address import Address
+
+TOY = Address("toy")
 
 
 @pytest.fixture
@@ -17,7 +20,7 @@ def client_of():
     """Makes a client of a server whose answer to everything is what a function writes."""
     with contextlib.ExitStack() as stack:
 
-        def client_of(answer, name="toy", version=None, label=None):
+        def client_of(answer, address=TOY):
             class Handler(http.server.BaseHTTPRequestHandler):
                 def do_GET(self):
                     answer(self)
@@ -30,7 +33,7 @@ def client_of():
             stack.callback(server.shutdown)
             threading.Thread(target=server.serve_forever, daemon=True).start()
             url = f"http://localhost:{server.server_address[1]}"
-            client = RestClient(url, name, version, label)
+            client = RestClient(url, address)
             stack.callback(client.close)
             return client
 
@@ -62,11 +65,15 @@ def test_statuses(client_of, status, body, code, message):
 
 
 @pytest.mark.parametrize(
-    "body", [b"<html>", b"[]", b"7", b'{"model_version_status": [{"version": "x"}]}', b"\xff"]
+    "body",
+    [
+        *(b"<html>", b"[]", b"7", b'{"model_version_status": [{"version": "x"}]}', b"\xff"),
+        b'{"metadata": {"signature_def": {"signature_def": [1]}}}',
+    ],
 )
 def test_another_server_at_the_address(client_of, body):
     client = client_of(lambda handler: send(handler, 200, body))
-    for ask in (client.status, client.signature_defs):
+    for ask in (client.status, client.metadata):
         with pytest.raises(errors.ServingError, match="UNKNOWN: .*check the server's address"):
             ask(60)
 
@@ -85,7 +92,7 @@ def test_an_answer_that_is_not_in_the_encoding_that_it_says(client_of):
 
 def test_an_address_that_is_none():
     with pytest.raises(ValueError, match="must be a host, with a port, but is 'http://a:b'"):
-        RestClient("http://a:b", "toy", None, None)
+        RestClient("http://a:b", TOY)
 
 
 def test_an_answer_that_does_not_end(client_of):
@@ -117,20 +124,12 @@ def test_an_answer_that_breaks_off(client_of):
         client_of(break_off).status(60)
 
 
-@pytest.mark.parametrize(
-    "where, path",
-    [
-        ({}, "/v1/models/a%2Fb%3Ac"),
-        ({"version": 7}, "/v1/models/a%2Fb%3Ac/versions/7"),
-        ({"label": "é"}, "/v1/models/a%2Fb%3Ac/labels/%C3%A9"),
-    ],
-)
-def test_paths(client_of, where, path):
+def test_the_path_is_the_models(client_of):
     seen = []
 
     def answer(handler):
         seen.append(handler.path)
         send(handler, 200, b'{"model_version_status": [{"version": "7", "state": "LOADING"}]}')
 
-    assert client_of(answer, name="a/b:c", **where).status(60) == {7: "LOADING"}
-    assert seen == [path]
+    assert client_of(answer, Address("a/b:c", label="é")).status(60) == {7: "LOADING"}
+    assert seen == ["/v1/models/a%2Fb%3Ac/labels/%C3%A9"]

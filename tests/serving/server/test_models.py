@@ -7,9 +7,7 @@ import weakref
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow_serving")
-
-from keras_bert.serving.server import models
+from keras_bert.serving.server import saved_model
 from keras_bert.serving.server.models import Models
 from keras_bert.serving.wire import errors
 
@@ -78,12 +76,12 @@ def test_the_new_version_is_ready_before_the_old_one_ends(base_path, add, monkey
     add(2)
     seen = []
 
-    class Seen(models.SavedModel):
+    class Seen(saved_model.SavedModel):
         def __init__(self, path, name, version):
             super().__init__(path, name, version)
             seen.append((served.find("toy").version, states(served)))
 
-    monkeypatch.setattr(models, "SavedModel", Seen)
+    monkeypatch.setattr(saved_model, "SavedModel", Seen)
     served.poll()
     assert seen == [(1, {2: "LOADING", 1: "AVAILABLE"})]
 

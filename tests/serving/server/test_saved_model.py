@@ -11,20 +11,16 @@ pytest.importorskip("tensorflow_serving")
 from tensorflow_serving.apis import prediction_log_pb2
 
 from keras_bert import files
-from keras_bert.serving.server.saved_model import (
-    MAX_WARMUP_REQUESTS,
-    METADATA_FILE,
-    WARMUP_FILE,
-    SavedModel,
-)
-from keras_bert.serving.wire import errors, proto_tensors
+from keras_bert.serving.server.saved_model import SavedModel
+from keras_bert.serving.wire import errors
+from keras_bert.serving.wire.layout import MAX_WARMUP_REQUESTS, METADATA_FILE, WARMUP_FILE
 
 
 def log_of(signature, **inputs):
     log = prediction_log_pb2.PredictionLog()
     log.predict_log.request.model_spec.signature_name = signature
-    for name, array in inputs.items():
-        log.predict_log.request.inputs[name].CopyFrom(proto_tensors.write(np.array(array)))
+    for name, value in inputs.items():
+        log.predict_log.request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
     return log.SerializeToString()
 
 
@@ -49,6 +45,25 @@ def test_signatures_and_numbers(base_path):
     assert outputs["label"].tolist() == [b"positive", b"negative"]
     positive = 1 / (1 + np.exp([-6.0, 4.0]))
     np.testing.assert_allclose(outputs["probabilities"][:, 1], positive, rtol=1e-6)
+
+
+def test_what_the_graph_refuses_is_told_without_where_in_it(base_path):
+    model = load(base_path)
+    with pytest.raises(errors.InvalidRequestError) as caught:
+        model.run("serving_default", {"sentence": np.array([b"x" * 5_000_000], object)})
+    message = caught.value.message
+    assert message.startswith("assertion failed: [A text must be shorter.]")
+    assert "node" in caught.value.__cause__.message and "node" not in message
+
+
+def test_errors_of_graphs_keep_their_code(base_path, monkeypatch):
+    def fail(**_):
+        raise tf.errors.OutOfRangeError(None, None, "why")
+
+    model = load(base_path)
+    monkeypatch.setattr(model._model, "signatures", {"words": fail})
+    with pytest.raises(errors.InvalidRequestError, match="OUT_OF_RANGE: why"):
+        model.run("words", {"sentence": np.array([b"a"], object)})
 
 
 def test_metadata_is_that_of_the_file(base_path):

@@ -3,8 +3,6 @@
 import concurrent.futures
 import gc
 import json
-import os
-import pathlib
 import random
 import shutil
 import signal
@@ -25,11 +23,8 @@ pytest.importorskip("tensorflow_serving")
 import httpx
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-import keras_bert
 from keras_bert.serving.server import server as server_module
 from keras_bert.serving.wire import json_tensors, proto_tensors
-
-SERVER = pathlib.Path(keras_bert.__file__).parent / "serving" / "server.py"
 
 
 def ask_rest(server, inputs, signature="serving_default", client=httpx):
@@ -297,30 +292,12 @@ def test_a_wrong_configuration(started, base_path):
         started(base_path)
 
 
-# Stands in for an environment in which the package's other dependencies are missing.
-WITHOUT = """
-import importlib.abc, sys
-
-class Missing(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        allowed = ("keras_bert.files", "keras_bert.flags", "keras_bert.serving")
-        ours = name.startswith("keras_bert") and not name.startswith(allowed)
-        if ours or name.split(".")[0] in ("safetensors", "matplotlib", "httpx"):
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-sys.meta_path.insert(0, Missing())
-"""
-
-
-def test_alone_it_serves_until_it_is_told_to_stop(base_path, gate, tmp_path):
-    (tmp_path / "sitecustomize.py").write_text(WITHOUT)
+def test_it_serves_until_it_is_told_to_stop(base_path, gate, host_without):
+    command = [sys.executable, "-m", "keras_bert.serving.server"]
     process = subprocess.Popen(
-        [
-            *(sys.executable, str(SERVER), f"--model_base_path={base_path}"),
-            *("--grpc_port=0", "--rest_port=0"),
-        ],
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        cwd=tmp_path,
+        [*command, f"--model_base_path={base_path}", "--grpc_port=0", "--rest_port=0"],
+        env=host_without("httpx", "matplotlib", "safetensors", "tensorflow_serving"),
+        cwd=base_path,
         stdout=subprocess.PIPE,
         text=True,
     )

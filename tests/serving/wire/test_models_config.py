@@ -2,12 +2,7 @@ import os
 
 import pytest
 
-pytest.importorskip("tensorflow_serving")
-
-from keras_bert.serving.wire.models_config import (
-    add_model,  # noqa: E402
-    read_config,  # noqa: E402
-)
+from keras_bert.serving.wire.models_config import add_model, read_config
 
 ENTRY = """  config {
     name: "sst2"

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
-from keras_bert.serving.wire import errors, proto_tensors, signatures
+from keras_bert.serving.wire import errors, messages, proto_tensors, signatures
 from keras_bert.serving.wire.signatures import TensorInfo
 
 FLOAT = np.dtype(np.float32)
@@ -15,6 +15,12 @@ FLOAT = np.dtype(np.float32)
 def read(proto, dtype, shape=None, **arguments):
     info = TensorInfo(np.dtype(dtype), shape)
     return proto_tensors.read({"x": proto}, {"x": info}, **arguments)["x"]
+
+
+def written(array):
+    protos = messages.PredictRequest().inputs
+    proto_tensors.write({"x": array}, protos)
+    return protos["x"]
 
 
 def proto(dtype, shape, **values):
@@ -29,14 +35,30 @@ def proto(dtype, shape, **values):
 )
 def test_numbers_there_and_back(dtype):
     array = np.array([[0, 1, 1], [1, 0, 1]]).astype(dtype)
-    result = read(proto_tensors.write(array), dtype, (None, 3))
+    result = read(written(array), dtype, (None, 3))
     assert result.dtype == dtype
     np.testing.assert_array_equal(result, array)
 
 
+@pytest.mark.parametrize("dtype", signatures.DTYPES.values())
+@pytest.mark.parametrize("shape", [(1,), (2, 3), (2, 0)])
+def test_tensorflow_reads_the_same_and_is_read(dtype, shape):
+    if dtype == signatures.STRING:
+        array = np.full(shape, b"\xff\x00", dtype)
+    else:
+        array = (np.arange(np.prod(shape, dtype=int)).reshape(shape) + 1).astype(dtype)
+    ours = tensor_pb2.TensorProto.FromString(written(array).SerializeToString())
+    theirs = tf.make_tensor_proto(array, tf.string if dtype == signatures.STRING else None, shape)
+    np.testing.assert_array_equal(tf.make_ndarray(ours), array)
+    np.testing.assert_array_equal(read(theirs, dtype), array)
+    # Of others TensorFlow writes each value by itself.
+    if array.size > 1 and dtype in (signatures.STRING, np.int32, np.float32):
+        assert ours == theirs
+
+
 def test_strings_there_and_back():
     array = np.array([[b"a fine film", b"\xff\x00"]], object)
-    np.testing.assert_array_equal(read(proto_tensors.write(array), object), array)
+    np.testing.assert_array_equal(read(written(array), object), array)
 
 
 def test_values_in_fields_and_one_for_all():
@@ -98,7 +120,7 @@ def test_values_that_are_objects_of_python_are_limited(monkeypatch):
         with pytest.raises(errors.InvalidRequestError, match="at most 3 strings, or numbers"):
             read(many, dtype)
         assert read(many, dtype, trusted=True).size == 4
-    assert read(proto_tensors.write(np.ones(4, FLOAT)), FLOAT).size == 4
+    assert read(written(np.ones(4, FLOAT)), FLOAT).size == 4
 
 
 def test_strings_as_raw_bytes_are_refused():
