@@ -7,7 +7,6 @@ import fcntl
 import importlib.metadata
 import os
 import pathlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -22,6 +21,7 @@ from keras_bert.checkpoints.settings import write_json
 from keras_bert.exporting import functions, operations, warmup
 from keras_bert.models.encoder import BertEncoder
 from keras_bert.models.pretrainer import BertPretrainer
+from keras_bert.serving.wire import layout
 from keras_bert.tasks import ensembles
 from keras_bert.tasks.fill_mask import FillMask
 from keras_bert.tasks.sentence_embedding import SentenceEmbedder
@@ -32,11 +32,8 @@ from keras_bert.text.tokenizer import Tokenizer
 Precision = Literal["float32", "bfloat16"]
 PRECISIONS = ("float32", "bfloat16")
 
-METADATA_FILE = pathlib.PurePath("assets.extra", "metadata.json")
 # A saved graph computes what the one in memory does, to the order of its sums.
 TOLERANCE = 1e-3
-
-_VERSION = re.compile(r"[0-9]{1,18}")
 
 Answers = Mapping[str, np.ndarray]
 
@@ -147,13 +144,14 @@ def _difference(pairs: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
     return {"share_of_rows_changed": float(np.concatenate(changed).mean())}
 
 
-def _filled_up(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, ...]:
+def _filled_up(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Two arrays in the smallest shape that holds both."""
     shape = np.maximum(first.shape, second.shape)
     fill = b"" if first.dtype == object else 0
-    return tuple(
+    first, second = (
         np.pad(a, [(0, n) for n in shape - a.shape], constant_values=fill) for a in (first, second)
     )
+    return first, second
 
 
 def _as_task(model: keras.Model, tokenizer: Tokenizer | None) -> Task:
@@ -195,11 +193,14 @@ def _write(reference: Task, precision: Precision, staging: pathlib.Path) -> None
     """Writes a version, with all that belongs to it, and tries it."""
     task = _in_precision(reference, precision)
     served = functions.functions_of(task)
+    expected = served[functions.ANSWER]
+    if task is not reference:
+        expected = functions.answer_function(reference)
     tf.saved_model.save(_Served(served), str(staging), signatures=served)
-    operations.check_operations(staging / "saved_model.pb")
+    operations.check_operations(staging / layout.SAVED_MODEL_FILE)
     requests = warmup.requests_for(task, served)
-    (staging / warmup.FILE).parent.mkdir()
-    warmup.write(requests, staging / warmup.FILE)
+    (staging / layout.WARMUP_FILE).parent.mkdir()
+    warmup.write(requests, staging / layout.WARMUP_FILE)
     metadata = {
         "task": type(task).__name__,
         **({"labels": list(task.labels)} if hasattr(task, "labels") else {}),
@@ -208,20 +209,23 @@ def _write(reference: Task, precision: Precision, staging: pathlib.Path) -> None
         "max_text_bytes": functions.MAX_TEXT_BYTES,
         "signatures": {name: _signature(function) for name, function in served.items()},
         "num_warmup_requests": len(requests),
-        "difference_from_float32": _try(staging, reference, requests, precision),
+        "difference_from_float32": _try(staging, expected, requests, precision),
         "versions": _versions_of_libraries(),
         "files": _files(staging),
     }
-    write_json(staging / METADATA_FILE, metadata)
+    write_json(staging / layout.METADATA_FILE, metadata)
 
 
 def _try(
-    path: pathlib.Path, reference: Task, requests: Sequence[warmup.Request], precision: Precision
+    path: pathlib.Path,
+    answer: functions.ConcreteFunction,
+    requests: Sequence[warmup.Request],
+    precision: Precision,
 ) -> dict[str, dict[str, float]]:
-    """Answers requests with what was written, and says how much the answers differ."""
+    """Answers requests with what was written, and says how much it differs from what `answer`
+    says."""
     loaded = tf.saved_model.load(str(path)).signatures
     answers = warmup.replay(lambda name, inputs: loaded[name](**inputs), requests)
-    answer = functions.answer_function(reference)
     asked = [request for request in requests if request.signature == functions.ANSWER]
     expected = warmup.replay(lambda _, inputs: answer(inputs), asked)
     found = differences(expected, answers[: len(asked)])
@@ -293,5 +297,5 @@ def _next_version(directory: pathlib.Path) -> pathlib.Path:
     """The version after the last one; what killed processes have left is removed."""
     for left in directory.glob(f"{files.WRITING}*"):
         files.remove(left)
-    names = [path.name for path in directory.iterdir() if _VERSION.fullmatch(path.name)]
+    names = [path.name for path in directory.iterdir() if layout.VERSION.fullmatch(path.name)]
     return directory / str(max(map(int, names), default=0) + 1)

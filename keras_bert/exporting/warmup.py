@@ -10,11 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_bert.exporting.functions import ANSWER, TOKENIZE, TOKENS, WORDS, as_examples
+from keras_bert.serving.wire import json_tensors, messages, proto_tensors
 from keras_bert.tasks.task import Task
 from keras_bert.text.tokenizer import Tokenizer
 
-# Where TensorFlow Serving looks for them, in the directory of a version.
-FILE = pathlib.PurePath("assets.extra", "tf_serving_warmup_requests")
 # Batches as they come from one client and from several; texts of this many words, and as long as
 # the model reads.
 BATCH_SIZES = (1, 8, 32)
@@ -83,22 +82,16 @@ def requests_for(task: Task, signatures: Collection[str]) -> list[Request]:
 def write(requests: Sequence[Request], path: pathlib.Path) -> None:
     """Writes requests as TensorFlow Serving reads them: a TFRecord file of `PredictionLog`.
 
-    The few fields that a request needs are encoded here, so that an export does not need the
-    package `tensorflow-serving-api` (tensorflow_serving/apis/prediction_log.proto, predict.proto
-    and model.proto).
-
     Args:
-        requests: at most 1,000 of them, as TensorFlow Serving takes no more.
+        requests: at most `layout.MAX_WARMUP_REQUESTS`, as TensorFlow Serving takes no more.
         path: path of the file.
     """
     with tf.io.TFRecordWriter(str(path)) as writer:
         for request in requests:
-            inputs = b"".join(
-                _field(2, _field(1, name.encode()) + _field(2, _tensor(value)))
-                for name, value in sorted(request.inputs.items())
-            )
-            predict = _field(1, _field(3, request.signature.encode())) + inputs
-            writer.write(_field(6, _field(1, predict)))
+            log = messages.PredictionLog()
+            log.predict_log.request.model_spec.signature_name = request.signature
+            proto_tensors.write(request.inputs, log.predict_log.request.inputs)
+            writer.write(log.SerializeToString(deterministic=True))
 
 
 def replay(
@@ -137,13 +130,13 @@ def _check_output(signature: str, name: str, value: np.ndarray, num_rows: int) -
         fault = f"has the shape {value.shape}"
     elif np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
         fault = "is not finite everywhere"
-    elif name.endswith("_bytes"):
+    elif name.endswith(json_tensors.BYTES_SUFFIX):
         fault = "has a name for which JSON would have base64"
     if fault:
         raise ValueError(
             f"An output must have a row for each of the {num_rows} examples of a request, finite "
-            f"values, and a name that does not end in _bytes, but {name} of {signature} {fault}: "
-            "correct the weights, or the task's head or answers."
+            f"values, and a name that does not end in {json_tensors.BYTES_SUFFIX}, but {name} of "
+            f"{signature} {fault}: correct the weights, or the task's head or answers."
         )
 
 
@@ -154,38 +147,13 @@ def _texts(task: Task, batch_size: int, length: int, generator: np.random.Genera
     inputs = {}
     for name, spec in task.example_spec.items():
         shape = (batch_size, LIST_LENGTH)[: spec.shape.rank]
-        chosen = generator.choice(words, (*shape, length)).tolist()
-        inputs[name] = _joined(chosen, len(shape))
+        chosen = generator.choice(words, (*shape, length)).reshape(-1, length).tolist()
+        # Each with a blank in front, which FillMask asks for.
+        texts = [" ".join(("[MASK]", *some)).encode() for some in chosen]
+        inputs[name] = np.array(texts, object).reshape(shape)
     return inputs
-
-
-def _joined(words: list, rank: int) -> np.ndarray:
-    """Words [..., n] as texts [...], each with a blank in front, which FillMask asks for."""
-    if rank == 0:
-        return " ".join(["[MASK]", *words]).encode()
-    return np.array([_joined(some, rank - 1) for some in words], object)
 
 
 def _words(tokenizer: Tokenizer) -> list[str]:
     """The pieces that are whole words, of which a text has as many pieces as words."""
     return [piece for piece in tokenizer.vocabulary if piece.isalpha()] or ["a"]
-
-
-def _tensor(value: np.ndarray) -> bytes:
-    """A serialized TensorProto."""
-    dtype = tf.string if value.dtype == object else None
-    return tf.make_tensor_proto(value, dtype, value.shape).SerializeToString()
-
-
-def _field(number: int, content: bytes) -> bytes:
-    """A message, string or bytes field of a protocol buffer: key, length, content.
-
-    https://protobuf.dev/programming-guides/encoding
-    """
-    return _varint(number << 3 | 2) + _varint(len(content)) + content
-
-
-def _varint(value: int) -> bytes:
-    """Seven bits a byte, the lowest first; the eighth says that more follow."""
-    low, rest = value & 0x7F, value >> 7
-    return bytes([low | 0x80]) + _varint(rest) if rest else bytes([low])

@@ -18,7 +18,8 @@ import keras_bert as kb
 from keras_bert import files
 from keras_bert.exporting import export as module
 from keras_bert.exporting import warmup
-from keras_bert.exporting.export import METADATA_FILE, export
+from keras_bert.exporting.export import export
+from keras_bert.serving.wire.layout import METADATA_FILE, WARMUP_FILE
 
 FIRST = ["a fine film", "the lazy dog, unaffable", "Fox"]
 SECOND = ["over", "the quick brown fox wanted more", ""]
@@ -103,7 +104,7 @@ def test_a_version_has_what_it_promises(directory, task):
     }
     # A server may run as another user.
     assert not [path for path in version.rglob("*") if not path.stat().st_mode & 0o044]
-    records = tf.data.TFRecordDataset(str(version / warmup.FILE))
+    records = tf.data.TFRecordDataset(str(version / WARMUP_FILE))
     assert len(list(records)) == metadata_of(version)["num_warmup_requests"] == 8
 
 

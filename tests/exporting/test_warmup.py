@@ -81,11 +81,11 @@ def test_a_server_reads_what_is_written(tmp_path):
 
 
 def test_what_is_written_byte_for_byte(tmp_path):
-    """As `protoc --encode` writes it; the test above is for who has the server's protos."""
+    """As `protoc --encode` writes it."""
     request = warmup.Request("tokens", {"a": np.array([7], "int32")})
     warmup.write([request], tmp_path / "requests")
     [record] = tf.data.TFRecordDataset(str(tmp_path / "requests")).as_numpy_iterator()
-    tensor = b"\x08\x03\x12\x04\x12\x02\x08\x01" + b"\x3a\x01\x07"  # DT_INT32, [1], int_val
+    tensor = b"\x08\x03\x12\x04\x12\x02\x08\x01" + b"\x22\x04\x07\0\0\0"  # DT_INT32, [1], 7
     entry = b"\x0a\x01a\x12" + bytes([len(tensor)]) + tensor
     inputs = b"\x12" + bytes([len(entry)]) + entry
     predict = b"\x0a\x08\x1a\x06tokens" + inputs
