@@ -85,10 +85,9 @@ class Finder:
         self.ids = dict(ids)
         self.names = sorted(self.ids, key=lambda name: (-len(name), name))
         self.single_words = frozenset(single_words)
-        patterns = map(re.escape, self.names)
+        self._either = "|".join(map(re.escape, self.names))
         if any_space:
-            patterns = (pattern.replace(r"\ ", _SPACE) for pattern in patterns)
-        self._either = "|".join(patterns)
+            self._either = self._either.replace(r"\ ", _SPACE)
         self._apart = apart
 
     def around(
@@ -109,15 +108,15 @@ class Finder:
         is_token = token >= 0
         ids, *spans = cut(tf.where(is_token, "", parts.values))
         lengths = tf.cast(tf.strings.length(parts.values, unit), tf.int64)
-        own = (tf.gather([self.ids[name] for name in self.names], tf.maximum(token, 0)),)
-        own += (tf.zeros_like(lengths), lengths)
+        own_ids = tf.gather([self.ids[name] for name in self.names], tf.maximum(token, 0))
+        own = (own_ids, tf.zeros_like(lengths), lengths)
         ids, *spans = (
             tf.concat([theirs, _where(is_token, tf.cast(ours, theirs.dtype))], axis=1)
             for theirs, ours in zip((ids, *spans), own, strict=False)
         )
         before = tf.repeat(_starts(parts.with_values(lengths)), ids.row_lengths())
-        spans = (x.with_values(x.values + tf.cast(before, x.dtype)) for x in spans)
-        return tuple(parts.with_values(x).merge_dims(1, 2) for x in (ids, *spans))
+        moved = (x.with_values(x.values + tf.cast(before, x.dtype)) for x in spans)
+        return tuple(parts.with_values(x).merge_dims(1, 2) for x in (ids, *moved))
 
     def _split(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
         """Parts [B, (parts)] that make up the texts, and which token each is, [N], or -1."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
 
 from keras_bert.text.subwords import SubwordTokenizer
 from keras_bert.text.template import Template
 
-Segment = tf.RaggedTensor | tf.Tensor | Sequence[str]
+Segment: TypeAlias = tf.RaggedTensor | tf.Tensor | Sequence[str]
 
 
 class Ranges(NamedTuple):
@@ -130,8 +130,9 @@ class Packer:
         ids = self._ids(first, "first")
         one = _ranges(ids)
         if second is None:
-            if self.sequence_length is not None:
-                one = one._replace(lengths=tf.minimum(one.lengths, self.room()))
+            room = self.room()
+            if room is not None:
+                one = one._replace(lengths=tf.minimum(one.lengths, room))
             return self.pack_ranges(ids.flat_values, one)
         others = self._ids(second, "second")
         other = _ranges(others)
@@ -238,14 +239,14 @@ class Packer:
 
     def _ids(self, segment: Segment, name: str) -> tf.RaggedTensor:
         if not isinstance(segment, tf.RaggedTensor):
-            segment = tf.convert_to_tensor(segment)
-            if segment.dtype != tf.string or segment.shape.rank not in (None, 1):
+            texts = tf.convert_to_tensor(segment)
+            if texts.dtype != tf.string or texts.shape.rank not in (None, 1):
                 raise ValueError(
                     f"The {name} segment must be strings [B] or ragged ids [B, (pieces)], but is "
-                    f"{segment.dtype.name} {segment.shape}. Pass a batch of strings, or what "
+                    f"{texts.dtype.name} {texts.shape}. Pass a batch of strings, or what "
                     "tokenizer.tokenize gives."
                 )
-            segment = self.tokenizer.tokenize(segment)
+            segment = self.tokenizer.tokenize(texts)
         elif segment.shape.rank != 2 or not segment.dtype.is_integer:
             raise ValueError(
                 f"The {name} segment must be strings [B] or ragged ids [B, (pieces)], but is "
@@ -256,9 +257,9 @@ class Packer:
     def _truncated(self, first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The lengths that `_truncate_seq_pair` leaves: the longer one shrinks to what the other
         leaves free, but once they are equal they take turns, the second one first."""
-        if self.sequence_length is None:
-            return first, second
         room = self.room(num_segments=2)
+        if room is None:
+            return first, second
         if room < 2:
             raise ValueError(
                 f"sequence_length must be at least {self.length_of(1, 1)} for two segments (a "

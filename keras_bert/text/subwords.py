@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import tensorflow as tf
 
@@ -14,8 +14,8 @@ from keras_bert.text.template import Template
 _WANTED = "Texts must be one string or strings of shape [B]"
 _REMEDY = "Flatten them, or tokenize one column at a time."
 
-Texts = tf.Tensor | Sequence[str] | str
-Ids = tf.RaggedTensor | tf.Tensor
+Texts: TypeAlias = tf.Tensor | Sequence[str] | str
+Ids: TypeAlias = tf.RaggedTensor | tf.Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,16 +145,16 @@ def batch_of(texts: Texts) -> tuple[tf.Tensor, bool]:
     if isinstance(texts, list | tuple) and not texts:
         texts = tf.constant([], tf.string)
     try:
-        texts = texts if isinstance(texts, tf.RaggedTensor) else tf.convert_to_tensor(texts)
+        tensor = texts if isinstance(texts, tf.RaggedTensor) else tf.convert_to_tensor(texts)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{_WANTED}; got {type(texts).__name__}: {error}. {_REMEDY}") from error
-    if texts.dtype != tf.string or texts.shape.rank not in (0, 1, None):
-        came = f"{texts.dtype.name} of shape {texts.shape}"
+    if tensor.dtype != tf.string or tensor.shape.rank not in (0, 1, None):
+        came = f"{tensor.dtype.name} of shape {tensor.shape}"
         raise ValueError(f"{_WANTED}; got {came}. {_REMEDY}")
-    if texts.shape.rank == 0:
-        return texts[None], True
+    if tensor.shape.rank == 0:
+        return tensor[None], True
     # Where the rank is known only at run time, the graph refuses any other.
-    return tf.ensure_shape(texts, [None]), False
+    return tf.ensure_shape(tensor, [None]), False
 
 
 def ids_of(ids: Ids | Sequence) -> Ids:
