@@ -58,7 +58,7 @@ def main(arguments: Arguments) -> None:
 
 def sentences(pattern: str) -> Iterator[str]:
     corpus = kb.TextCorpus(pattern)
-    for block in corpus.blocks(shuffle=False).batch(24):
+    for block in corpus.blocks(kb.Order(shuffle=False)).batch(24):
         for sentence in corpus.split(block).ids.numpy():
             if sentence.strip():
                 yield sentence.decode()

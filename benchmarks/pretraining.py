@@ -73,7 +73,9 @@ def datasets(arguments: Arguments, seed: int) -> tuple[tf.data.Dataset, tf.data.
     rows = kb.PretrainingRows(kb.Packer(tokenizer, arguments.sequence_length))
     masker = kb.Masker(tokenizer, max_predictions=arguments.max_predictions)
     train, held_out = (
-        kb.pretraining_dataset(kb.TextCorpus(pattern), rows, masker, arguments.batch_size, seed=s)
+        kb.pretraining_dataset(
+            kb.TextCorpus(pattern), rows, masker, arguments.batch_size, kb.Order(s)
+        )
         for pattern, s in ((arguments.pattern, seed), (arguments.eval_pattern, 0))
     )
     held_out = held_out.take(arguments.num_eval_batches)

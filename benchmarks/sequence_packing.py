@@ -76,7 +76,7 @@ def read_batches(tokenizer: kb.Tokenizer, arguments: Arguments, num_sequences: i
 def pairs_of_sentences(pattern: str, tokenizer: kb.Tokenizer) -> Iterator[tuple]:
     """The first and the second sentences of consecutive pairs, some blocks of text at a time."""
     corpus = kb.TextCorpus(pattern)
-    for blocks in corpus.blocks(shuffle=True).batch(24):
+    for blocks in corpus.blocks().batch(24):
         ids = corpus.read(blocks, tokenizer).ids
         ids = tf.ragged.boolean_mask(ids, ids.row_lengths() > 0)
         count = ids.nrows() // 2 * 2

@@ -22,6 +22,7 @@ from .config import BertConfig as BertConfig
 from .data.pretraining.corpus import TextCorpus as TextCorpus
 from .data.pretraining.dataset import pretraining_dataset as pretraining_dataset
 from .data.pretraining.documentation import write_documentation as write_documentation
+from .data.pretraining.order import Order as Order
 from .data.pretraining.rows import PretrainingRows as PretrainingRows
 from .data.pretraining.token_corpus import TokenCorpus as TokenCorpus
 from .data.pretraining.token_corpus import write_token_corpus as write_token_corpus

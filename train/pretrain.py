@@ -214,8 +214,9 @@ def datasets(arguments: Arguments, tokenizer: kb.Tokenizer, sentence_objective: 
     print(f"Training on {corpus.summary()}.")
 
     def train_data(first_step: int = 0):
+        order = kb.Order(arguments.seed)
         return kb.pretraining_dataset(
-            corpus, rows, masker, arguments.batch_size, arguments.seed, first_step
+            corpus, rows, masker, arguments.batch_size, order, first_step=first_step
         )
 
     train_data()  # What is wrong with the text shows here, before anything is written.

@@ -233,7 +233,9 @@ def test_a_run_that_broke_off_goes_on_bit_for_bit(tmp_path, tokenizer, config):
                 return tf.nest.map_structure(tf.identity, batch)
 
         def dataset(first_step):
-            batches = kb.pretraining_dataset(corpus, rows, masker, 4, seed=5, first_step=first_step)
+            batches = kb.pretraining_dataset(
+                corpus, rows, masker, 4, kb.Order(seed=5), first_step=first_step
+            )
             return batches.enumerate(first_step).map(breaking)
 
         epochs = run.Epochs(num_steps=7, steps_per_epoch=3)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,19 +10,13 @@ import tensorflow as tf
 from absl import logging
 
 from keras_bert.data.paths import matching_files
-from keras_bert.data.pretraining.documents import (
-    DOCUMENTS,
-    line_blocks,
-    scan,
-)
+from keras_bert.data.pretraining.documents import DOCUMENTS, line_blocks, scan
+from keras_bert.data.pretraining.order import SHUFFLED, UNSHUFFLED, Order
 from keras_bert.data.rows import Path
-from keras_bert.text.tokenizer import Tokenizer
+from keras_bert.text.subwords import SubwordTokenizer
 
 # About this much text is read, shuffled and tokenized as one.
 BLOCK_BYTES = 1 << 15
-# Files read in turns, and blocks shuffled among each other.
-FILES_AT_ONCE = 16
-SHUFFLED_BLOCKS = 256
 
 _BLANK = r"[\s\v\p{Z}\x{FEFF}]*"
 # [.!?] ends a sentence where white space and then a capital, a digit or an opening quotation mark
@@ -32,29 +25,6 @@ _BLANK = r"[\s\v\p{Z}\x{FEFF}]*"
 _SENTENCE_END = r"""([.!?]+["'”’»)\]]*)[ \t]+([\p{Lu}0-9"'“‘«(\[])"""
 # What follows must be on the line, and be none of what belongs to the end.
 _CJK_SENTENCE_END = r"""((?:[。！？]|……)+["'”’」』）》]*)[ \t]*([^\s\v"'”’」』）》。！？…])"""
-
-
-class Stream(enum.IntEnum):
-    """What random numbers are for; each purpose has a stream of its own."""
-
-    FILES = 1
-    BLOCKS = 2
-    ROWS = 3
-    MASKS = 4
-
-
-def stream_key(seed: int, stream: Stream, *path: int | tf.Tensor) -> tf.Tensor:
-    """The key, int64 [2], of stateless random numbers: a pure function of its arguments.
-
-    Args:
-        seed: That of the run.
-        stream: What the numbers are for.
-        path: Where they are used, such as the epoch and an index, int64 [] each.
-    """
-    key = tf.constant([seed, stream], tf.int64)
-    for step in path:
-        key = tf.random.fold_in(key, tf.cast(step, tf.int64))
-    return key
 
 
 class Sentences(NamedTuple):
@@ -100,7 +70,7 @@ class TextCorpus:
     >>> corpus = kb.TextCorpus(str(path))
     >>> corpus.num_documents, corpus.num_lines
     (1, 2)
-    >>> for block in corpus.blocks(shuffle=False).batch(1):
+    >>> for block in corpus.blocks(kb.Order(shuffle=False)).batch(1):
     ...     print(corpus.split(block).ids.numpy())
     [b'A fine film.' b'It is not long.']
     """
@@ -153,20 +123,11 @@ class TextCorpus:
         smallest = sorted(file.num_documents for file in self._files)
         return sum(smallest[: self.num_files // num_shards])
 
-    def blocks(
-        self,
-        seed: int = 0,
-        epoch: int | tf.Tensor = 0,
-        shard: tuple[int, int] = (0, 1),
-        shuffle: bool = True,
-    ) -> tf.data.Dataset:
-        """The blocks of one worker's files in one epoch, a pure function of the arguments.
+    def blocks(self, order: Order = SHUFFLED) -> tf.data.Dataset:
+        """The blocks of one worker's files in one epoch, a pure function of the order.
 
         Args:
-            seed: With `epoch`, determines the order.
-            epoch: Every epoch has an order, and a distribution of files to workers, of its own.
-            shard: (index, number) of the worker; every file goes to one worker.
-            shuffle: False reads file after file in the order of `files`.
+            order: Which files, and in which order.
 
         Returns:
             A dataset of dict(text: string [], document: int64 []): about 32 KiB of text, one
@@ -175,17 +136,17 @@ class TextCorpus:
         Raises:
             ValueError: if there are fewer files than workers.
         """
-        order = order_of_files(self.num_files, "files", seed, epoch, shard, shuffle)
+        own = order.of_files(self.num_files)
         line_bytes = np.array([file.num_bytes / max(1, file.num_lines) for file in self._files])
         files = tf.data.Dataset.from_tensor_slices(
             {
-                "path": tf.gather(tf.constant(self.files), order),
-                "compression": tf.gather([file.compression.upper() for file in self._files], order),
-                "lines": tf.gather(np.int64(np.ceil(BLOCK_BYTES / line_bytes)), order),
-                "document": tf.cast(order, tf.int64) * (1 << 32),
+                "path": tf.gather(tf.constant(self.files), own),
+                "compression": tf.gather([file.compression.upper() for file in self._files], own),
+                "lines": tf.gather(np.int64(np.ceil(BLOCK_BYTES / line_bytes)), own),
+                "document": tf.cast(own, tf.int64) * (1 << 32),
             }
         )
-        return shuffled_blocks(files, self._file_blocks, seed, epoch, shuffle)
+        return order.of_blocks(files, self._file_blocks)
 
     def split(self, blocks: dict[str, tf.Tensor]) -> Sentences:
         """The sentences of a batch of blocks.
@@ -200,17 +161,17 @@ class TextCorpus:
         text = tf.strings.regex_replace(text, _CJK_SENTENCE_END, "\\1\n\\2")
         found = tf.strings.split(text, "\n")  # [K, (sentences)]
         sentences = tf.strings.strip(found.flat_values)
-        row = tf.cast(found.value_rowids(), tf.int32)
-        documents = tf.gather(blocks["document"], row)
+        block = tf.cast(found.value_rowids(), tf.int32)
+        documents = tf.gather(blocks["document"], block)
         filled = sentences != ""
         if self._has_blank_lines:
             # Blank lines are still there, as empty sentences: each ends a document.
             ended = tf.cumsum(tf.cast(~filled, tf.int64))
             before = tf.gather(tf.concat([[0], ended], axis=0), found.row_starts())
-            documents += ended - tf.gather(before, row)
-        return Sentences(*(tf.boolean_mask(x, filled) for x in (sentences, documents, row)))
+            documents += ended - tf.gather(before, block)
+        return Sentences(*(tf.boolean_mask(x, filled) for x in (sentences, documents, block)))
 
-    def read(self, blocks: dict[str, tf.Tensor], tokenizer: Tokenizer) -> Sentences:
+    def read(self, blocks: dict[str, tf.Tensor], tokenizer: SubwordTokenizer) -> Sentences:
         """The sentences of a batch of blocks as ids.
 
         Args:
@@ -225,7 +186,7 @@ class TextCorpus:
 
     def lines(self) -> tf.data.Dataset:
         """All sentences in batches of strings [N], for learning a vocabulary."""
-        return self.blocks(shuffle=False).batch(8).map(lambda blocks: self.split(blocks).ids)
+        return self.blocks(UNSHUFFLED).batch(8).map(lambda blocks: self.split(blocks).ids)
 
     def _file_blocks(self, file: dict[str, tf.Tensor]) -> tf.data.Dataset:
         if self._is_plain:
@@ -269,55 +230,3 @@ def _is_blank(lines: tf.Tensor) -> tf.Tensor:
 
 def _without_bom(block: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     return {**block, "text": tf.strings.regex_replace(block["text"], r"^\x{FEFF}", "")}
-
-
-def order_of_files(
-    num_files: int,
-    name: str,
-    seed: int,
-    epoch: int | tf.Tensor,
-    shard: tuple[int, int],
-    shuffle: bool,
-) -> tf.Tensor:
-    """Indices of one worker's files, int32."""
-    index, number = shard
-    if not 0 <= index < number:
-        raise ValueError(
-            f"shard must be (index, number) with 0 <= index < number, but is {shard}. Count the "
-            "workers from 0."
-        )
-    if num_files < number:
-        raise ValueError(
-            f"There must be at least as many {name} as workers, but there are {num_files} {name} "
-            f"for {number} workers. Split the text into more files."
-        )
-    order = tf.range(num_files)
-    if shuffle:
-        order = tf.random.experimental.stateless_shuffle(
-            order, stream_key(seed, Stream.FILES, epoch)
-        )
-    return order[index::number]
-
-
-# Nothing here needs AutoGraph, whose conversion of every function takes long.
-@tf.autograph.experimental.do_not_convert
-def shuffled_blocks(
-    files: tf.data.Dataset,
-    file_blocks: Callable[..., tf.data.Dataset],
-    seed: int,
-    epoch: int | tf.Tensor,
-    shuffle: bool,
-) -> tf.data.Dataset:
-    """The blocks of the files: file after file, or in turns and shuffled in a bounded buffer."""
-    if not shuffle:
-        return files.flat_map(file_blocks)
-
-    # Not Dataset.shuffle: its order also depends on tf.random.set_seed.
-    def permute(index: tf.Tensor, blocks: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        indices = tf.range(tf.shape(tf.nest.flatten(blocks)[0])[0])
-        key = stream_key(seed, Stream.BLOCKS, epoch, index)
-        order = tf.random.experimental.stateless_shuffle(indices, key)
-        return {name: tf.gather(values, order) for name, values in blocks.items()}
-
-    blocks = files.interleave(file_blocks, cycle_length=FILES_AT_ONCE)
-    return blocks.batch(SHUFFLED_BLOCKS).enumerate().map(permute).unbatch()

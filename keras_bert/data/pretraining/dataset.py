@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import tensorflow as tf
 
-from keras_bert.data.pretraining.corpus import Stream, TextCorpus, stream_key
+from keras_bert.data.pretraining.corpus import TextCorpus
+from keras_bert.data.pretraining.order import SHUFFLED, Order, Stream
 from keras_bert.data.pretraining.rows import PretrainingRows
 from keras_bert.data.pretraining.token_corpus import TokenCorpus
 from keras_bert.text.masking import Masker
 
 # Rows are made from this many blocks at a time, about 1,300 rows of 128 tokens.
 POOL_BLOCKS = 24
-
-
 # About as many are masked at a time.
 MASKED_ROWS = 256
 
@@ -24,29 +24,26 @@ def pretraining_dataset(
     rows: PretrainingRows,
     masker: Masker,
     batch_size: int,
-    seed: int = 0,
+    order: Order = SHUFFLED,
+    *,
     first_step: int = 0,
     num_epochs: int | None = None,
-    shuffle: bool = True,
-    shard: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """Batches for pretraining, masked anew in every epoch; a pure function of the arguments.
 
     The batches from `first_step` on are those that an uninterrupted run sees from there on; what
-    comes before is read and made into rows, but not masked. To evaluate, use `num_epochs=1`;
-    `shuffle=False` keeps the order of the text, but with it next_sentence finds few partners
-    where documents are long, so leave it on there: the batches are the same every time anyway.
+    comes before is read and made into rows, but not masked. To evaluate, use `num_epochs=1`; an
+    order with `shuffle=False` keeps that of the text, but with it next_sentence finds few partners
+    where documents are long, so shuffle there: the batches are the same every time anyway.
 
     Args:
         corpus: The text.
         rows: Makes rows of it.
         masker: Hides tokens.
         batch_size: Rows B in a batch. The last batch of a finite dataset may be smaller.
-        seed: Determines order, windows, pairs and masks.
+        order: Determines what is read when, windows, pairs and masks; its epoch is the first one.
         first_step: Number of batches to leave out.
         num_epochs: None goes on forever.
-        shuffle: False reads file after file and keeps the order of the text.
-        shard: (index, number) of this worker; each reads its own files.
 
     Returns:
         A dataset of (x, y, sample_weight): x = dict(token_ids, segment_ids, padding_mask [B, T],
@@ -73,22 +70,22 @@ def pretraining_dataset(
     (2, 11) ['masked_lm', 'sentence_order']
     """
     _check_arguments(batch_size, first_step, num_epochs)
-    _check_match(corpus, rows, masker, shard)
+    _check_match(corpus, rows, masker, order)
 
-    pools = _pools(corpus, seed, num_epochs, shuffle, shard)
+    pools, worker = _pools(corpus, order, num_epochs), order.shard[0]
 
     # Nothing here needs AutoGraph, whose conversion takes seconds; traced once for both uses.
     @tf.function(input_signature=pools.element_spec, autograph=False)
     def make(epoch: tf.Tensor, index: tf.Tensor, blocks: dict) -> dict[str, tf.Tensor]:
         sentences = corpus.read(blocks, rows.packer.tokenizer)
-        return rows(sentences, stream_key(seed, Stream.ROWS, shard[0], epoch, index), shuffle)
+        return rows(sentences, order.key(Stream.ROWS, worker, epoch, index), order.shuffle)
 
     @tf.function(autograph=False)
     def mask(index: tf.Tensor, batch: dict[str, tf.Tensor]) -> tuple[dict, dict, dict]:
-        key = stream_key(seed, Stream.MASKS, shard[0], index)
+        key = order.key(Stream.MASKS, worker, index)
         return _example(batch, masker(batch["token_ids"], key), rows.sentence_objective)
 
-    _check_some_rows(corpus, shard, make)
+    _check_some_rows(corpus, order, make)
     made = pools.map(make, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     # Small batches are masked some at a time, which takes a third less time a row.
     size = max(1, MASKED_ROWS // batch_size)
@@ -105,21 +102,18 @@ def pretraining_dataset(
 
 @tf.autograph.experimental.do_not_convert
 def _pools(
-    corpus: TextCorpus | TokenCorpus,
-    seed: int,
-    num_epochs: int | None,
-    shuffle: bool,
-    shard: tuple[int, int],
+    corpus: TextCorpus | TokenCorpus, order: Order, num_epochs: int | None
 ) -> tf.data.Dataset:
     """(epoch, index of the pool, batch of blocks)."""
 
     def pools(epoch: tf.Tensor) -> tf.data.Dataset:
-        blocks = corpus.blocks(seed, epoch, shard, shuffle).batch(POOL_BLOCKS).enumerate()
+        blocks = corpus.blocks(dataclasses.replace(order, epoch=epoch))
+        blocks = blocks.batch(POOL_BLOCKS).enumerate()
         return blocks.map(lambda index, blocks: (epoch, index, blocks))
 
     # Longer than anybody trains.
     epochs = 1 << 62 if num_epochs is None else num_epochs
-    return tf.data.Dataset.range(epochs).flat_map(pools)
+    return tf.data.Dataset.range(order.epoch, order.epoch + epochs).flat_map(pools)
 
 
 def _example(
@@ -154,7 +148,7 @@ def _check_arguments(batch_size: int, first_step: int, num_epochs: int | None) -
 
 
 def _check_match(
-    corpus: TextCorpus | TokenCorpus, rows: PretrainingRows, masker: Masker, shard: tuple[int, int]
+    corpus: TextCorpus | TokenCorpus, rows: PretrainingRows, masker: Masker, order: Order
 ) -> None:
     if rows.packer.tokenizer.vocabulary != masker.tokenizer.vocabulary:
         raise ValueError(
@@ -162,22 +156,23 @@ def _check_match(
             f"{rows.packer.tokenizer.vocabulary_size} and {masker.tokenizer.vocabulary_size} "
             "different pieces. Make both with one tokenizer."
         )
-    if rows.sentence_objective == "next_sentence" and corpus.min_documents(shard[1]) < 2:
+    num_workers = order.shard[1]
+    if rows.sentence_objective == "next_sentence" and corpus.min_documents(num_workers) < 2:
         raise ValueError(
             "next_sentence needs at least two documents for every worker, but the corpus has "
-            f"{corpus.num_documents} in {corpus.num_files} files for {shard[1]} workers. Split "
+            f"{corpus.num_documents} in {corpus.num_files} files for {num_workers} workers. Split "
             "the text into more files, or use sentence_order or None."
         )
 
 
 def _check_some_rows(
     corpus: TextCorpus | TokenCorpus,
-    shard: tuple[int, int],
+    order: Order,
     make: Callable[[tf.Tensor, tf.Tensor, dict], dict[str, tf.Tensor]],
 ) -> None:
     """Reads ahead up to the first row: an endless dataset without one would never return."""
     zero = tf.constant(0, tf.int64)
-    for blocks in corpus.blocks(shard=shard, shuffle=False).batch(POOL_BLOCKS):
+    for blocks in corpus.blocks(dataclasses.replace(order, shuffle=False)).batch(POOL_BLOCKS):
         if tf.shape(make(zero, zero, blocks)["token_ids"])[0] > 0:
             return
     raise ValueError(

@@ -84,17 +84,17 @@ def scan(path: str, documents: str) -> TextFile:
         except FAULTS as error:
             raise damaged(path, error) from error
     form = _form_of(path, head)
-    lines = size = texts = nuls = 0
+    num_lines = size = texts = nuls = 0
     after_blank = True
-    for rows, num_bytes, num_nuls in _counted(path, form):
-        lines, size, nuls = lines + len(rows), size + num_bytes, nuls + num_nuls
-        for row in rows:
-            blank = not row or row.isspace()
+    for lines, num_bytes, num_nuls in _counted(path, form):
+        num_lines, size, nuls = num_lines + len(lines), size + num_bytes, nuls + num_nuls
+        for line in lines:
+            blank = not line or line.isspace()
             texts += after_blank and not blank
             after_blank = blank
     if form == "text" and documents == "files":
         texts = min(texts, 1)
-    return TextFile(path, form, compression, lines, size, texts, nuls, head.startswith(_MARK))
+    return TextFile(path, form, compression, num_lines, size, texts, nuls, head.startswith(_MARK))
 
 
 def line_blocks(file: TextFile, documents: str, block_bytes: int) -> Iterator[np.ndarray]:
@@ -113,7 +113,8 @@ def line_blocks(file: TextFile, documents: str, block_bytes: int) -> Iterator[np
     lines = _lines_of(file.path, file.form)
     if file.form == "text" and documents == "files":
         lines = _paragraphs(lines, block_bytes)
-    block, size = [], 0
+    block: list[bytes] = []
+    size = 0
     for line in lines:
         block.append(line.encode("utf-8"))
         size += len(block[-1]) + 1
@@ -156,10 +157,8 @@ def _is_object(line: bytes) -> bool:
 def _counted(path: str, form: str) -> Iterator[tuple[list[str], int, int]]:
     """Lines of a file in parts, how many bytes these have, and how many NULs."""
     if form == "text":
-        lines = 0
-        for chunk, rows in _chunks(path):
-            lines += len(rows)
-            yield rows, len(chunk), chunk.count(0)
+        for chunk, lines in _chunks(path):
+            yield lines, len(chunk), chunk.count(0)
         return
     for line in _lines_of(path, form):
         size = len(line.encode("utf-8")) + 1
@@ -173,36 +172,35 @@ def _counted(path: str, form: str) -> Iterator[tuple[list[str], int, int]]:
 
 def _lines_of(path: str, form: str) -> Iterator[str]:
     """Lines of a file; of JSON and articles paragraphs, and an empty line after each document."""
-    rows = (row for _, rows in _chunks(path, form) for row in rows)
-    rows = (row.removesuffix("\r") for row in rows)
+    lines = (line.removesuffix("\r") for _, lines in _chunks(path, form) for line in lines)
     if form == "json":
-        return _of_objects(path, rows)
-    return _of_articles(rows) if form == "articles" else rows
+        return _of_objects(path, lines)
+    return _of_articles(lines) if form == "articles" else lines
 
 
 def _chunks(path: str, form: str = "text") -> Iterator[tuple[bytes, list[str]]]:
     """The file in chunks of whole lines, checked, each with its lines."""
-    lines = size = 0
+    num_before = size = 0
     with opened(path) as file:
         for chunk in _whole_lines(file, path, form):
-            _check_lines(chunk, path, lines, form)
-            text = _decoded(chunk, path, lines, size)
+            _check_lines(chunk, path, num_before, form)
+            text = _decoded(chunk, path, num_before, size)
             if not size:
                 text = text.removeprefix("\ufeff")
-            rows = text.removesuffix("\n").split("\n")
-            yield chunk, rows
+            lines = text.removesuffix("\n").split("\n")
+            yield chunk, lines
             size += len(chunk)
-            lines += len(rows)
+            num_before += len(lines)
 
 
-def _of_objects(path: str, rows: Iterator[str]) -> Iterator[str]:
+def _of_objects(path: str, lines: Iterator[str]) -> Iterator[str]:
     num_empty = 0
-    for number, row in enumerate(rows, 1):
-        if not row.strip():
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
             continue
-        text = _text_of(row, f"{path}:{number}")
+        text = _text_of(line, f"{path}:{number}")
         if text.strip():
-            yield from (line for line in re.split("\r\n|\n|\r", text) if line.strip())
+            yield from (part for part in re.split("\r\n|\n|\r", text) if part.strip())
             yield ""
         else:
             num_empty += 1
@@ -210,9 +208,9 @@ def _of_objects(path: str, rows: Iterator[str]) -> Iterator[str]:
         logging.info("%s: %d objects have an empty text.", path, num_empty)
 
 
-def _text_of(row: str, place: str) -> str:
+def _text_of(line: str, place: str) -> str:
     try:
-        value: Any = json.loads(row)
+        value: Any = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise ValueError(
             f"{place}: a line must be a JSON object, as the file's name or its first line says, "
@@ -220,7 +218,7 @@ def _text_of(row: str, place: str) -> str:
             "`jq -c '.[]'`."
         ) from error
     if not isinstance(value, dict) or not isinstance(value.get(TEXT_KEY), str):
-        there = f"has {', '.join(value)}" if isinstance(value, dict) else f"is {row!r:.100}"
+        there = f"has {', '.join(value)}" if isinstance(value, dict) else f"is {line!r:.100}"
         if isinstance(value, dict) and TEXT_KEY in value:
             there = f"has {value[TEXT_KEY]!r:.100}"
         raise ValueError(
@@ -232,22 +230,23 @@ def _text_of(row: str, place: str) -> str:
     return value[TEXT_KEY].encode("utf-8", "replace").decode("utf-8")
 
 
-def _of_articles(rows: Iterator[str]) -> Iterator[str]:
-    for row in rows:
-        if row.strip() == _ARTICLE_END:
+def _of_articles(lines: Iterator[str]) -> Iterator[str]:
+    for line in lines:
+        if line.strip() == _ARTICLE_END:
             yield ""
-        elif row.strip() and not _ARTICLE.fullmatch(row):
-            yield row
+        elif line.strip() and not _ARTICLE.fullmatch(line):
+            yield line
 
 
-def _paragraphs(rows: Iterator[str], block_bytes: int) -> Iterator[str]:
+def _paragraphs(lines: Iterator[str], block_bytes: int) -> Iterator[str]:
     """Lines of paragraphs joined, as long ones as a block at most."""
-    joined, size = [], 0
-    for row in rows:
-        blank = not row or row.isspace()
+    joined: list[str] = []
+    size = 0
+    for line in lines:
+        blank = not line or line.isspace()
         if not blank:
-            joined.append(row)
-            size += len(row) + 1
+            joined.append(line)
+            size += len(line) + 1
         if joined and (blank or size >= block_bytes):
             yield " ".join(joined)
             joined, size = [], 0
@@ -267,11 +266,11 @@ def _whole_lines(file: BinaryIO, path: str, form: str) -> Iterator[bytes]:
         raise damaged(path, error) from error
 
 
-def _decoded(chunk: bytes, path: str, lines: int, size: int) -> str:
+def _decoded(chunk: bytes, path: str, num_before: int, size: int) -> str:
     try:
         return chunk.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = lines + chunk.count(b"\n", 0, error.start) + 1
+        line = num_before + chunk.count(b"\n", 0, error.start) + 1
         encoding = "utf-16" if chunk.startswith((b"\xff\xfe", b"\xfe\xff")) else "cp1252"
         raise ValueError(
             f"Text must be UTF-8, but {path}:{line} is not: byte {chunk[error.start]:#04x} at "
@@ -280,15 +279,16 @@ def _decoded(chunk: bytes, path: str, lines: int, size: int) -> str:
         ) from error
 
 
-def _check_lines(chunk: bytes, path: str, lines: int, form: str) -> None:
+def _check_lines(chunk: bytes, path: str, num_before: int, form: str) -> None:
     if chunk.count(b"\r") != chunk.count(b"\r\n"):
-        line = lines + chunk.count(b"\n", 0, re.search(rb"\r(?!\n)", chunk).start()) + 1
+        before, _ = re.split(rb"\r(?!\n)", chunk, maxsplit=1)
+        number = num_before + before.count(b"\n") + 1
         raise ValueError(
-            f"Lines must end in a line feed, but {path}:{line} holds a carriage return inside a "
+            f"Lines must end in a line feed, but {path}:{number} holds a carriage return inside a "
             "line. Convert the file, for example with `tr '\\r' '\\n'`."
         )
     if len(chunk) > MAX_LINE_BYTES and form == "text":
-        for number, line in enumerate(chunk.split(b"\n"), lines + 1):
+        for number, line in enumerate(chunk.split(b"\n"), num_before + 1):
             if len(line) > MAX_LINE_BYTES:
                 raise ValueError(
                     f"A line must not be longer than {MAX_LINE_BYTES} bytes, but {path}:{number} "

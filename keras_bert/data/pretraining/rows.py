@@ -56,7 +56,7 @@ class PretrainingRows:
     >>> vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "fine", "film", "."]
     >>> tokenizer = kb.Tokenizer(vocabulary)
     >>> rows = kb.PretrainingRows(kb.Packer(tokenizer, 10), None)
-    >>> for blocks in corpus.blocks(shuffle=False).batch(1):
+    >>> for blocks in corpus.blocks(kb.Order(shuffle=False)).batch(1):
     ...     print(rows(corpus.read(blocks, tokenizer), seed=[1, 2])["token_ids"].numpy())
     [[2 5 6 7 8 5 7 8 3 0]]
     """
@@ -119,7 +119,7 @@ class PretrainingRows:
         target = self._targets(tf.shape(text.runs), target_seed)
         labels = {}
         if self.sentence_objective is None:
-            ids, *segments = _full_sentences(text, target, self.packer.tokenizer.sep_id)
+            ids, *segments = _full_sentences(text, target, self.packer.tokenizer.special.separator)
         else:
             is_order = self.sentence_objective == "sentence_order"
             ids, windows = text.ids, _windows(text, target, window_seed, fill=not is_order)

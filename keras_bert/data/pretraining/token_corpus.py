@@ -6,32 +6,29 @@ import hashlib
 import json
 import os
 import pathlib
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from keras_bert import files
-from keras_bert.data.pretraining.corpus import (
-    Sentences,
-    TextCorpus,
-    order_of_files,
-    shuffled_blocks,
-)
-from keras_bert.text.tokenizer import Tokenizer
+from keras_bert.data.pretraining.corpus import Sentences, TextCorpus
+from keras_bert.data.pretraining.order import SHUFFLED, UNSHUFFLED, Order
+from keras_bert.text.subwords import SubwordTokenizer
 
 _FORMAT = "keras_bert token corpus 1"
 _MANIFEST = "manifest.json"
 _ADVICE = "Copy the directory again, or write the token corpus again."
 _COUNTS = (("num_documents", int), ("num_sentences", int), ("num_tokens", int))
-_TOKENIZER = (
-    *(("vocabulary_size", int), ("vocabulary_sha256", str)),
-    *(("lowercase", bool), ("strip_accents", bool), ("split_cjk", bool)),
-)
+_VOCABULARY = (("vocabulary_size", int), ("vocabulary_sha256", str))
 _SHARD = (("name", str), ("num_bytes", int), ("sha256", str), ("num_documents", int))
 
 
 def write_token_corpus(
-    corpus: TextCorpus, tokenizer: Tokenizer, directory: str | os.PathLike, num_shards: int = 16
+    corpus: TextCorpus,
+    tokenizer: SubwordTokenizer,
+    directory: str | os.PathLike,
+    num_shards: int = 16,
 ) -> None:
     """Tokenizes a corpus once and for all, for `TokenCorpus`.
 
@@ -129,27 +126,21 @@ class TokenCorpus:
         own = smallest[: self.num_files // num_shards]
         return self.num_documents if num_shards == 1 else max(own, default=0)
 
-    def blocks(
-        self,
-        seed: int = 0,
-        epoch: int | tf.Tensor = 0,
-        shard: tuple[int, int] = (0, 1),
-        shuffle: bool = True,
-    ) -> tf.data.Dataset:
-        """The blocks of one worker's shards in one epoch; arguments as of `TextCorpus.blocks`.
+    def blocks(self, order: Order = SHUFFLED) -> tf.data.Dataset:
+        """The blocks of one worker's shards in one epoch, as of `TextCorpus.blocks`.
 
         Returns:
             A dataset of dict(record: string []), for `read`.
         """
-        order = order_of_files(self.num_files, "shards", seed, epoch, shard, shuffle)
-        files = tf.data.Dataset.from_tensor_slices(tf.gather(tf.constant(self.files), order))
+        own = order.of_files(self.num_files, "shards")
+        files = tf.data.Dataset.from_tensor_slices(tf.gather(tf.constant(self.files), own))
 
         def file_blocks(path: tf.Tensor) -> tf.data.Dataset:
             return tf.data.TFRecordDataset(path).map(lambda record: {"record": record})
 
-        return shuffled_blocks(files, file_blocks, seed, epoch, shuffle)
+        return order.of_blocks(files, file_blocks)
 
-    def read(self, blocks: dict[str, tf.Tensor], tokenizer: Tokenizer) -> Sentences:
+    def read(self, blocks: dict[str, tf.Tensor], tokenizer: SubwordTokenizer) -> Sentences:
         """The sentences of a batch of blocks as ids.
 
         Args:
@@ -174,32 +165,32 @@ class TokenCorpus:
         ids = tf.RaggedTensor.from_row_lengths(tf.cast(ids, tf.int32), tf.cast(lengths, tf.int64))
         return Sentences(ids, documents, tf.repeat(tf.range(tf.size(count)), count))
 
-    def _check_tokenizer(self, tokenizer: Tokenizer) -> None:
+    def _check_tokenizer(self, tokenizer: SubwordTokenizer) -> None:
         for name, value in _tokenizer_record(tokenizer).items():
-            if value != self._manifest[name]:
+            if value != self._manifest.get(name):
                 raise ValueError(
                     f"The tokenizer must be the one of {self.directory / _MANIFEST}, but its "
-                    f"{name} is {value}, there {self._manifest[name]}. Use that vocabulary and "
+                    f"{name} is {value}, there {self._manifest.get(name)}. Use that vocabulary and "
                     "those settings, or write the token corpus again."
                 )
 
 
-def _tokenizer_record(tokenizer: Tokenizer) -> dict[str, object]:
+def _tokenizer_record(tokenizer: SubwordTokenizer) -> dict[str, Any]:
+    """What a manifest says of a tokenizer: a checksum of its pieces, and its switches."""
     pieces = "\n".join(tokenizer.vocabulary).encode("utf-8")
+    switches = {k: v for k, v in tokenizer.settings().items() if isinstance(v, bool)}
     return {
         "vocabulary_size": tokenizer.vocabulary_size,
         "vocabulary_sha256": hashlib.sha256(pieces).hexdigest(),
-        "lowercase": tokenizer.lowercase,
-        "strip_accents": tokenizer.strip_accents,
-        "split_cjk": tokenizer.split_cjk,
+        **switches,
     }
 
 
 def _write_shards(
-    corpus: TextCorpus, tokenizer: Tokenizer, folder: pathlib.Path, num_shards: int
-) -> list[dict[str, object]]:
+    corpus: TextCorpus, tokenizer: SubwordTokenizer, folder: pathlib.Path, num_shards: int
+) -> list[dict[str, Any]]:
     """Consecutive blocks to shards of about equal size, in the order of the corpus."""
-    blocks = corpus.blocks(shuffle=False).batch(1)
+    blocks = corpus.blocks(UNSHUFFLED).batch(1)
     blocks = blocks.map(
         lambda block: (corpus.read(block, tokenizer), tf.strings.length(block["text"][0]))
     )
@@ -257,12 +248,13 @@ class _ShardWriter:
         with files.system_errors(self._path):
             self._writer.close()
 
-    def record(self) -> dict[str, object]:
+    def record(self) -> dict[str, Any]:
+        """What the manifest says of the shard."""
         size, checksum = self._path.stat().st_size, files.sha256(self._path)
         return {"name": self._path.name, "num_bytes": size, "sha256": checksum, **self._counts}
 
 
-def _read_manifest(directory: pathlib.Path) -> dict:
+def _read_manifest(directory: pathlib.Path) -> dict[str, Any]:
     path = directory / _MANIFEST
     if not path.is_file():
         raise ValueError(
@@ -281,7 +273,7 @@ def _read_manifest(directory: pathlib.Path) -> dict:
             f"A manifest must have the format {_FORMAT!r}, but that of {path} is {found!r}. Write "
             "the token corpus again with this version."
         )
-    _check_record(manifest, _COUNTS + _TOKENIZER, f"{path}")
+    _check_record(manifest, _COUNTS + _VOCABULARY, f"{path}")
     if not isinstance(manifest.get("shards"), list) or not manifest["shards"]:
         raise ValueError(f"A manifest must have shards, but {path} has none. {_ADVICE}")
     for index, shard in enumerate(manifest["shards"]):
@@ -289,11 +281,12 @@ def _read_manifest(directory: pathlib.Path) -> dict:
     return manifest
 
 
-def _check_record(record: object, kinds: tuple[tuple[str, type], ...], what: str) -> None:
+def _check_record(record: Any, kinds: tuple[tuple[str, type], ...], what: str) -> None:
     """Checks that a JSON object has values of their kinds, none of them below 0."""
     for name, kind in kinds:
-        value = record.get(name) if isinstance(record, dict) else None
-        if type(value) is not kind or (kind is int and value < 0):
+        value: Any = record.get(name) if isinstance(record, dict) else None
+        is_count = type(value) is int and value >= 0
+        if not (is_count if kind is int else isinstance(value, kind)):
             raise ValueError(
                 f"A manifest must have a {kind.__name__} {name!r}, but in {what} it is "
                 f"{value!r:.100}. {_ADVICE}"
@@ -302,7 +295,7 @@ def _check_record(record: object, kinds: tuple[tuple[str, type], ...], what: str
             raise ValueError(f"A shard must be beside its manifest, but {what} is {value!r}.")
 
 
-def _check_shard(path: pathlib.Path, shard: dict) -> None:
+def _check_shard(path: pathlib.Path, shard: dict[str, Any]) -> None:
     if not path.is_file():
         raise ValueError(f"Every shard of the manifest must exist, but {path} does not. {_ADVICE}")
     size = path.stat().st_size

@@ -1,6 +1,6 @@
 import pytest
 
-from keras_bert.data.pretraining.dataset import documentation
+from keras_bert.data.pretraining import documentation
 
 
 @pytest.mark.parametrize(

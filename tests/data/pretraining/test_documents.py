@@ -9,6 +9,7 @@ import pytest
 
 from keras_bert.data.pretraining import corpus as corpus_lib
 from keras_bert.data.pretraining.corpus import TextCorpus
+from keras_bert.data.pretraining.order import Order
 
 
 def write(folder, **files):
@@ -23,7 +24,7 @@ def sentences_of(corpus, **order):
     """[(sentence, document)] of an epoch."""
     order = {"shuffle": False, **order}
     found = []
-    for block in corpus.blocks(**order).batch(3):
+    for block in corpus.blocks(Order(**order)).batch(3):
         split = corpus.split(block)
         strings = [string.decode("utf-8") for string in split.ids.numpy()]
         found += zip(strings, split.documents.numpy().tolist(), strict=True)

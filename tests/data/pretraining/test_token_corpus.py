@@ -1,5 +1,6 @@
 """TokenCorpus: what the text gives, and what is refused."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -11,6 +12,7 @@ from keras_bert import files
 from keras_bert.data.pretraining import corpus as corpus_lib
 from keras_bert.data.pretraining import token_corpus
 from keras_bert.data.pretraining.corpus import TextCorpus
+from keras_bert.data.pretraining.order import Order
 from keras_bert.data.pretraining.token_corpus import TokenCorpus, write_token_corpus
 
 
@@ -32,7 +34,7 @@ def tokens(many, tokenizer, tmp_path):
 
 def read_all(corpus, tokenizer, **order):
     ids, documents = [], []
-    for block in corpus.blocks(**order).batch(2):
+    for block in corpus.blocks(Order(**order)).batch(2):
         sentences = corpus.read(block, tokenizer)
         ids += sentences.ids.to_list()
         documents += sentences.documents.numpy().tolist()
@@ -149,7 +151,6 @@ def changed(*path):
     [
         (changed("vocabulary_size", None), "must have a int 'vocabulary_size', .*is None.*again"),
         (changed("num_tokens", -1), "must have a int 'num_tokens', .*is -1"),
-        (changed("lowercase", "yes"), "must have a bool 'lowercase', .*is 'yes'"),
         (changed("shards", {}), "must have shards, but .*manifest.json has none"),
         (changed("shards", 1, 7), r"'name', but in shard 1 of .*manifest\.json it is None"),
         (changed("shards", 0, "sha256", None), "must have a str 'sha256', but in shard 0"),
@@ -166,6 +167,27 @@ def test_a_damaged_token_corpus_is_refused(tokens, damage, message):
     damage(tokens)
     with pytest.raises(ValueError, match=message):
         TokenCorpus(tokens)
+
+
+def test_the_record_of_the_tokenizer_is_that_of_older_manifests(tokens, tokenizer):
+    manifest = json.loads((tokens / "manifest.json").read_text())
+    pieces = "\n".join(tokenizer.vocabulary).encode()
+    assert list(manifest.items())[:6] == [
+        ("format", "keras_bert token corpus 1"),
+        ("vocabulary_size", 97),
+        ("vocabulary_sha256", hashlib.sha256(pieces).hexdigest()),
+        ("lowercase", True),
+        ("strip_accents", True),
+        ("split_cjk", True),
+    ]
+
+
+@pytest.mark.parametrize("value", ["yes", False, None])
+def test_a_record_of_other_settings_is_refused(tokens, tokenizer, value):
+    changed("lowercase", value)(tokens)
+    corpus = TokenCorpus(tokens)
+    with pytest.raises(ValueError, match=f"its lowercase is True, there {value}"):
+        corpus.read(next(iter(corpus.blocks().batch(1))), tokenizer)
 
 
 def test_another_tokenizer_is_refused(tokens, tokenizer, vocabulary):
