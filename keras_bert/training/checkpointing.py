@@ -18,6 +18,10 @@ from keras_bert import files
 # What reading a damaged checkpoint raises: TensorFlow's reader has no error of its own for it.
 DAMAGE = (tf.errors.OpError, OSError, IndexError, RuntimeError, ValueError)
 NOTE = "run/note"
+# Each checkpoint says in a file of its own what it is, and which version of it. One without the
+# file is from before there was one, and of version 1.
+VERSION = 1
+_FORMAT_FILE, _FORMAT = "format", "keras_bert run"
 _NAME = re.compile(r"step-\d+(\.\d+)?")
 
 
@@ -29,7 +33,8 @@ class TrainingCheckpoint:
     TensorFlow's checkpoint format, which has a checksum for every tensor. It is written under a
     temporary name, flushed to the disk and renamed, so that it is there whole or not at all, and
     its note with it. The newest one is found by its name, and not by TensorFlow's state file,
-    whose loss would start a run over.
+    whose loss would start a run over. One that a later version of this package has written in
+    another form is refused, and left as it is.
 
     Attributes:
         note: dict, what was noted in the checkpoint that `restore` found; empty before, and where
@@ -102,6 +107,7 @@ class TrainingCheckpoint:
         target = self._free_path(step)
         with files.whole_folder(target) as staging, files.system_errors(target):
             _write(staging / "state", {**self._state(), **self._metrics()}, json.dumps(note or {}))
+            (staging / _FORMAT_FILE).write_text(f"{_FORMAT} {VERSION}\n", encoding="utf-8")
         self._delete_old(target)
         return target
 
@@ -112,7 +118,8 @@ class TrainingCheckpoint:
             Its step, or None if the folder has no checkpoint.
 
         Raises:
-            ValueError: every checkpoint is damaged, or the newest whole one is of another model.
+            ValueError: every checkpoint is damaged, or the newest whole one is of another model or
+                of a later version.
             PermissionError: the newest one may not be read.
         """
         path = self._newest_whole()
@@ -152,7 +159,7 @@ class TrainingCheckpoint:
         paths = self.paths()
         for path in paths:
             try:
-                _verify(path)
+                version = _verify(path)
             except PermissionError:  # It may well be whole, and what is damaged is deleted.
                 raise
             except DAMAGE as error:
@@ -164,6 +171,7 @@ class TrainingCheckpoint:
                     error,
                 )
             else:
+                _check_version(version, path)
                 return path
         if not paths:
             return None
@@ -256,13 +264,39 @@ def _write(prefix: pathlib.Path, variables: dict[str, keras.Variable], note: str
     )
 
 
-def _verify(path: pathlib.Path) -> None:
-    """Read everything, one tensor at a time: TensorFlow compares checksums as it reads."""
+def _verify(path: pathlib.Path) -> int:
+    """The version of a checkpoint, all of which can be read.
+
+    Read one tensor at a time: TensorFlow compares checksums as it reads. What a later version keeps
+    in place of tensors is not known.
+    """
     for part in path.iterdir():  # The reader would call a file damaged that may not be read.
         part.open("rb").close()
-    reader = tf.train.load_checkpoint(str(path / "state"))
-    for key in reader.get_variable_to_shape_map():
-        reader.get_tensor(key)
+    version = _version(path)
+    if version <= VERSION:
+        reader = tf.train.load_checkpoint(str(path / "state"))
+        for key in reader.get_variable_to_shape_map():
+            reader.get_tensor(key)
+    return version
+
+
+def _version(path: pathlib.Path) -> int:
+    if not (path / _FORMAT_FILE).exists():
+        return 1
+    text = (path / _FORMAT_FILE).read_text(encoding="utf-8")
+    match = re.fullmatch(rf"{_FORMAT} ([0-9]+)\n", text)
+    if match is None:
+        raise ValueError(f"{_FORMAT_FILE} must be {_FORMAT!r} and a number, but is {text!r:.50}")
+    return int(match[1])
+
+
+def _check_version(version: int, path: pathlib.Path) -> None:
+    if version > VERSION:
+        raise ValueError(
+            f"A checkpoint must be of version {VERSION} of the format {_FORMAT!r} to be read here, "
+            f"but {path} is of version {version}, of a later keras_bert. Go on with that one, or "
+            "start anew in another folder."
+        )
 
 
 def _check_same(reader, variables: dict[str, keras.Variable], path: pathlib.Path) -> None:

@@ -325,6 +325,45 @@ def kept_at_every_event(folder, states):
         looking = False
 
 
+def test_a_checkpoint_says_its_version(tmp_path):
+    path = TrainingCheckpoint(tmp_path, make_model()).save()
+    assert (path / "format").read_text() == "keras_bert run 1\n"
+
+
+def test_one_of_a_later_version_is_refused_and_stays(tmp_path, warnings):
+    model = make_model()
+    checkpoint = TrainingCheckpoint(tmp_path, model)
+    checkpoint.save()
+    fit(model)
+    path = checkpoint.save()
+    (path / "format").write_text("keras_bert run 2\n")
+    (path / "state.index").rename(path / "other.index")
+    message = "of version 1 .*step-00000001 is of version 2, of a later keras_bert. Go on with"
+    with pytest.raises(ValueError, match=message):
+        TrainingCheckpoint(tmp_path, make_model()).restore()
+    assert (path / "other.index").exists()
+    assert warnings == []
+
+
+def test_one_from_before_there_were_versions_is_read(tmp_path):
+    model = make_model()
+    path = TrainingCheckpoint(tmp_path, model).save({"a": 1})
+    (path / "format").unlink()
+    checkpoint = TrainingCheckpoint(tmp_path, model)
+    assert checkpoint.restore() == 0 and checkpoint.note == {"a": 1}
+
+
+@pytest.mark.parametrize("text", [b"", b"keras_bert run\n", b"\xff", b"keras_bert rum 1\n"])
+def test_a_damaged_version_falls_back_to_the_checkpoint_before(tmp_path, warnings, text):
+    model = make_model()
+    checkpoint = TrainingCheckpoint(tmp_path, model)
+    checkpoint.save()
+    fit(model)
+    (checkpoint.save() / "format").write_bytes(text)
+    assert checkpoint.restore() == 0
+    assert len(warnings) == 1 and "step-00000001 is damaged" in warnings[0]
+
+
 def test_a_kill_at_any_point_leaves_a_whole_checkpoint(tmp_path, warnings):
     keras.utils.clear_session()
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
