@@ -13,6 +13,7 @@ from typing import Literal
 from keras_bert import flags
 from keras_bert.data.examples.questions import questions
 from keras_bert.data.examples.readers import FORMS, read_examples
+from keras_bert.data.examples.reading import Reading
 from keras_bert.data.examples.tagging import tagged
 from keras_bert.data.rows import Row
 from keras_bert.tasks.examples import nearest_first
@@ -96,11 +97,9 @@ def read(
     Raises:
         ValueError: a column is not there, or what a reader refuses.
     """
-    columns = split(arguments.columns)
-    rows = read_examples(
-        files,
-        arguments.form,
-        columns,
+    reading = Reading(
+        form=arguments.form,
+        columns=split(arguments.columns),
         delimiter=arguments.delimiter,
         quoted=arguments.quoted,
         encoding=arguments.encoding,
@@ -108,6 +107,7 @@ def read(
         label_column=arguments.label_column,
         tag_names=arguments.tag_names,
     )
+    rows = read_examples(files, reading)
     if not labelled and not arguments.text_keys and task != "token_classification":
         rows = _in_one_column(rows, text_keys or TEXTS[task])
     if task == "text_classification":
@@ -172,7 +172,8 @@ def _tagged(rows: Sequence[Row], arguments: Files, labelled: bool) -> list[Row]:
     if len(keys) > 1:
         raise ValueError(f"Words stand in one column, but --text_keys are {', '.join(keys)}.")
     _check_columns(rows, [*keys, *(split(label_key) or ())], keys)
-    rows = tagged(rows, keys[0] if keys else None, label_key, arguments.tag_names)
+    words_key = keys[0] if keys else None
+    rows = tagged(rows, words_key=words_key, labels_key=label_key, tag_names=arguments.tag_names)
     for row in rows if labelled else ():
         if "labels" not in row:
             raise ValueError(

@@ -52,7 +52,7 @@ def place_of(example: Mapping[str, Any]) -> str:
     return getattr(example, "source", "") or f"the example {dict(example)!r:.200}"
 
 
-def field(record: Any, key: str, kind: type, place: str, may_be_empty: bool = False) -> Any:
+def field(record: Any, key: str, kind: type, place: str, *, may_be_empty: bool = False) -> Any:
     """A value of a JSON object, of the kind that it must have.
 
     Args:
@@ -65,7 +65,7 @@ def field(record: Any, key: str, kind: type, place: str, may_be_empty: bool = Fa
     Raises:
         ValueError: it is missing, blank, or of another kind.
     """
-    value = record.get(key) if isinstance(record, dict) else None
+    value: Any = record.get(key) if isinstance(record, dict) else None
     is_kind = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
     if not is_kind or (kind is str and not may_be_empty and not value.strip()):
         there = isinstance(record, dict) and key in record

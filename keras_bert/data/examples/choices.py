@@ -8,14 +8,15 @@ is empty. Where nobody knows the right one, there is no `label`: such rows can b
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from absl import logging
 
 from keras_bert.data.compression import plain_name
-from keras_bert.data.examples.dialects import table_rows
+from keras_bert.data.examples.dialects import TOLD, Dialect, table_rows
 from keras_bert.data.examples.tables import read_jsonl, read_table, row_of
 from keras_bert.data.paths import matching_files
 from keras_bert.data.rows import Path, Row, field
@@ -33,19 +34,14 @@ _KEYS = ("ABCDEFGHI", "123456789")
 _UNKNOWN = (None, "", -1)
 
 
-def read_swag(
-    path: Path,
-    delimiter: str | None = None,
-    quoted: bool | None = None,
-    encoding: str | None = None,
-) -> list[Row]:
+def read_swag(path: Path, dialect: Dialect = TOLD) -> list[Row]:
     """Reads the CSV files of [SWAG](https://arxiv.org/abs/1808.05326): the ending of a sentence.
 
     Args:
         path: path of a CSV file, plain or compressed, with the columns sent1 (the context),
             sent2 (the question: how the next sentence begins), ending0, ending1 and so on (the
             choices), and label, unless nobody knows it. There may be others.
-        delimiter, quoted, encoding: as in `read_table`.
+        dialect: `Dialect`, how the file is written.
 
     Returns:
         list of Row as the module says; `source` is "path:line".
@@ -63,26 +59,26 @@ def read_swag(
     >>> read_swag(path)[0]["choices"]
     ['is fine.', 'ends.']
     """
-    rows = read_table(path, delimiter=delimiter, quoted=quoted, encoding=encoding, form="csv")
+    rows = read_table(path, dialect=dataclasses.replace(dialect, form="csv"))
     names = list(rows[0]) if rows else []
-    endings = _numbered(names, "ending", 0)
     missing = [name for name in _SWAG_COLUMNS if name not in names]
     if missing:
         raise ValueError(
             f"{path}: a file of SWAG must have the columns {', '.join(_SWAG_COLUMNS)}, but "
             f"{', '.join(missing)} are missing: restore the file, or name its form."
         )
-    examples = []
-    for row in rows:
-        label = row.get("label")
-        label = int(label) if label and re.fullmatch("-?[0-9]+", label) else label
-        choices = [row[name] for name in endings]
-        examples.append(_choice_example(row["sent1"], row["sent2"], choices, label, row.source))
-    return examples
+    return [_swag_example(row) for row in rows]
+
+
+def _swag_example(row: Row) -> Row:
+    label = row.get("label")
+    label = int(label) if label and re.fullmatch("-?[0-9]+", label) else label
+    choices = _numbered(row, "ending", 0)
+    return _choice_example(row["sent1"], row["sent2"], choices, label, row.source)
 
 
 def read_copa(
-    path: Path, questions: Mapping[str, str] = COPA_QUESTIONS, encoding: str | None = None
+    path: Path, questions: Mapping[str, str] = COPA_QUESTIONS, *, encoding: str | None = None
 ) -> list[Row]:
     """Reads COPA as [SuperGLUE](https://arxiv.org/abs/1905.00537) has it, and XCOPA.
 
@@ -109,28 +105,23 @@ def read_copa(
     >>> read_copa(path)[0]["question"]
     'What was the cause of this?'
     """
-    examples = []
-    for record in read_jsonl(path, encoding):
-        place = record.source
-        asked = field(record, "question", str, place)
-        if asked not in questions:
-            raise ValueError(
-                f"{place}: 'question' must be one of {', '.join(questions)}, but is {asked!r}: "
-                "correct it, or name the form that the file has."
-            )
-        context = field(record, "premise", str, place)
-        choices = [record[name] for name in _numbered(record, "choice", 1)]
-        label = record.get("label")
-        examples.append(_choice_example(context, questions[asked], choices, label, place))
-    return examples
+    return [_copa_example(record, questions) for record in read_jsonl(path, encoding)]
 
 
-def read_arc(
-    path: Path,
-    delimiter: str | None = None,
-    quoted: bool | None = None,
-    encoding: str | None = None,
-) -> list[Row]:
+def _copa_example(record: Row, questions: Mapping[str, str]) -> Row:
+    place = record.source
+    asked = field(record, "question", str, place)
+    if asked not in questions:
+        raise ValueError(
+            f"{place}: 'question' must be one of {', '.join(questions)}, but is {asked!r}: "
+            "correct it, or name the form that the file has."
+        )
+    context = field(record, "premise", str, place)
+    choices = _numbered(record, "choice", 1)
+    return _choice_example(context, questions[asked], choices, record.get("label"), place)
+
+
+def read_arc(path: Path, dialect: Dialect = TOLD) -> list[Row]:
     """Reads the questions of [ARC](https://arxiv.org/abs/1803.05457), which have no context.
 
     A CSV file pads questions of fewer choices with empty cells. Questions whose right choice is not
@@ -141,7 +132,7 @@ def read_arc(
             line with question.stem, question.choices (each a text and a label) and answerKey, the
             label of the right one; or `.csv` without header: the question, its choices, and the
             right one as a letter from A or a number from 1.
-        delimiter, quoted, encoding: as in `read_table`.
+        dialect: `Dialect`, how the file is written; of JSON its encoding.
 
     Returns:
         list of Row as the module says; `source` is "path:line".
@@ -160,19 +151,19 @@ def read_arc(
     ('Which is a planet?', '', 1)
     """
     if plain_name(path).endswith((".csv", ".tsv")):
-        return _arc_rows(path, delimiter, quoted, encoding)
-    examples = []
-    for record in read_jsonl(path, encoding):
-        place = record.source
-        question = field(record, "question", dict, place)
-        choices = field(question, "choices", list, place)
-        labels = [field(choice, "label", str, place) for choice in choices]
-        texts = [field(choice, "text", str, place) for choice in choices]
-        key = record.get("answerKey")
-        label = labels.index(key) if labels.count(key) == 1 else key
-        stem = field(question, "stem", str, place)
-        examples.append(_choice_example(stem, "", texts, label, place))
-    return examples
+        return _arc_rows(path, dialect)
+    return [_arc_example(record) for record in read_jsonl(path, dialect.encoding)]
+
+
+def _arc_example(record: Row) -> Row:
+    place = record.source
+    question = field(record, "question", dict, place)
+    choices = field(question, "choices", list, place)
+    labels = [field(choice, "label", str, place) for choice in choices]
+    texts = [field(choice, "text", str, place) for choice in choices]
+    key = record.get("answerKey")
+    label = labels.index(key) if labels.count(key) == 1 else key
+    return _choice_example(field(question, "stem", str, place), "", texts, label, place)
 
 
 def read_race(path: Path, encoding: str | None = None) -> list[Row]:
@@ -203,11 +194,9 @@ def read_race(path: Path, encoding: str | None = None) -> list[Row]:
     return [example for file in matching_files(path) for example in _race_questions(file, encoding)]
 
 
-def _arc_rows(
-    path: Path, delimiter: str | None, quoted: bool | None, encoding: str | None
-) -> list[Row]:
+def _arc_rows(path: Path, dialect: Dialect) -> list[Row]:
     examples, left_out = [], []
-    rows = table_rows(path, delimiter, quoted, encoding)
+    rows = table_rows(path, dialect)
     num_choices = len(rows[0][1]) - 2 if rows else 0
     names = ("question", *(f"choice {i}" for i in range(1, num_choices + 1)), "key")
     for line, cells in rows:
@@ -250,12 +239,12 @@ def _index(key: Any) -> Any:
     return key
 
 
-def _numbered(names: Sequence[str] | Mapping[str, Any], stem: str, first: int) -> list[str]:
-    """Those of some names that are a stem with a number, from the first one to the last."""
-    numbered = []
-    while f"{stem}{first + len(numbered)}" in names:
-        numbered.append(f"{stem}{first + len(numbered)}")
-    return numbered
+def _numbered(row: Row, stem: str, first: int) -> list[Any]:
+    """The columns whose names are a stem and a number, from the first one to the last."""
+    choices: list[Any] = []
+    while (name := f"{stem}{first + len(choices)}") in row:
+        choices.append(row[name])
+    return choices
 
 
 def _choice_example(context: Any, question: Any, choices: Any, label: Any, place: str) -> Row:

@@ -24,6 +24,7 @@ _MANY_LABELS, _FEW_LABELS, _WORDS_A_LABEL = 500, 20, 5
 
 def read_conll(
     path: Path,
+    *,
     word_column: Column | None = None,
     label_column: Column | None = None,
     delimiter: str | None = None,
@@ -75,16 +76,18 @@ def read_conll(
     lines = _without_comments(path, lines, named[1])
     filled = [line.cells for line in lines if line.cells]
     _check_columns(path, filled, word_column is None, label_column is None)
-    columns = (1 if named[0] is None else named[0], -1 if named[1] is None else named[1])
-    if named[1] is None and filled and len(filled[0]) == 1:
+    word, label = 1 if named[0] is None else named[0], named[1]
+    if label is None and filled and len(filled[0]) == 1:
         _check_single_column(path, filled, delimiter)
         logging.info("%s: its single column has words without labels.", path)
-        columns = (columns[0], None)
-    return _sentences(path, _conll_words(path, lines, columns, clean))
+    elif label is None:
+        label = -1
+    return _sentences(path, _conll_words(path, lines, (word, label), clean))
 
 
 def read_conllu(
     path: Path,
+    *,
     word_column: Column | None = None,
     label_column: Column | None = None,
     encoding: str | None = None,
@@ -120,11 +123,9 @@ def read_conllu(
     >>> read_conllu(path)[0]["words"]
     ['zu', 'dem', 'Haus']
     """
-    columns = [
-        _number_of(path, column) if column is not None else usual
-        for column, usual in ((word_column, 2), (label_column, 4))
-    ]
-    return _sentences(path, _conllu_words(path, columns, encoding))
+    word = 2 if word_column is None else _check_number(path, word_column)
+    label = 4 if label_column is None else _check_number(path, label_column)
+    return _sentences(path, _conllu_words(path, (word, label), encoding))
 
 
 def without_position(word: str) -> str:
@@ -177,37 +178,37 @@ def _without_header(
 ) -> tuple[list[_Line], list[int | None]]:
     """Lines and the numbers of columns, of which names are looked up in the first line."""
     if all(column is None or _is_number(column) for column in columns):
-        return lines, [None if column is None else _number_of(path, column) for column in columns]
-    first = next((index for index, line in enumerate(lines) if line.cells), None)
-    header = [] if first is None else lines[first].cells
-    numbers = [
-        column if column is None or _is_number(column) else _index_of(path, column, header) + 1
-        for column in columns
-    ]
-    return lines[:first] + lines[first + 1 :], [n if n is None else int(n) for n in numbers]
+        return lines, [None if column is None else int(column) for column in columns]
+    first = next((index for index, line in enumerate(lines) if line.cells), len(lines))
+    header = lines[first].cells if first < len(lines) else []
+    numbers = [None if column is None else _number_of(path, column, header) for column in columns]
+    return lines[:first] + lines[first + 1 :], numbers
 
 
 def _is_number(column: Column) -> bool:
     return isinstance(column, int) or bool(_NUMBER.fullmatch(column))
 
 
-def _number_of(path: Path, column: Column) -> int:
+def _number_of(path: Path, column: Column, header: Sequence[str]) -> int:
+    """The number of a column that is given by it, or by its name in the first line."""
+    if isinstance(column, int) or _NUMBER.fullmatch(column):
+        return int(column)
+    if column not in header:
+        raise ValueError(
+            f"{path}: the first line must name a column {column!r}, but names "
+            f"{', '.join(map(repr, header)):.300}: correct --word_column or --label_column, or "
+            "give numbers counted from 1."
+        )
+    return header.index(column) + 1
+
+
+def _check_number(path: Path, column: Column) -> int:
     if not _is_number(column):
         raise ValueError(
             f"{path}: columns of this form must be numbers counted from 1, but one is {column!r}: "
             "correct --word_column or --label_column."
         )
     return int(column)
-
-
-def _index_of(path: Path, name: str, header: Sequence[str]) -> int:
-    if name not in header:
-        raise ValueError(
-            f"{path}: the first line must name a column {name!r}, but names "
-            f"{', '.join(map(repr, header)):.300}: correct --word_column or --label_column, or "
-            "give numbers counted from 1."
-        )
-    return header.index(name)
 
 
 def _without_comments(path: Path, lines: list[_Line], label_column: int | None) -> list[_Line]:
@@ -303,8 +304,8 @@ def _sentences(path: Path, words: Iterable[_Word | None]) -> list[Row]:
             begins = True
             continue
         if begins:
-            columns = {"words": []} if word.label is None else {"words": [], "labels": []}
-            rows.append(Row(columns, f"{path}:{word.line}"))
+            labels: dict[str, list[str]] = {} if word.label is None else {"labels": []}
+            rows.append(Row({"words": [], **labels}, f"{path}:{word.line}"))
             begins = False
         rows[-1]["words"].append(word.word)
         if word.label is not None:
@@ -333,7 +334,7 @@ def _conll_words(
 
 
 def _conllu_words(
-    path: Path, columns: Sequence[int], encoding: str | None
+    path: Path, columns: tuple[int, int], encoding: str | None
 ) -> Iterator[_Word | None]:
     num_ranges = num_empty_nodes = 0
     for number, line in enumerate(file_lines(path, encoding), 1):
@@ -371,14 +372,13 @@ def _cleaned(word: str, clean: Callable[[str], str], place: str) -> str:
 
 
 def _cells_at(
-    cells: Sequence[str], columns: Sequence[int | None], width: int, place: str
+    cells: Sequence[str], columns: tuple[int, int | None], width: int, place: str
 ) -> tuple[str, str | None]:
     """A line's word and label."""
-    indices = [
-        column if column is None else column + width if column < 0 else column - 1
-        for column in columns
-    ]
-    if indices[0] == indices[1] or not all(i is None or 0 <= i < width for i in indices):
+    word_index = _index(columns[0], width)
+    label_index = None if columns[1] is None else _index(columns[1], width)
+    there = all(i is None or 0 <= i < width for i in (word_index, label_index))
+    if word_index == label_index or not there:
         raise ValueError(
             f"{place}: a line must have a column {columns[0]} for words and another one, "
             f"{columns[1]}, for labels, but has {len(cells)} columns: say which ones they are, "
@@ -389,9 +389,13 @@ def _cells_at(
             f"{place}: a line must have {width} columns as the file has, but this one has "
             f"{len(cells)}: correct it, or say what is between columns, such as --delimiter=tab."
         )
-    word_index, label_index = indices
     if label_index is None:
         return cells[word_index], None
     if not cells[label_index]:
         raise ValueError(f"{place}: a word must have a label, but this one is empty: correct it.")
     return cells[word_index], cells[label_index]
+
+
+def _index(column: int, width: int) -> int:
+    """Where a column is that is counted from 1, or by negative numbers from the end."""
+    return column + width if column < 0 else column - 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -25,31 +26,54 @@ _ENCLOSED = re.compile(r'"(?:[^"]|"")*"')
 _DOUBLED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Dialect:
+    """How a table is written: what parts its cells, and what encloses and encodes them.
+
+    Args:
+        delimiter: str, what stands between cells ("tab" is a tab); None is a tab for `.tsv`, a
+            comma for `.csv`, or, where all lines agree on it and not on those, a semicolon, tab or
+            "|" (logged).
+        quoted: bool, whether a cell may stand in quotation marks, and then hold delimiters, ends of
+            lines, and, doubled, quotation marks ([RFC 4180](https://www.rfc-editor.org/rfc/rfc4180)).
+            Otherwise they are characters as others are, as in the files of
+            [GLUE](https://arxiv.org/abs/1804.07461). None is True but for tabs, and for these where
+            the whole file is written so and doubled marks show it (logged).
+        encoding: str, that of the file; None is UTF-8, or what a byte order mark says.
+        form: "tsv" or "csv", whatever the file is called; None takes it from its name.
+    """
+
+    delimiter: str | None = None
+    quoted: bool | None = None
+    encoding: str | None = None
+    form: str | None = None
+
+
+# All of which is told from the file.
+TOLD = Dialect()
+
+
 def table_rows(
-    path: Path,
-    delimiter: str | None = None,
-    quoted: bool | None = None,
-    encoding: str | None = None,
-    form: str | None = None,
-    width: int | None = None,
+    path: Path, dialect: Dialect = TOLD, width: int | None = None
 ) -> list[tuple[int, list[str]]]:
     """The rows of a table, each the number of the line it begins in, and its cells.
 
     Args:
         path: path of the file.
-        delimiter, quoted, encoding, form: as in `read_table`.
+        dialect: `Dialect`, how it is written.
         width: int, how many cells a row has if that is known.
 
     Raises:
         ValueError: the delimiter is not one character; a quotation is not closed; the file has a
             NUL or is not in the encoding.
     """
-    lines = file_lines(path, encoding)
+    delimiter, quoted = dialect.delimiter, dialect.quoted
+    lines = file_lines(path, dialect.encoding)
     first = lines[0].strip().strip('"') if lines else ""
     if first.lower().startswith(_EXCEL_DELIMITER) and len(first) == len(_EXCEL_DELIMITER) + 1:
         delimiter, lines[0] = delimiter or first[-1], ""
     if delimiter is None:
-        delimiter = _delimiter_of(path, form, lines, quoted, width)
+        delimiter = _delimiter_of(path, dialect, lines, width)
     delimiter = "\t" if delimiter in _NAMES_OF_TAB else delimiter
     if len(delimiter) != 1 or delimiter in '"\r\n':
         raise ValueError(
@@ -85,17 +109,15 @@ def named_columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[
     return names[:width] if not any(names[width:]) else names
 
 
-def _delimiter_of(
-    path: Path, form: str | None, lines: Sequence[str], quoted: bool | None, width: int | None
-) -> str:
+def _delimiter_of(path: Path, dialect: Dialect, lines: Sequence[str], width: int | None) -> str:
     """What the form or the name says, unless all lines agree on another one and not on that."""
     suffix = os.path.splitext(plain_name(path))[1].lower()
-    usual = DELIMITERS.get(f".{form}" if form else suffix)
-    if usual and _fits(lines, path, usual, quoted, width):
+    usual = DELIMITERS.get(f".{dialect.form}" if dialect.form else suffix)
+    if usual and _fits(lines, path, usual, dialect.quoted, width):
         return usual
     first = next(filter(None, lines), "")
     others = [one for one in _OTHER_DELIMITERS if one != usual and one in first]
-    fits = [one for one in others if _fits(lines, path, one, quoted, width)]
+    fits = [one for one in others if _fits(lines, path, one, dialect.quoted, width)]
     if usual and not fits:
         return usual
     if len(fits) != 1:

@@ -25,7 +25,7 @@ _ARRAY = re.compile(r"array\((\[.*?\])(?:,\s*dtype=\w+)?\)", re.DOTALL)
 _BOOLEANS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 
 
-def read_squad(path: Path, strict: bool = False, encoding: str | None = None) -> list[Row]:
+def read_squad(path: Path, *, strict: bool = False, encoding: str | None = None) -> list[Row]:
     """Reads questions whose answers are spans of their context, in the form of SQuAD 1.1 and 2.0.
 
     ([Rajpurkar et al., 2016](https://arxiv.org/abs/1606.05250),
@@ -57,10 +57,10 @@ def read_squad(path: Path, strict: bool = False, encoding: str | None = None) ->
     >>> row["answers"], row["answer_starts"], row["impossible"]
     (['fine'], [2], False)
     """
-    return questions(list(squad_rows(path, read_json(path, encoding))), strict)
+    return questions(list(squad_rows(path, read_json(path, encoding))), strict=strict)
 
 
-def questions(rows: Sequence[Row], strict: bool = False) -> list[Row]:
+def questions(rows: Sequence[Row], *, strict: bool = False) -> list[Row]:
     """Rows with a question and its context, however they say its answers, in one form.
 
     Answers are what the Hub's data sets have, `answers: {text: [...], answer_start: [...]}`; a list
@@ -246,9 +246,11 @@ def _answers_of(row: Row, place: str) -> list[tuple[str, int | None]] | None:
     if name is None:
         return None
     value = _value(row[name])
-    starts = next((_value(row[key]) for key in _STARTS if row.get(key) not in (None, "")), None)
+    filled = (row[key] for key in _STARTS if row.get(key) not in (None, ""))
+    starts: Any = _value(next(filled, None))
     if isinstance(value, dict):
-        value, starts = value.get("text"), value.get("answer_start", value.get("start"))
+        starts = value.get("answer_start", value.get("start"))
+        value = value.get("text")
     if isinstance(value, str) and not value.lstrip().startswith("{"):
         value = [value] if value.strip() else []
     if not isinstance(value, list):
@@ -269,7 +271,8 @@ def _answers_of(row: Row, place: str) -> list[tuple[str, int | None]] | None:
 
 
 def _text(value: Any, place: str) -> str:
-    return field({"text": value} if value is not None else {}, "text", str, place, True)
+    there = {} if value is None else {"text": value}
+    return field(there, "text", str, place, may_be_empty=True)
 
 
 def _start(value: Any, place: str) -> int | None:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-import inspect
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from absl import logging
 
 from keras_bert.data.compression import opened, plain_name
 from keras_bert.data.examples.choices import read_arc, read_copa, read_race, read_swag
-from keras_bert.data.examples.conll import Column, read_conll, read_conllu, without_position
+from keras_bert.data.examples.conll import read_conll, read_conllu, without_position
 from keras_bert.data.examples.features import with_names
 from keras_bert.data.examples.questions import questions, read_squad, squad_rows
-from keras_bert.data.examples.records import TFDS, name_and_split, read_tfds
+from keras_bert.data.examples.reading import OF_WORDS, TOLD, Reading
 from keras_bert.data.examples.tables import read_json_lists, read_jsonl, read_lines, read_table
 from keras_bert.data.examples.tagging import tagged
+from keras_bert.data.examples.tfds import TFDS, name_and_split, read_tfds
 from keras_bert.data.paths import has_files, matching_files, nearest, parts_of
 from keras_bert.data.rows import Path, Row
 from keras_bert.data.text_files import file_text, parsed_json
@@ -42,23 +43,11 @@ TABLES = ("tsv", "csv", "jsonl", "json")
 
 # Forms whose rows are words and labels already.
 _WORDS = ("conll", "weibo", "conllu")
-_OF_WORDS = ("word_column", "label_column", "tag_names")
 _FILLED_LINE = re.compile(r"\s*\{[^\n]*\}[ \t\r]*\n\s*\{")
 _JSON_PART = re.compile(r"(.+\.json(?:\.\w+)?)@([^@]+)")
 
 
-def read_examples(
-    path: Path | Sequence[Path],
-    form: str | None = None,
-    columns: Sequence[str] | None = None,
-    *,
-    delimiter: str | None = None,
-    quoted: bool | None = None,
-    encoding: str | None = None,
-    word_column: Column | None = None,
-    label_column: Column | None = None,
-    tag_names: str | Sequence[str] | None = None,
-) -> list[Row]:
+def read_examples(path: Path | Sequence[Path], reading: Reading = TOLD) -> list[Row]:
     """Reads all the examples of some files, or of TensorFlow Datasets.
 
     Args:
@@ -67,17 +56,7 @@ def read_examples(
             "label=path" is a file with a text of that label on every line, "path.json@part" a list
             of rows in a JSON object, and "tfds:name@split", such as "tfds:glue/sst2@train", is of
             TensorFlow Datasets.
-        form: str, one of `FORMS`, that of all the files; None tells it from the name of each.
-        columns: names of the columns of tables without header, of the cells of "path.json@part",
-            of the texts of lines, or of those to take of TensorFlow Datasets; None has a header,
-            "sentence" and "label", "text" ("sentence" of "label=path"), or takes all.
-        delimiter: str, what stands between cells or columns ("tab" is a tab).
-        quoted: bool, whether cells may stand in quotation marks.
-        encoding: str, that of the files; None is UTF-8, or what a byte order mark says.
-        word_column: int, counted from 1, or from the end by negative numbers, or str: the column of
-            words, as of `read_conll`; in tables, the name of the column, as of `tagged`.
-        label_column: int or str, likewise of their labels.
-        tag_names: as in `tagged`, where labels of words are numbers.
+        reading: `Reading`, the form of the files, and what it leaves open.
 
     Returns:
         list of Row, as the form's reader gives it; each has its `source`.
@@ -96,22 +75,20 @@ def read_examples(
     >>> len(read_examples(os.path.join(folder, "*.tsv")))
     2
     """
-    if form is not None and form not in FORMS:
-        raise ValueError(f"form must be one of {', '.join(FORMS)}, but is {form!r}: choose one.")
-    options = {
-        **{"columns": columns, "delimiter": delimiter, "quoted": quoted, "encoding": encoding},
-        **{"word_column": word_column, "label_column": label_column, "tag_names": tag_names},
-    }
-    options = {name: value for name, value in options.items() if value is not None}
-    files, others = [], []
+    if reading.form is not None and reading.form not in FORMS:
+        raise ValueError(
+            f"form must be one of {', '.join(FORMS)}, but is {reading.form!r}: choose one."
+        )
+    files: list[str] = []
+    others: list[str] = []
     for part in parts_of(path):
         special = part.startswith(TFDS) or _JSON_PART.fullmatch(part) or "=" in part
         (others if special and not has_files(part) else files).append(part)
     rows = []
     for file in matching_files(files) if files or not others else []:
-        rows += _read_file(file, form or _form_of(file, delimiter), options)
+        rows += _read_file(file, reading)
     for part in others:
-        rows += _read_other(part, options)
+        rows += _read_other(part, reading)
     if not rows:
         raise ValueError(f"There must be examples, but {path!r} has none: check the files.")
     logging.info("%s: %d examples.", path, len(rows))
@@ -179,54 +156,96 @@ def _json_row(row: Any, place: str) -> Row:
     return Row(row, place)
 
 
-# Readers of one file by the names of the forms.
-FORMS: dict[str, Callable[..., list[Row]]] = {
-    "tsv": functools.partial(read_table, form="tsv"),
-    "csv": functools.partial(read_table, form="csv"),
-    "jsonl": read_jsonl,
-    "json": read_json_rows,
-    "lines": read_lines,
-    "conll": read_conll,
-    "weibo": functools.partial(read_conll, clean=without_position),
-    "conllu": read_conllu,
-    "squad": read_squad,
-    "swag": read_swag,
-    "copa": read_copa,
-    "arc": read_arc,
-    "race": read_race,
+def _read_table(path: Path, reading: Reading, form: str) -> list[Row]:
+    return read_table(path, reading.columns, reading.dialect(form))
+
+
+def _read_lines(path: Path, reading: Reading) -> list[Row]:
+    column = "text" if reading.columns is None else _only(reading.columns, path)
+    return read_lines(path, column, encoding=reading.encoding)
+
+
+def _read_columns(
+    path: Path, reading: Reading, clean: Callable[[str], str] | None = None
+) -> list[Row]:
+    return read_conll(
+        path,
+        word_column=reading.word_column,
+        label_column=reading.label_column,
+        delimiter=reading.delimiter,
+        clean=clean,
+        encoding=reading.encoding,
+    )
+
+
+def _read_conllu(path: Path, reading: Reading) -> list[Row]:
+    return read_conllu(
+        path,
+        word_column=reading.word_column,
+        label_column=reading.label_column,
+        encoding=reading.encoding,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """A form of files.
+
+    Args:
+        read: the reader of one file.
+        uses: the names of what it has a use for in `Reading`.
+    """
+
+    read: Callable[[Path, Reading], list[Row]]
+    uses: tuple[str, ...] = ("encoding",)
+
+
+_CELLS = ("delimiter", "quoted", "encoding")
+_COLUMNS = ("word_column", "label_column", "delimiter", "encoding")
+FORMS: dict[str, Form] = {
+    "tsv": Form(functools.partial(_read_table, form="tsv"), ("columns", *_CELLS)),
+    "csv": Form(functools.partial(_read_table, form="csv"), ("columns", *_CELLS)),
+    "jsonl": Form(lambda path, r: read_jsonl(path, r.encoding)),
+    "json": Form(lambda path, r: read_json_rows(path, r.encoding)),
+    "lines": Form(_read_lines, ("columns", "encoding")),
+    "conll": Form(_read_columns, _COLUMNS),
+    "weibo": Form(functools.partial(_read_columns, clean=without_position), _COLUMNS),
+    "conllu": Form(_read_conllu, ("word_column", "label_column", "encoding")),
+    "squad": Form(lambda path, r: read_squad(path, encoding=r.encoding)),
+    "swag": Form(lambda path, r: read_swag(path, r.dialect()), _CELLS),
+    "copa": Form(lambda path, r: read_copa(path, encoding=r.encoding)),
+    "arc": Form(lambda path, r: read_arc(path, r.dialect()), _CELLS),
+    "race": Form(lambda path, r: read_race(path, r.encoding)),
 }
 
 
-def _read_file(path: str, form: str, options: dict[str, Any]) -> list[Row]:
-    reader = FORMS[form]
-    takes = set(inspect.signature(reader).parameters)
-    options = dict(options)
-    if form == "lines" and "columns" in options:
-        options["column"] = _only(options.pop("columns"), path)
+def _read_file(path: str, reading: Reading) -> list[Row]:
+    name = reading.form or _form_of(path, reading.delimiter)
+    form = FORMS[name]
     # Of words and labels, tables know the names of columns, but not what these are.
-    of_words = set(_OF_WORDS) - takes if form in (*TABLES, *_WORDS) else set()
-    _check_use(options, takes | of_words, path, form)
-    rows = reader(path, **{name: value for name, value in options.items() if name in takes})
-    return _of_words(with_names(rows, path), options, of_words)
+    of_words = set(OF_WORDS).difference(form.uses) if name in (*TABLES, *_WORDS) else set()
+    reading.check_use({*form.uses, *of_words}, path, name)
+    return _of_words(with_names(form.read(path, reading), path), reading, of_words)
 
 
-def _read_other(part: str, options: dict[str, Any]) -> list[Row]:
+def _read_other(part: str, reading: Reading) -> list[Row]:
     """The rows of what is no path."""
-    columns, encoding = options.get("columns"), options.get("encoding")
+    of_words = set(OF_WORDS)
     if part.startswith(TFDS):
-        _check_use(options, {"columns", "encoding", *_OF_WORDS}, part, TFDS)
-        return _of_words(read_tfds(*name_and_split(part), columns), options, set(_OF_WORDS))
+        reading.check_use({"columns", "encoding", *of_words}, part, TFDS)
+        return _of_words(read_tfds(*name_and_split(part), reading.columns), reading, of_words)
     of_json = _JSON_PART.fullmatch(part)
     if of_json:
-        _check_use(options, {"columns", "encoding", *_OF_WORDS}, part, "json")
+        reading.check_use({"columns", "encoding", *of_words}, part, "json")
         [path] = matching_files([of_json[1]])
-        rows = read_json_lists(path, of_json[2], columns or ("sentence", "label"), encoding)
-        return _of_words(rows, options, set(_OF_WORDS))
-    _check_use(options, {"columns", "encoding"}, part, "lines")
-    return _read_labeled(part, "sentence" if columns is None else _only(columns, part), encoding)
+        columns = reading.columns or ("sentence", "label")
+        rows = read_json_lists(path, of_json[2], columns, reading.encoding)
+        return _of_words(rows, reading, of_words)
+    reading.check_use({"columns", "encoding"}, part, "lines")
+    return _read_labeled(part, reading)
 
 
-def _read_labeled(part: str, column: str, encoding: str | None) -> list[Row]:
+def _read_labeled(part: str, reading: Reading) -> list[Row]:
     """The rows of "label=path"."""
     label, _, path = (one.strip() for one in part.partition("="))
     if not has_files(path):
@@ -234,27 +253,28 @@ def _read_labeled(part: str, column: str, encoding: str | None) -> list[Row]:
             f"There must be a file {part!r}, or, of the label {label!r}, {path!r}, but neither is "
             f"there (in {os.getcwd()}). {nearest(part)}Check the path."
         )
+    column = "sentence" if reading.columns is None else _only(reading.columns, part)
     return [
-        row for file in matching_files([path]) for row in read_lines(file, column, encoding, label)
+        row
+        for file in matching_files([path])
+        for row in read_lines(file, column, encoding=reading.encoding, label=label)
     ]
 
 
-def _check_use(options: dict[str, Any], takes: set[str], path: str, form: str) -> None:
-    useless = [name for name in options if name not in takes]
-    if useless:
-        raise ValueError(
-            f"{path} is of the form {form}, which has no use for {useless[0]}: leave out "
-            f"--{useless[0]}, or name another form (--form)."
-        )
+def _of_words(rows: list[Row], reading: Reading, names: Collection[str]) -> list[Row]:
+    """Rows of words and labels, if what names their columns was not used by a reader."""
+    given = {name: getattr(reading, name) for name in OF_WORDS if name in names}
+    if all(value is None for value in given.values()):
+        return rows
+    return tagged(
+        rows,
+        words_key=given.get("word_column"),
+        labels_key=given.get("label_column"),
+        tag_names=given.get("tag_names"),
+    )
 
 
-def _of_words(rows: list[Row], options: dict[str, Any], names: set[str]) -> list[Row]:
-    """Rows of words and labels, if options that name their columns were not used by a reader."""
-    given = [options.get(name) if name in names else None for name in _OF_WORDS]
-    return rows if given == [None] * len(given) else tagged(rows, *given)
-
-
-def _only(columns: Sequence[str], path: str) -> str:
+def _only(columns: Sequence[str], path: Path) -> str:
     if isinstance(columns, str) or len(columns) != 1:
         raise ValueError(
             f"{path} has a text on every line, for which columns must be one name, but are "

@@ -7,18 +7,13 @@ from typing import Any
 
 from absl import logging
 
-from keras_bert.data.examples.dialects import named_columns, table_rows
+from keras_bert.data.examples.dialects import TOLD, Dialect, named_columns, table_rows
 from keras_bert.data.rows import Path, Row
 from keras_bert.data.text_files import filled_lines, parsed_json, read_json
 
 
 def read_table(
-    path: Path,
-    columns: Sequence[str] | None = None,
-    delimiter: str | None = None,
-    quoted: bool | None = None,
-    encoding: str | None = None,
-    form: str | None = None,
+    path: Path, columns: Sequence[str] | None = None, dialect: Dialect = TOLD
 ) -> list[Row]:
     r"""Reads a TSV or CSV file, plain or compressed: a row a line, its values str.
 
@@ -28,15 +23,7 @@ def read_table(
     Args:
         path: path of the file.
         columns: names of the columns of a file without header; None takes them from its first line.
-        delimiter: str, what stands between cells; None is a tab for `.tsv`, a comma for `.csv`, or,
-            where all lines agree on it and not on those, a semicolon, tab or "|" (logged).
-        quoted: bool, whether a cell may stand in quotation marks, and then hold delimiters, ends of
-            lines, and, doubled, quotation marks ([RFC 4180](https://www.rfc-editor.org/rfc/rfc4180)).
-            Otherwise they are characters as others are, as in the files of
-            [GLUE](https://arxiv.org/abs/1804.07461). None is True but for tabs, and for these where
-            the whole file is written so and doubled marks show it (logged).
-        encoding: str, that of the file; None is UTF-8, or what a byte order mark says.
-        form: "tsv" or "csv", whatever the file is called.
+        dialect: `Dialect`, how the file is written.
 
     Returns:
         list of Row, the columns; `source` is "path:line" of the line that the row begins in.
@@ -57,7 +44,7 @@ def read_table(
     """
     if columns is not None:
         check_names(columns, f"columns of {path}")
-    rows = table_rows(path, delimiter, quoted, encoding, form, columns and len(columns))
+    rows = table_rows(path, dialect, None if columns is None else len(columns))
     place = f"columns of {path}"
     if columns is None:
         if not rows:
@@ -110,10 +97,7 @@ def read_jsonl(path: Path, encoding: str | None = None) -> list[Row]:
 
 
 def read_lines(
-    path: Path,
-    column: str = "text",
-    encoding: str | None = None,
-    label: str | None = None,
+    path: Path, column: str = "text", *, encoding: str | None = None, label: str | None = None
 ) -> list[Row]:
     """Reads a file with a text on every line, plain or compressed.
 
@@ -190,10 +174,12 @@ def read_json_lists(
     rows = []
     for index, cells in enumerate(parts[part]):
         place = f"{path}:{part}[{index}]"
-        if not isinstance(cells, list | dict):
+        if isinstance(cells, dict):
+            rows.append(Row(cells, place))
+        elif isinstance(cells, list):
+            rows.append(row_of(columns, cells, place))
+        else:
             raise ValueError(f"{place}: a row must be a list, but is {cells!r:.100}: correct it.")
-        is_list = isinstance(cells, list)
-        rows.append(row_of(columns, cells, place) if is_list else Row(cells, place))
     return rows
 
 

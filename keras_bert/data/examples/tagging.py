@@ -9,7 +9,7 @@ import json
 import os
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from absl import logging
@@ -30,6 +30,9 @@ _SPAN_KEYS = (
     ("end", "end_offset", "stop"),
     ("label", "type", "tag", "entity_group", "entity", "labels"),
 )
+_Names = Sequence[str] | None
+_Reader = Callable[[Sequence[Row], _Names], list[Row]]
+
 # NumPy's text of a list of strings has no commas, and Python would join them.
 _NUMPY_LIST = re.compile(r"""['"]\s+['"]""")
 _CJK = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x2FA1F))
@@ -37,6 +40,7 @@ _CJK = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x2FA1F)
 
 def tagged(
     rows: Sequence[Row],
+    *,
     words_key: str | None = None,
     labels_key: str | None = None,
     tag_names: str | Sequence[str] | None = None,
@@ -76,21 +80,11 @@ def tagged(
     if not rows:
         return []
     names = _tag_names(tag_names)
-    form, words, labels = _form_of(rows, words_key, labels_key)
-    if form == "text":
-        return [row.with_columns({"text": _cell(row, words)}) for row in rows]
-    if form == "spans":
-        return [_of_spans(row, words, labels) for row in _accepted(rows)]
-    if form == "rows":
-        rows = _sentences(rows, words, labels, _sentence_key(rows[0]))
-        words, labels = "words", labels and "labels"
-    return [_of_lists(row, words, labels, names) for row in rows]
+    return _reader_of(rows, words_key, labels_key)(rows, names)
 
 
-def _form_of(
-    rows: Sequence[Row], words_key: str | None, labels_key: str | None
-) -> tuple[str, str, str | None]:
-    """What rows are ("lists", "rows" of a word each, "spans" or "text"), and their two columns."""
+def _reader_of(rows: Sequence[Row], words_key: str | None, labels_key: str | None) -> _Reader:
+    """What reads such rows: lists, rows of a word each, spans of a text, or a text alone."""
     row = rows[0]
     for key in (words_key, labels_key):
         if key is not None:
@@ -107,19 +101,22 @@ def _form_of(
                 f"has the columns {', '.join(map(repr, row)):.300}: name theirs with --word_column "
                 "and --label_column, or the form of the file, such as --form=conll."
             )
-        if not spans and _as_many(row.get(text), row.get(labels)):
-            return "lists", text, labels
-        return ("spans", text, spans) if spans else ("text", text, None)
+        if spans:
+            return functools.partial(_of_spans, text_key=text, spans_key=spans)
+        if labels and _as_many(row.get(text), row.get(labels)):
+            return functools.partial(_of_lists, words_key=text, labels_key=labels)
+        return functools.partial(_of_text, text_key=text)
     if _is_list(row[words]) or " " in str(row[words]).strip():
-        return "lists", words, labels
-    if _sentence_key(row) is None:
+        return functools.partial(_of_lists, words_key=words, labels_key=labels)
+    sentence = _sentence_key(row)
+    if sentence is None:
         raise ValueError(
             f"{row.source}: where a row is one word, a column must tell its sentence, such as "
             f"'Sentence #' or 'sentence_id', but there are {', '.join(map(repr, row)):.300}: "
             "rename it; or, where empty lines part sentences, say --form=conll and name the "
             "columns with --word_column and --label_column."
         )
-    return "rows", words, labels
+    return functools.partial(_of_words, words_key=words, labels_key=labels, sentence_key=sentence)
 
 
 def _keys(row: Row, known: Sequence[str]) -> list[str]:
@@ -194,7 +191,28 @@ def _parsed(text: str) -> Any:
     return None
 
 
-def _of_lists(row: Row, words_key: str, labels_key: str | None, names: Sequence[str] | None) -> Row:
+def _of_text(rows: Sequence[Row], names: _Names, text_key: str) -> list[Row]:
+    return [row.with_columns({"text": _cell(row, text_key)}) for row in rows]
+
+
+def _of_lists(
+    rows: Sequence[Row], names: _Names, words_key: str, labels_key: str | None
+) -> list[Row]:
+    return [_with_lists(row, words_key, labels_key, names) for row in rows]
+
+
+def _of_spans(rows: Sequence[Row], names: _Names, text_key: str, spans_key: str) -> list[Row]:
+    return [_with_spans(row, text_key, spans_key) for row in _accepted(rows)]
+
+
+def _of_words(
+    rows: Sequence[Row], names: _Names, words_key: str, labels_key: str | None, sentence_key: str
+) -> list[Row]:
+    sentences = _sentences(rows, words_key, labels_key, sentence_key)
+    return _of_lists(sentences, names, "words", labels_key and "labels")
+
+
+def _with_lists(row: Row, words_key: str, labels_key: str | None, names: _Names) -> Row:
     words = _list_of(row, words_key)
     wrong = [word for word in words if not isinstance(word, str)]
     if wrong or not words:
@@ -215,7 +233,7 @@ def _of_lists(row: Row, words_key: str, labels_key: str | None, names: Sequence[
     return row.with_columns({"words": words, "labels": labels})
 
 
-def _label(value: Any, names: Sequence[str] | None, source: str) -> str:
+def _label(value: Any, names: _Names, source: str) -> str:
     if isinstance(value, str) and value.strip() and (names is None or value in names):
         return value
     number = value if isinstance(value, int | float | str) and str(value).strip() else None
@@ -268,8 +286,8 @@ def _sentences(
         value = _cell(row, sentence_key)
         goes_on = value in ("", None) or value != value or value == before
         if not sentences or not goes_on:
-            columns = {"words": [], "labels": []} if labels_key else {"words": []}
-            sentences.append(row.with_columns(columns))
+            labels: dict[str, list[Any]] = {"labels": []} if labels_key else {}
+            sentences.append(row.with_columns({"words": [], **labels}))
             before = value
         sentences[-1]["words"].append(_cell(row, words_key))
         if labels_key:
@@ -295,7 +313,7 @@ class _Span(NamedTuple):
     kind: str
 
 
-def _of_spans(row: Row, text_key: str, spans_key: str) -> Row:
+def _with_spans(row: Row, text_key: str, spans_key: str) -> Row:
     text = _cell(row, text_key)
     if not isinstance(text, str) or not text.strip():
         raise ValueError(f"{row.source}: {text_key!r} must be a text, but is {text!r:.100}.")
@@ -319,15 +337,7 @@ def _of_spans(row: Row, text_key: str, spans_key: str) -> Row:
 
 def _span(value: Any, text: str, source: str) -> _Span:
     """An entity as one of the tools has it."""
-    cells = [
-        next((value[key] for key in keys if value.get(key) is not None), None)
-        if isinstance(value, dict)
-        else None
-        for keys in _SPAN_KEYS
-    ]
-    if isinstance(value, list | tuple) and len(value) >= 3:
-        cells = value[:3]
-    start, end, kind = cells
+    start, end, kind = _span_cells(value)
     kind = kind[0] if isinstance(kind, list) and len(kind) == 1 else kind
     is_place = all(isinstance(one, int) and not isinstance(one, bool) for one in (start, end))
     if not is_place or not isinstance(kind, str) or not kind.strip():
@@ -347,6 +357,17 @@ def _span(value: Any, text: str, source: str) -> _Span:
             f"at {start} to {end}, where {text[start:end]!r:.50} is: correct it."
         )
     return _Span(start, end, kind.strip())
+
+
+def _span_cells(value: Any) -> list[Any]:
+    """The start, the end and the type of an entity, None where it says none."""
+    if isinstance(value, list | tuple) and len(value) >= 3:
+        return [*value[:3]]
+    value = value if isinstance(value, dict) else {}
+    return [
+        next((value[key] for key in keys if value.get(key) is not None), None)
+        for keys in _SPAN_KEYS
+    ]
 
 
 def _words_of(text: str, edges: set[int]) -> list[tuple[int, int]]:

@@ -8,15 +8,6 @@ import pytest
 from keras_bert.data.examples.choices import read_arc, read_copa, read_race, read_swag
 
 
-def write(folder, name, content):
-    """A file of text, bytes, or JSON."""
-    path = folder / name
-    if not isinstance(content, str | bytes):
-        content = json.dumps(content)
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
-
-
 def without(record, *path):
     """A copy of nested JSON without one key, or with another value at it (the last of the path)."""
     record = copy.deepcopy(record)
@@ -34,9 +25,9 @@ def without(record, *path):
 SWAG = ",video-id,sent1,sent2,ending0,ending1,ending2,label\n"
 
 
-def test_swag(tmp_path):
+def test_swag(write):
     content = SWAG + '0,v1,"Ann, who sits.",Bob,"stands\nup.",sits.,lies.,2\n1,v2,A.,B,c,d,e,0\n'
-    path = write(tmp_path, "train.csv", content)
+    path = write("train.csv", content)
     assert read_swag(path) == [
         {
             "context": "Ann, who sits.",
@@ -75,9 +66,9 @@ def test_swag(tmp_path):
         ("", r"a\.csv must begin with a line of names"),
     ],
 )
-def test_bad_swag_is_named_by_file_and_line(tmp_path, content, message):
+def test_bad_swag_is_named_by_file_and_line(write, content, message):
     with pytest.raises(ValueError, match=message):
-        read_swag(write(tmp_path, "a.csv", content))
+        read_swag(write("a.csv", content))
 
 
 COPA = {
@@ -89,9 +80,9 @@ COPA = {
 }
 
 
-def test_copa(tmp_path):
+def test_copa(write):
     records = [COPA, {**COPA, "question": "cause", "choice3": "Long.", "label": 0, "idx": 5}]
-    path = write(tmp_path, "val.jsonl", "\n".join(map(json.dumps, records)))
+    path = write("val.jsonl", "\n".join(map(json.dumps, records)))
     assert read_copa(path) == [
         {
             "context": "I left.",
@@ -121,9 +112,9 @@ def test_copa(tmp_path):
         (without(COPA, "question", "why"), r"a\.jsonl:1: 'question' must be one of cause, effect"),
     ],
 )
-def test_bad_copa_is_named_by_file_and_line(tmp_path, record, message):
+def test_bad_copa_is_named_by_file_and_line(write, record, message):
     with pytest.raises(ValueError, match=message):
-        read_copa(write(tmp_path, "a.jsonl", record))
+        read_copa(write("a.jsonl", record))
 
 
 @pytest.mark.parametrize("name", ["xcopa_it_val", "xcopa_zh_val"])
@@ -139,13 +130,13 @@ def arc(key, **choices):
     return {"id": "q", "question": {"stem": "Which?", "choices": listed}, "answerKey": key}
 
 
-def test_arc_in_its_own_form(tmp_path):
+def test_arc_in_its_own_form(write):
     records = [
         arc("C", A="x", B="y", C="z"),
         arc("1", _1="x", _2="y"),
         arc("E", **dict(zip("ABCDE", "vwxyz", strict=True))),
     ]
-    path = write(tmp_path, "a.jsonl", "\n".join(map(json.dumps, records)))
+    path = write("a.jsonl", "\n".join(map(json.dumps, records)))
     examples = read_arc(path)
     assert examples[0] == {
         "context": "Which?",
@@ -156,9 +147,9 @@ def test_arc_in_its_own_form(tmp_path):
     assert [example["label"] for example in examples] == [2, 0, 4]
 
 
-def test_arc_in_csv(tmp_path, caplog):
+def test_arc_in_csv(write, caplog):
     content = '"Which, a?",x,y,z,B\nWhich b?,x,y,,1\nWhich c?,,,,2\nd?,x,y,,C\n'
-    path = write(tmp_path, "a.csv.gz", gzip.compress(content.encode()))
+    path = write("a.csv.gz", gzip.compress(content.encode()))
     with caplog.at_level(logging.WARNING, logger="absl"):
         examples = read_arc(path)
     assert [(e["context"], e["choices"], e["label"], e.source) for e in examples] == [
@@ -188,9 +179,9 @@ def test_arc_in_csv(tmp_path, caplog):
         ("a.csv", "q,x,y,z,A\nq,x,y,A\n", r"a\.csv:2: a row must have 5 cells, question, choice 1"),
     ],
 )
-def test_bad_arc_is_named_by_file_and_line(tmp_path, name, content, message):
+def test_bad_arc_is_named_by_file_and_line(write, name, content, message):
     with pytest.raises(ValueError, match=message):
-        read_arc(write(tmp_path, name, content))
+        read_arc(write(name, content))
 
 
 def test_real_arc(shared, caplog):
@@ -212,10 +203,9 @@ RACE = {
 }
 
 
-def test_race(tmp_path):
-    (tmp_path / "middle").mkdir()
-    first = write(tmp_path, "1.txt", RACE)
-    second = write(tmp_path / "middle", "2.json", {**RACE, "article": "A book."})
+def test_race(tmp_path, write):
+    first = write("1.txt", RACE)
+    second = write("middle/2.json", {**RACE, "article": "A book."})
     examples = read_race(tmp_path)
     assert examples[1] == {
         "context": "A film.",
@@ -241,21 +231,19 @@ def test_race(tmp_path):
         (without(RACE, "questions", 0, 7), r"a\.txt:questions\[0\]: there must be a question.* 7"),
     ],
 )
-def test_bad_race_is_named_by_file_and_question(tmp_path, record, message):
-    path = write(tmp_path, "a.txt", record)
+def test_bad_race_is_named_by_file_and_question(write, record, message):
+    path = write("a.txt", record)
     with pytest.raises(ValueError, match=message):
         read_race(path)
 
 
 @pytest.mark.parametrize("label", [None, "", -1])
-def test_choices_without_a_right_one_are_to_be_answered(tmp_path, label):
+def test_choices_without_a_right_one_are_to_be_answered(write, label):
     rows = [
-        *read_copa(write(tmp_path, "a.jsonl", {**COPA, "label": label})),
-        *read_swag(
-            write(tmp_path, "a.csv", f"{SWAG}0,v,a,b,c,d,e,{'' if label is None else label}\n")
-        ),
-        *read_swag(write(tmp_path, "b.csv", SWAG.replace(",label", "") + "0,v,a,b,c,d,e\n")),
-        *read_arc(write(tmp_path, "c.jsonl", {**arc("A", A="x", B="y"), "answerKey": label})),
+        *read_copa(write("a.jsonl", {**COPA, "label": label})),
+        *read_swag(write("a.csv", f"{SWAG}0,v,a,b,c,d,e,{'' if label is None else label}\n")),
+        *read_swag(write("b.csv", SWAG.replace(",label", "") + "0,v,a,b,c,d,e\n")),
+        *read_arc(write("c.jsonl", {**arc("A", A="x", B="y"), "answerKey": label})),
     ]
     assert len(rows) == 4
     for row in rows:

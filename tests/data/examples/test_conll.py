@@ -7,19 +7,12 @@ from keras_bert.data.examples.conll import read_conll, read_conllu, without_posi
 from keras_bert.data.examples.schemes import check_labels, tagging_scheme
 
 
-def write(folder, name, content):
-    """A file of text or bytes."""
-    path = folder / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
-
-
-def test_conll_2003(tmp_path, caplog):
+def test_conll_2003(write, caplog):
     content = (
         "-DOCSTART- -X- -X- O\n\nEU NNP B-NP I-ORG\r\nrejects VBZ  B-VP O\n\n\n"
         "# NN B-NP O\n-DOCSTART- -X- O O\nPeter NNP\tB-NP I-PER"
     )
-    path = write(tmp_path, "eng.testa", content)
+    path = write("eng.testa", content)
     with caplog.at_level(logging.INFO, logger="absl"):
         examples = read_conll(path)
     assert examples == [
@@ -33,23 +26,23 @@ def test_conll_2003(tmp_path, caplog):
     assert chunks[0]["words"] == ["NNP", "VBZ"] and chunks[0]["labels"] == ["B-NP", "B-VP"]
 
 
-def test_white_space_of_other_scripts_is_a_word(tmp_path):
-    path = write(tmp_path, "a.conll.gz", gzip.compress("\u3000\tO\n\u00a0 O\n\t\nx\tO\n".encode()))
+def test_white_space_of_other_scripts_is_a_word(write):
+    path = write("a.conll.gz", gzip.compress("\u3000\tO\n\u00a0 O\n\t\nx\tO\n".encode()))
     assert [example["words"] for example in read_conll(path)] == [["\u3000", "\u00a0"], ["x"]]
 
 
-def test_a_delimiter_keeps_spaces_and_empty_words(tmp_path):
-    path = write(tmp_path, "a.conll", "New York\tB-LOC\n\tO\n")
+def test_a_delimiter_keeps_spaces_and_empty_words(write):
+    path = write("a.conll", "New York\tB-LOC\n\tO\n")
     [example] = read_conll(path, delimiter="\t")
     assert example["words"] == ["New York", ""] and example["labels"] == ["B-LOC", "O"]
 
 
-def test_words_that_are_cleaned_keep_their_place(tmp_path):
-    path = write(tmp_path, "a.conll", "科0\tB-ORG\n310\tI-ORG\n\ufffd0\tO\n")
+def test_words_that_are_cleaned_keep_their_place(write):
+    path = write("a.conll", "科0\tB-ORG\n310\tI-ORG\n\ufffd0\tO\n")
     [example] = read_conll(path, clean=lambda word: without_position(word).strip("\ufffd"))
     assert example["words"] == ["科", "3", ""]
     assert example["labels"] == ["B-ORG", "I-ORG", "O"]
-    path = write(tmp_path, "b.conll", "科0\tO\n技\tO\n")
+    path = write("b.conll", "科0\tO\n技\tO\n")
     with pytest.raises(ValueError, match=r"b\.conll:2: .*as in '科0', not '技'.*another form"):
         read_conll(path, clean=without_position)
 
@@ -84,9 +77,9 @@ def test_words_that_are_cleaned_keep_their_place(tmp_path):
         (b"a O\n\xff O\n", {}, r"a\.conll:2: text must be utf-8"),
     ],
 )
-def test_bad_columns_are_named_by_file_and_line(tmp_path, content, arguments, message):
+def test_bad_columns_are_named_by_file_and_line(write, content, arguments, message):
     with pytest.raises(ValueError, match=message):
-        read_conll(write(tmp_path, "a.conll", content), **arguments)
+        read_conll(write("a.conll", content), **arguments)
 
 
 def conllu(*rows):
@@ -98,12 +91,12 @@ def conllu(*rows):
     return "\n".join(lines) + "\n"
 
 
-def test_conllu(tmp_path, caplog):
+def test_conllu(write, caplog):
     content = conllu(
         *("# sent_id = 1", ("1-2", "zum", "_"), ("1", "zu", "ADP"), ("2", "dem", "DET")),
         *(("2.1", "sehr", "ADV"), ("3", "New York", "PROPN"), "", "# text", ("1", "#", "SYM")),
     )
-    path = write(tmp_path, "a.conllu", content)
+    path = write("a.conllu", content)
     with caplog.at_level(logging.INFO, logger="absl"):
         examples = read_conllu(path)
     assert examples == [
@@ -126,9 +119,9 @@ def test_conllu(tmp_path, caplog):
         (conllu(("1", "b", "X")), {"word_column": "FORM"}, r"a\.conllu: .*numbers .*one is 'FORM'"),
     ],
 )
-def test_bad_conllu_is_named_by_file_and_line(tmp_path, content, arguments, message):
+def test_bad_conllu_is_named_by_file_and_line(write, content, arguments, message):
     with pytest.raises(ValueError, match=message):
-        read_conllu(write(tmp_path, "a.conllu", content), **arguments)
+        read_conllu(write("a.conllu", content), **arguments)
 
 
 SENTENCES = [["Anna", "sings", "in", "#", "1"], ["#", "Bonn"]]
@@ -162,13 +155,13 @@ def in_columns(*order, header="", comment="", between="\t"):
 @pytest.mark.parametrize(
     "comment", ["", "# id 5239d8 domain=en", "#\thttp://a.example [2009]", "#x"]
 )
-def test_words_and_labels_in_any_columns(tmp_path, order, options, comment):
-    path = write(tmp_path, "a.conll", in_columns(*order, comment=comment))
+def test_words_and_labels_in_any_columns(write, order, options, comment):
+    path = write("a.conll", in_columns(*order, comment=comment))
     rows = read_conll(path, **options)
     assert [row["words"] for row in rows] == SENTENCES
     assert [row["labels"] for row in rows] == LABELS
     header = " ".join(f"c{one}{i}" for i, one in enumerate(order))
-    path = write(tmp_path, "b.conll", in_columns(*order, header=header, between=" "))
+    path = write("b.conll", in_columns(*order, header=header, between=" "))
     word, label = (next(f"c{one}{i}" for i, one in enumerate(order) if one == k) for k in "wl")
     assert read_conll(path, word_column=word, label_column=label) == rows
 
@@ -184,35 +177,35 @@ def test_words_and_labels_in_any_columns(tmp_path, order, options, comment):
         ("wlt", {"word_column": 1}, "labels, but the last one holds 'T0'"),
     ],
 )  # fmt: skip
-def test_columns_that_are_something_else_are_refused(tmp_path, order, options, message):
+def test_columns_that_are_something_else_are_refused(write, order, options, message):
     with pytest.raises(ValueError, match=rf"a\.conll: .*{message}"):
-        read_conll(write(tmp_path, "a.conll", in_columns(*order)), **options)
+        read_conll(write("a.conll", in_columns(*order)), **options)
 
 
-def test_words_are_no_labels(tmp_path):
+def test_words_are_no_labels(write):
     """A column of as many values as there are words is refused, unless it is named."""
     lines = "\n".join(f"word{i} lemma{i % 60}" for i in range(200))
-    path = write(tmp_path, "a.conll", lines)
+    path = write("a.conll", lines)
     with pytest.raises(ValueError, match="holds 60 different ones, such as 'lemma0'.*200 words"):
         read_conll(path)
     assert len(set(read_conll(path, label_column=2)[0]["labels"])) == 60
 
 
-def test_a_single_column_is_words_to_be_tagged(tmp_path):
-    path = write(tmp_path, "b.conll", "Anna\nsings\n\n\nBonn\n")
+def test_a_single_column_is_words_to_be_tagged(write):
+    path = write("b.conll", "Anna\nsings\n\n\nBonn\n")
     assert read_conll(path) == [{"words": ["Anna", "sings"]}, {"words": ["Bonn"]}]
     with pytest.raises(ValueError, match=r"b\.conll:1: .*-1, for labels, but has 1 columns"):
         read_conll(path, label_column=-1)
-    path = write(tmp_path, "c.conll", "Anna,B-PER\nsings,O\n")
+    path = write("c.conll", "Anna,B-PER\nsings,O\n")
     with pytest.raises(ValueError, match=r"c\.conll: .*all lines have ',': say --delimiter=','"):
         read_conll(path)
     assert read_conll(path, delimiter=",")[0]["labels"] == ["B-PER", "O"]
 
 
-def test_numbers_may_be_words(tmp_path):
-    path = write(tmp_path, "a.conll", "1 O\n2 O\n\n2 B-x\n7 O\n")
+def test_numbers_may_be_words(write):
+    path = write("a.conll", "1 O\n2 O\n\n2 B-x\n7 O\n")
     assert read_conll(path)[1]["words"] == ["2", "7"]
-    path = write(tmp_path, "b.conll", "# B-x\n\n#tag O\n\n# #\n")
+    path = write("b.conll", "# B-x\n\n#tag O\n\n# #\n")
     assert [row["words"] for row in read_conll(path)] == [["#"], ["#tag"], ["#"]]
 
 

@@ -3,69 +3,60 @@ import logging
 
 import pytest
 
+from keras_bert.data.examples.dialects import Dialect
 from keras_bert.data.examples.tables import read_table
-
-
-def write(folder, name, content):
-    """A file of text or bytes."""
-    path = folder / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
-
-
-def sources(rows):
-    """Where rows came from, without the folder."""
-    return [row.source.rpartition("/")[2] for row in rows]
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.txt"])
 @pytest.mark.parametrize("delimiter", [";", "|", "\t", ","])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
-def test_delimiters_are_told_from_all_lines(tmp_path, caplog, name, delimiter, mark):
+def test_delimiters_are_told_from_all_lines(write, caplog, name, delimiter, mark):
     rows = [("sentence", "score"), ("fine, or not", "3,5"), ("no; not", "1,5"), ("it is", "2,0")]
     if delimiter == "," or name == "a.csv":  # cells are quoted where they must be
         lines = [delimiter.join(f'"{c}"' if delimiter in c else c for c in row) for row in rows]
     else:
         rows = [tuple(c.replace(delimiter, "") for c in row) for row in rows]
         lines = [delimiter.join(row) for row in rows]
-    path = write(tmp_path, name, mark + "\r\n".join(lines) + "\r\n")
+    path = write(name, mark + "\r\n".join(lines) + "\r\n")
     with caplog.at_level(logging.WARNING, logger="absl"):
         found = read_table(path)
     assert [tuple(row.values()) for row in found] == rows[1:]
     assert list(found[0]) == ["sentence", "score"]
     usual = {"a.csv": ",", "a.tsv": "\t"}.get(name)
     assert ("as its lines agree" in caplog.text) == (delimiter != usual)
-    assert read_table(path, delimiter={"\t": "tab"}.get(delimiter, delimiter)) == found
+    said = Dialect(delimiter={"\t": "tab"}.get(delimiter, delimiter))
+    assert read_table(path, dialect=said) == found
 
 
-def test_delimiters_in_texts_part_nothing(tmp_path):
+def test_delimiters_in_texts_part_nothing(write):
     """What stands between cells must be on all lines, and in the header."""
-    path = write(tmp_path, "a.csv", "sentence\nfine; or not\nbad; very\n")
+    path = write("a.csv", "sentence\nfine; or not\nbad; very\n")
     assert read_table(path)[0] == {"sentence": "fine; or not"}
-    path = write(tmp_path, "b.csv", "a;b,c\n1;2,3\n")
+    path = write("b.csv", "a;b,c\n1;2,3\n")
     assert read_table(path) == [{"a;b": "1;2", "c": "3"}]
-    path = write(tmp_path, "c.tsv", "a,b\tc\n1,2\t3\n")
+    path = write("c.tsv", "a,b\tc\n1,2\t3\n")
     assert read_table(path) == [{"a,b": "1,2", "c": "3"}]
-    path = write(tmp_path, "d.csv", "a;1\nb;0\n")
+    path = write("d.csv", "a;1\nb;0\n")
     assert read_table(path, ("text", "label"))[1] == {"text": "b", "label": "0"}
-    path = write(tmp_path, "e.csv", "sep=;\na;b\n1;2\n")
+    path = write("e.csv", "sep=;\na;b\n1;2\n")
     assert read_table(path) == [{"a": "1", "b": "2"}]
 
 
 @pytest.mark.parametrize(
     "encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "cp1251"]
 )
-def test_encodings_are_told_by_their_mark_or_named(tmp_path, encoding):
+def test_encodings_are_told_by_their_mark_or_named(write, encoding):
     text = "тонкий" if encoding == "cp1251" else "déjà vu"
-    path = write(tmp_path, "a.tsv", f"text\tlabel\r\n{text}\t1\r\n".encode(encoding))
+    path = write("a.tsv", f"text\tlabel\r\n{text}\t1\r\n".encode(encoding))
     marked = encoding in ("utf-8-sig", "utf-16", "utf-32")
-    assert read_table(path, encoding=None if marked else encoding)[0]["text"] == text
+    dialect = Dialect(encoding=None if marked else encoding)
+    assert read_table(path, dialect=dialect)[0]["text"] == text
     if marked:  # a mark says more than the command
-        assert read_table(path, encoding="cp1252")[0]["text"] == text
+        assert read_table(path, dialect=Dialect(encoding="cp1252"))[0]["text"] == text
 
 
-def test_lines_of_old_macs(tmp_path):
-    path = write(tmp_path, "a.csv", "text,label\ra,1\rb,0\r")
+def test_lines_of_old_macs(write, sources):
+    path = write("a.csv", "text,label\ra,1\rb,0\r")
     rows = read_table(path)
     assert rows == [{"text": "a", "label": "1"}, {"text": "b", "label": "0"}]
     assert sources(rows) == ["a.csv:2", "a.csv:3"]
@@ -97,13 +88,13 @@ def test_quoted_tsv_is_read_as_pandas_writes_it(tmp_path, caplog, quoting, rows)
         found = read_table(path)
     assert [list(row.values()) for row in found] == rows[1:]
     assert "its cells are quoted, which --noquoted denies" in caplog.text
-    assert read_table(path, quoted=True) == found
+    assert read_table(path, dialect=Dialect(quoted=True)) == found
 
 
-def test_quoted_tsv_as_excel_writes_it(tmp_path):
+def test_quoted_tsv_as_excel_writes_it(write):
     """It quotes a cell for a comma, too."""
     text = 'sentence\tlabel\r\n"fine, or not"\t1\r\n"a ""good"" one"\t0\r\n'
-    path = write(tmp_path, "a.txt", text.encode("utf-16"))
+    path = write("a.txt", text.encode("utf-16"))
     assert [row["sentence"] for row in read_table(path)] == ["fine, or not", 'a "good" one']
 
 
@@ -123,10 +114,10 @@ GLUE = [
 
 
 @pytest.mark.parametrize("lines", GLUE)
-def test_marks_of_glue_stay_characters(tmp_path, lines):
-    path = write(tmp_path, "dev.tsv", "\n".join(["sentence\tlabel", *lines]) + "\n")
+def test_marks_of_glue_stay_characters(write, lines):
+    path = write("dev.tsv", "\n".join(["sentence\tlabel", *lines]) + "\n")
     assert ["\t".join(row.values()) for row in read_table(path)] == lines
-    assert read_table(path, quoted=False) == read_table(path)
+    assert read_table(path, dialect=Dialect(quoted=False)) == read_table(path)
 
 
 @pytest.mark.parametrize(
@@ -137,11 +128,11 @@ def test_marks_of_glue_stay_characters(tmp_path, lines):
         ['"one\ttwo', 'three"\tfour'],
     ],
 )
-def test_what_may_be_quoted_is_told(tmp_path, caplog, lines):
-    path = write(tmp_path, "dev.tsv", "\n".join(["sentence\tlabel", *lines]) + "\n")
+def test_what_may_be_quoted_is_told(write, caplog, lines):
+    path = write("dev.tsv", "\n".join(["sentence\tlabel", *lines]) + "\n")
     with caplog.at_level(logging.WARNING, logger="absl"):
         read_table(path)
         assert "say --quoted if they only enclose cells, --noquoted if" in caplog.text
         caplog.clear()
-        read_table(path, quoted=False)
+        read_table(path, dialect=Dialect(quoted=False))
     assert not caplog.text

@@ -8,16 +8,6 @@ import pytest
 from keras_bert.data.examples.questions import questions, read_squad
 from keras_bert.data.rows import Row
 
-
-def write(folder, name, content):
-    """A file of text, bytes, or JSON."""
-    path = folder / name
-    if not isinstance(content, str | bytes):
-        content = json.dumps(content)
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
-
-
 CONTEXT = "\U0001f3ac A fine film, says Ann. " + "It is not long. " * 5 + "Ann is fine."
 
 
@@ -33,7 +23,7 @@ def squad(*questions):
     return {"version": "1.1", "data": [{"title": "A film", "paragraphs": paragraphs}]}
 
 
-def test_squad(tmp_path):
+def test_squad(write):
     content = squad(
         question("a", ("Ann", 20), ("fine", 4)),
         question(7, is_impossible=True),
@@ -42,7 +32,7 @@ def test_squad(tmp_path):
     del content["data"][0]["title"]
     content["data"].append({"title": "Empty", "paragraphs": []})
     content["data"] += squad(question("d", ("Ann", 20), is_impossible=False))["data"]
-    path = write(tmp_path, "dev.json.gz", gzip.compress(json.dumps(content).encode()))
+    path = write("dev.json.gz", gzip.compress(json.dumps(content).encode()))
     examples = read_squad(path, strict=True)
     assert examples[0] == {
         "id": "a",
@@ -59,9 +49,8 @@ def test_squad(tmp_path):
     assert examples[3]["title"] == "A film"
 
 
-def test_answers_that_are_not_at_their_offset(tmp_path, caplog):
+def test_answers_that_are_not_at_their_offset(write, caplog):
     path = write(
-        tmp_path,
         "train.json",
         squad(
             # Twice in the context, once near the offset.
@@ -159,9 +148,9 @@ QUESTION = (*PARAGRAPH, "qas", 0)
         ('{"data":\n[}', r"a\.json:2: this must be JSON"),
     ],
 )
-def test_bad_squad_is_named_by_file_and_id(tmp_path, content, message):
+def test_bad_squad_is_named_by_file_and_id(write, content, message):
     with pytest.raises(ValueError, match=message):
-        read_squad(write(tmp_path, "a.json", content))
+        read_squad(write("a.json", content))
 
 
 @pytest.mark.parametrize(
@@ -195,8 +184,8 @@ def test_real_squad(shared, caplog, name, number, num_impossible, num_moved):
             read_squad(path, strict=True)
 
 
-def test_empty_questions_are_counted(tmp_path, caplog):
-    path = write(tmp_path, "a.json", without(FINE, *QUESTION, "question", " "))
+def test_empty_questions_are_counted(write, caplog):
+    path = write("a.json", without(FINE, *QUESTION, "question", " "))
     with caplog.at_level(logging.WARNING, logger="absl"):
         assert read_squad(path)[0]["question"] == " "
     assert f"1 questions are empty, the first: {path}:q1." in caplog.text
@@ -209,11 +198,10 @@ def test_real_ids_that_are_there_twice_are_refused(shared):
         read_squad(shared / "data" / "qa" / "squad_v2_fixture.json")
 
 
-def test_an_answer_that_is_empty_is_none_of_an_impossible_question(tmp_path, caplog):
+def test_an_answer_that_is_empty_is_none_of_an_impossible_question(write, caplog):
     """As annotation tools write it; and plausible answers are no answers."""
     empty = {"plausible_answers": [{"text": "Ann", "answer_start": 20}]}
     path = write(
-        tmp_path,
         "answers.json",
         squad(
             question(1, ("Ann", "20"), is_impossible="false"),

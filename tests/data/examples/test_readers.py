@@ -8,6 +8,7 @@ import pytest
 
 from keras_bert.data.examples.questions import questions
 from keras_bert.data.examples.readers import FORMS, read_examples
+from keras_bert.data.examples.reading import Reading
 from keras_bert.data.examples.tagging import tagged
 
 JSON = {"question": "Q?", "answers": [{"text": "a", "answer_start": 0}]}
@@ -42,7 +43,7 @@ def test_every_form_is_read_by_its_name(tmp_path, form):
     content, name, key = FILES[form]
     path = tmp_path / "any.name"
     path.write_text(content)
-    [row] = read_examples(str(path), form)
+    [row] = read_examples(str(path), Reading(form=form))
     assert key in row and row.source.startswith(f"{path}:")
     if name:
         path = tmp_path / name
@@ -61,9 +62,9 @@ def test_every_form_takes_an_encoding(tmp_path, form):
     content = FILES[form][0].replace("fine", "fin\xe9").replace('"a"', '"\xe9"')
     path = tmp_path / "any.name"
     path.write_bytes(content.encode("utf-16"))
-    with_mark = read_examples(str(path), form)
+    with_mark = read_examples(str(path), Reading(form=form))
     path.write_bytes(content.encode("cp1252"))
-    assert read_examples(str(path), form, encoding="cp1252") == with_mark
+    assert read_examples(str(path), Reading(form=form, encoding="cp1252")) == with_mark
 
 
 def test_files_come_from_patterns_folders_and_lists(tmp_path, caplog):
@@ -78,7 +79,7 @@ def test_files_come_from_patterns_folders_and_lists(tmp_path, caplog):
     ]
     assert "/b: 4 examples." in caplog.text
     assert read_examples([tmp_path / "1.tsv", tmp_path / "b"]) == [examples[0], examples[2]]
-    [example] = read_examples([tmp_path / "1.tsv"], columns=("one",))[1:]
+    [example] = read_examples([tmp_path / "1.tsv"], Reading(columns=("one",)))[1:]
     assert example["one"] == "1.tsv"
 
 
@@ -114,7 +115,7 @@ def test_what_cannot_be_read_is_refused(tmp_path, path, options, message):
         (tmp_path / name).write_text("text\tlabel\n")
     (tmp_path / "a.parquet").write_bytes(b"PAR1\x15")
     with pytest.raises(ValueError, match=message):
-        read_examples(path.replace("{}", str(tmp_path)), **options)
+        read_examples(path.replace("{}", str(tmp_path)), Reading(**options))
 
 
 def test_a_file_that_is_there_wins_over_what_its_name_could_mean(tmp_path, monkeypatch):
@@ -135,17 +136,17 @@ def test_a_file_a_label(tmp_path):
     (tmp_path / "year=1").mkdir()
     (tmp_path / "year=1" / "p.txt").write_bytes(b"d\xe9j\xe0\n")
     files = f"neg={tmp_path}/neg, all.txt, pos={tmp_path}/year=1/*.txt"
-    rows = read_examples(files, encoding="cp1252")
+    rows = read_examples(files, Reading(encoding="cp1252"))
     assert [tuple(row.values()) for row in rows] == [("bad", "neg"), ("no", "neg"), ("déjà", "pos")]
     assert rows[1].source == f"{tmp_path}/neg, all.txt:3" and list(rows[0]) == ["sentence", "label"]
-    assert "review" in read_examples(files, columns=("review",), encoding="cp1252")[0]
+    assert "review" in read_examples(files, Reading(columns=("review",), encoding="cp1252"))[0]
 
 
 def test_parts_of_json(tmp_path):
     path = tmp_path / "a.json.gz"
     path.write_bytes(gzip.compress(b'{"train": [["fine", "x"]], "dev": []}'))
     assert read_examples(f"{path}@train") == [{"sentence": "fine", "label": "x"}]
-    assert read_examples(f"{path}@train", columns=("a", "b")) == [{"a": "fine", "b": "x"}]
+    assert read_examples(f"{path}@train", Reading(columns=("a", "b"))) == [{"a": "fine", "b": "x"}]
 
 
 FLAT = {"id": "1", "question": "Q?", "context": "a b",
@@ -212,11 +213,13 @@ def test_words_of_tables_and_of_columns_are_named_alike(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"w": ["Ann", "sings"], "l": [1, 0]}\n')
     done = [{"words": ["Ann", "sings"], "labels": ["B-PER", "O"]}]
     options = {"word_column": "w", "label_column": "l"}
-    assert read_examples(f"{tmp_path}/a.jsonl", tag_names=["O", "B-PER"], **options) == done
+    assert (
+        read_examples(f"{tmp_path}/a.jsonl", Reading(tag_names=["O", "B-PER"], **options)) == done
+    )
     (tmp_path / "a.conll").write_text("l w\nB-PER Ann\nO sings\n")
-    assert read_examples(f"{tmp_path}/a.conll", **options) == done
+    assert read_examples(f"{tmp_path}/a.conll", Reading(**options)) == done
     (tmp_path / "b.conll").write_text("Ann 1\nsings 0\n")
-    assert read_examples(f"{tmp_path}/b.conll", tag_names="O,B-PER") == done
+    assert read_examples(f"{tmp_path}/b.conll", Reading(tag_names="O,B-PER")) == done
 
 
 def test_a_feature_file_names_classes(tmp_path):
@@ -231,13 +234,13 @@ def test_a_feature_file_names_classes(tmp_path):
 
 def test_a_delimiter_makes_a_table_of_any_name(tmp_path):
     (tmp_path / "a.txt").write_text("a~b\n1~2\n")
-    assert read_examples(f"{tmp_path}/a.txt", delimiter="~") == [{"a": "1", "b": "2"}]
-    assert read_examples(f"{tmp_path}/a.txt", columns=("review",))[0] == {"review": "a~b"}
+    assert read_examples(f"{tmp_path}/a.txt", Reading(delimiter="~")) == [{"a": "1", "b": "2"}]
+    assert read_examples(f"{tmp_path}/a.txt", Reading(columns=("review",)))[0] == {"review": "a~b"}
 
 
 def test_real_files_by_their_names(shared):
     data = shared / "data"
     assert len(read_examples(f"{data}/ner/wnut17_*.conll")) == 3394 + 1009
-    assert len(read_examples(f"{data}/ner/weibo_*", "weibo")) == 1350 + 270 + 270
+    assert len(read_examples(f"{data}/ner/weibo_*", Reading(form="weibo"))) == 1350 + 270 + 270
     assert len(read_examples(f"{data}/qa/xquad.*.json,{data}/multi/*.conllu")) == 3 * 1190 + 2000
-    assert len(read_examples(f"{data}/mc/xcopa_*", "copa")) == 200
+    assert len(read_examples(f"{data}/mc/xcopa_*", Reading(form="copa"))) == 200

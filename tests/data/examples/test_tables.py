@@ -3,23 +3,12 @@ import logging
 
 import pytest
 
+from keras_bert.data.examples.dialects import Dialect
 from keras_bert.data.examples.tables import read_json_lists, read_jsonl, read_lines, read_table
 
 
-def write(folder, name, content):
-    """A file of text or bytes."""
-    path = folder / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
-
-
-def sources(rows):
-    """Where rows came from, without the folder."""
-    return [row.source.rpartition("/")[2] for row in rows]
-
-
-def test_quotation_marks_in_tsv_are_characters(tmp_path):
-    path = write(tmp_path, "dev.tsv", 'text\tlabel\n"a fine\tone\nfilm"\t""\n\t two \n')
+def test_quotation_marks_in_tsv_are_characters(write, sources):
+    path = write("dev.tsv", 'text\tlabel\n"a fine\tone\nfilm"\t""\n\t two \n')
     rows = read_table(path)
     assert rows == [
         {"text": '"a fine', "label": "one"},
@@ -29,9 +18,9 @@ def test_quotation_marks_in_tsv_are_characters(tmp_path):
     assert sources(rows) == ["dev.tsv:2", "dev.tsv:3", "dev.tsv:4"]
 
 
-def test_csv_is_quoted_and_lines_are_counted_in_quotations(tmp_path):
+def test_csv_is_quoted_and_lines_are_counted_in_quotations(write, sources):
     content = 'text,label\n"one, ""two""\r\n\r\nthree",x\r\nfour,"y"\n"",z'
-    path = write(tmp_path, "dev.csv", content)
+    path = write("dev.csv", content)
     rows = read_table(path)
     assert rows == [
         {"text": 'one, "two"\n\nthree', "label": "x"},
@@ -41,36 +30,36 @@ def test_csv_is_quoted_and_lines_are_counted_in_quotations(tmp_path):
     assert sources(rows) == ["dev.csv:2", "dev.csv:5", "dev.csv:6"]
 
 
-def test_either_form_may_be_quoted_or_not(tmp_path):
-    tsv = write(tmp_path, "a.tsv", 'text\tlabel\n"a\tb"\tc\n')
-    assert read_table(tsv, quoted=True)[0]["text"] == "a\tb"
-    csv = write(tmp_path, "a.csv", 'text,label\n"a,b"\n')
-    assert read_table(csv, quoted=False)[0]["text"] == '"a'
-    other = write(tmp_path, "a.txt", 'text;label\n"a;b";c\n')
-    assert read_table(other, delimiter=";")[0]["text"] == "a;b"
+def test_either_form_may_be_quoted_or_not(write):
+    tsv = write("a.tsv", 'text\tlabel\n"a\tb"\tc\n')
+    assert read_table(tsv, dialect=Dialect(quoted=True))[0]["text"] == "a\tb"
+    csv = write("a.csv", 'text,label\n"a,b"\n')
+    assert read_table(csv, dialect=Dialect(quoted=False))[0]["text"] == '"a'
+    other = write("a.txt", 'text;label\n"a;b";c\n')
+    assert read_table(other, dialect=Dialect(delimiter=";"))[0]["text"] == "a;b"
 
 
-def test_named_columns_take_the_place_of_a_header(tmp_path):
-    path = write(tmp_path, "train.tsv", "gj04\t1\t\tA film.\ngj05\t0\t*\tFilm a.\n")
+def test_named_columns_take_the_place_of_a_header(write):
+    path = write("train.tsv", "gj04\t1\t\tA film.\ngj05\t0\t*\tFilm a.\n")
     examples = read_table(path, ("id", "label", "mark", "sentence"))
     assert [example["sentence"] for example in examples] == ["A film.", "Film a."]
     assert examples[0].source == f"{path}:1"
-    assert read_table(write(tmp_path, "empty.tsv", ""), ("id",)) == []
+    assert read_table(write("empty.tsv", ""), ("id",)) == []
 
 
-def test_marks_crlf_and_gzip_are_understood(tmp_path, caplog):
+def test_marks_crlf_and_gzip_are_understood(tmp_path, write, caplog):
     content = "\ufefftext\tlabel\r\nété\u2028hiver\u3000\t1\r\n".encode()
     with caplog.at_level(logging.INFO, logger="absl"):
-        [plain] = read_table(write(tmp_path, "a.tsv", content))
-        [zipped] = read_table(write(tmp_path, "b.tsv.gz", gzip.compress(content)))
+        [plain] = read_table(write("a.tsv", content))
+        [zipped] = read_table(write("b.tsv.gz", gzip.compress(content)))
     assert plain["text"] == zipped["text"] == "été\u2028hiver\u3000"
     assert zipped.source == f"{tmp_path}/b.tsv.gz:2" and plain["label"] == "1"
     assert caplog.text.count("dropped the byte order mark") == 2
 
 
 @pytest.mark.parametrize("name", ["a.tsv", "a.csv"])
-def test_empty_lines_are_counted(tmp_path, caplog, name):
-    path = write(tmp_path, name, "text\n\na\n\r\n\nb\n")
+def test_empty_lines_are_counted(write, caplog, name):
+    path = write(name, "text\n\na\n\r\n\nb\n")
     with caplog.at_level(logging.WARNING, logger="absl"):
         examples = read_table(path)
     assert [example.source for example in examples] == [f"{path}:3", f"{path}:6"]
@@ -109,9 +98,9 @@ def test_empty_lines_are_counted(tmp_path, caplog, name):
         ("a.csv", b"PAR1\x15\4" + bytes(9), r"a\.csv must hold text, but is a Parquet .*pandas"),
     ],
 )
-def test_bad_tables_are_named_by_file_and_line(tmp_path, name, content, message):
+def test_bad_tables_are_named_by_file_and_line(write, name, content, message):
     with pytest.raises(ValueError, match=message):
-        read_table(write(tmp_path, name, content))
+        read_table(write(name, content))
 
 
 @pytest.mark.parametrize(
@@ -120,20 +109,20 @@ def test_bad_tables_are_named_by_file_and_line(tmp_path, name, content, message)
         ({"columns": "text"}, r"columns of .*a\.tsv: columns must be a sequence of names"),
         ({"columns": ()}, "columns must be a sequence of names"),
         ({"columns": ("text", "text")}, "column 2 is 'text'"),
-        ({"delimiter": "||"}, r"a delimiter must be one character, but is '\|\|'"),
-        ({"delimiter": '"'}, "a delimiter must be one character"),
+        ({"dialect": Dialect(delimiter="||")}, r"a delimiter must be one character, but is '\|\|'"),
+        ({"dialect": Dialect(delimiter='"')}, "a delimiter must be one character"),
     ],
 )
-def test_bad_arguments_are_refused(tmp_path, arguments, message):
-    path = write(tmp_path, "a.tsv", "a\tb\n")
+def test_bad_arguments_are_refused(write, arguments, message):
+    path = write("a.tsv", "a\tb\n")
     with pytest.raises(ValueError, match=message):
         read_table(path, **arguments)
 
 
-def test_json_lines(tmp_path, caplog):
+def test_json_lines(write, caplog, sources):
     content = '\ufeff{"text": "a\\u2028b\u2028c", "label": 1}\r\n\n{"n": [1.5, null], "m": "\\ud83d'
     content += '\\ude00", "source": 2}'
-    path = write(tmp_path, "a.jsonl", content)
+    path = write("a.jsonl", content)
     with caplog.at_level(logging.WARNING, logger="absl"):
         rows = read_jsonl(path)
     assert rows == [
@@ -155,16 +144,16 @@ def test_json_lines(tmp_path, caplog):
         (b'{"a": "\xe4"}', r"a\.jsonl:2: text must be utf-8"),
     ],
 )
-def test_bad_json_lines_are_named(tmp_path, line, message):
+def test_bad_json_lines_are_named(write, line, message):
     line = line if isinstance(line, bytes) else line.encode()
     with pytest.raises(ValueError, match=message):
-        read_jsonl(write(tmp_path, "a.jsonl", b'{"a": 1}\n' + line + b"\n"))
+        read_jsonl(write("a.jsonl", b'{"a": 1}\n' + line + b"\n"))
 
 
-def test_lines_of_any_encoding(tmp_path, caplog):
-    path = write(tmp_path, "rt.neg", b"d\xe9j\xe0 vu . \n \nbad\n")
+def test_lines_of_any_encoding(write, caplog, sources):
+    path = write("rt.neg", b"d\xe9j\xe0 vu . \n \nbad\n")
     with caplog.at_level(logging.WARNING, logger="absl"):
-        rows = read_lines(path, "sentence", "latin-1", "negative")
+        rows = read_lines(path, "sentence", encoding="latin-1", label="negative")
     assert rows == [
         {"sentence": "déjà vu . ", "label": "negative"},
         {"sentence": "bad", "label": "negative"},
@@ -182,10 +171,8 @@ def test_lines_of_any_encoding(tmp_path, caplog):
         read_lines(path, "label", label="negative")
 
 
-def test_json_lists(tmp_path):
-    path = write(
-        tmp_path, "a.json", '{"train": [["a", "x"], {"text": "b"}],\n "oos": [["c"]], "n": 1}'
-    )
+def test_json_lists(write, sources):
+    path = write("a.json", '{"train": [["a", "x"], {"text": "b"}],\n "oos": [["c"]], "n": 1}')
     rows = read_json_lists(path, "train", ("text", "intent"))
     assert rows == [{"text": "a", "intent": "x"}, {"text": "b"}]
     assert sources(rows) == ["a.json:train[0]", "a.json:train[1]"]
@@ -205,9 +192,9 @@ def test_json_lists(tmp_path):
         ('{"train":\n["\\udc00"]}', r"a\.json: strings must be text"),
     ],
 )
-def test_bad_json_lists_are_named(tmp_path, content, message):
+def test_bad_json_lists_are_named(write, content, message):
     with pytest.raises(ValueError, match=message):
-        read_json_lists(write(tmp_path, "a.json", content), "train", ("text", "intent"))
+        read_json_lists(write("a.json", content), "train", ("text", "intent"))
 
 
 @pytest.mark.parametrize(
@@ -237,7 +224,7 @@ def test_real_lines(shared, caplog):
         assert len(read_lines(folder / "subjectivity" / f"{name}.tok.gt9.5000")) == 5000
     path = shared / "data" / "seq2seq" / "tatoeba_cmn_eng.txt"
     with caplog.at_level(logging.INFO, logger="absl"):
-        examples = read_table(path, ("english", "chinese", "attribution"), delimiter="\t")
+        examples = read_table(path, ("english", "chinese", "attribution"), Dialect(delimiter="\t"))
     # Its last line, the 29156th, is empty.
     assert len(examples) == 29155 and not examples[0]["english"].startswith("\ufeff")
     assert "left out 1 empty lines, the first is line 29156" in caplog.text
@@ -270,27 +257,27 @@ def test_real_json(shared):
     ],
 )
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_columns_without_a_name_are_left_aside(tmp_path, content, delimiter):
+def test_columns_without_a_name_are_left_aside(write, content, delimiter):
     name = "a.tsv" if delimiter == "\t" else "a.csv"
-    path = write(tmp_path, name, content.replace(",", delimiter))
+    path = write(name, content.replace(",", delimiter))
     assert read_table(path) == [{"sentence": "a", "label": "1"}, {"sentence": "b", "label": "0"}]
 
 
-def test_a_table_without_any_name_is_refused(tmp_path):
+def test_a_table_without_any_name_is_refused(write):
     with pytest.raises(ValueError, match=r"a\.csv:1: columns must be .* name them all"):
-        read_table(write(tmp_path, "a.csv", ",,\n1,2,3\n"), delimiter=",")
+        read_table(write("a.csv", ",,\n1,2,3\n"), dialect=Dialect(delimiter=","))
 
 
-def test_blanks_behind_commas_are_no_text(tmp_path):
+def test_blanks_behind_commas_are_no_text(write):
     """If names have them, too."""
-    path = write(tmp_path, "a.csv", 'text, label\na, 1\n   \n"b, c", "0"\n')
+    path = write("a.csv", 'text, label\na, 1\n   \n"b, c", "0"\n')
     assert read_table(path) == [{"text": "a", "label": "1"}, {"text": "b, c", "label": "0"}]
-    path = write(tmp_path, "b.csv", "text,label\na, 1\n")
+    path = write("b.csv", "text,label\na, 1\n")
     assert read_table(path) == [{"text": "a", "label": " 1"}]
 
 
-def test_any_name_may_be_a_columns(tmp_path):
+def test_any_name_may_be_a_columns(write):
     names = ["source", "weight", "label", "answer", "id", "index", "keys", "get"]
-    path = write(tmp_path, "a.csv", f"{','.join(names)}\n{','.join('12345678')}\n")
+    path = write("a.csv", f"{','.join(names)}\n{','.join('12345678')}\n")
     [row] = read_table(path)
     assert row == dict(zip(names, "12345678", strict=True)) and row.source == f"{path}:2"

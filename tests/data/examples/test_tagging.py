@@ -61,7 +61,7 @@ def test_rows_as_data_sets_write_them(columns):
     ],
 )
 def test_columns_may_be_named(columns, keys):
-    assert tagged(rows(columns), *keys) == [DONE]
+    assert tagged(rows(columns), words_key=keys[0], labels_key=keys[1]) == [DONE]
 
 
 @pytest.mark.parametrize(
