@@ -232,5 +232,6 @@ def reason(error: OSError) -> str:
     """
     said = error.strerror or str(error)
     place = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
-    advice = _ADVICE.get(error.errno, "see to it, and run the same command again")
+    code = -1 if error.errno is None else error.errno
+    advice = _ADVICE.get(code, "see to it, and run the same command again")
     return f"{place}{said[:1].lower()}{said[1:]}: {advice}."

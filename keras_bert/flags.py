@@ -8,7 +8,7 @@ import sys
 import traceback
 import typing
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 from absl import app, flags, logging
 
@@ -17,7 +17,14 @@ from keras_bert import files
 # Flags belong to the binary that calls `run` or `define`, whose --help then lists them.
 flags.disclaim_key_flags()
 
-ArgumentsT = TypeVar("ArgumentsT")
+
+class Arguments(Protocol):
+    """An instance of a dataclass of arguments."""
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+
+ArgumentsT = TypeVar("ArgumentsT", bound=Arguments)
 
 
 def flag(default: Any, help: str) -> Any:
@@ -30,7 +37,7 @@ def required(help: str) -> Any:
     return dataclasses.field(metadata={"help": help})
 
 
-def run(main: Callable[[Any], None], arguments_type: type) -> None:
+def run(main: Callable[[ArgumentsT], None], arguments_type: type[ArgumentsT]) -> None:
     """Runs a binary: parses its flags and calls `main` with them.
 
     What is wrong with the input (ValueError), the disk (OSError) or the numbers of a training
@@ -56,7 +63,7 @@ def run(main: Callable[[Any], None], arguments_type: type) -> None:
     app.run(start)
 
 
-def define(arguments_type: type, flag_values: flags.FlagValues = flags.FLAGS) -> None:
+def define(arguments_type: type[Arguments], flag_values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines an absl flag for every field of a dataclass.
 
     Args:
@@ -100,7 +107,7 @@ def read(
     )
 
 
-def write_flagfile(arguments: Any, path: str | os.PathLike) -> None:
+def write_flagfile(arguments: Arguments, path: str | os.PathLike) -> None:
     """Writes resolved arguments as a flagfile: running with it repeats the run.
 
     Args:
@@ -153,7 +160,7 @@ def read_flagfile(arguments_type: type[ArgumentsT], path: str | os.PathLike) -> 
     return read(arguments_type, values)
 
 
-def check_same_run(arguments: Any, path: str | os.PathLike) -> None:
+def check_same_run(arguments: Arguments, path: str | os.PathLike) -> None:
     """Sees to it that a run goes on with the arguments that it was started with.
 
     Args:
@@ -192,7 +199,7 @@ def _define_one(name: str, kind: Any, default: Any, help: str, values: flags.Fla
     if typing.get_origin(kind) is Literal:
         flags.DEFINE_enum(name, default, list(typing.get_args(kind)), help, flag_values=values)
         return
-    definers = {
+    definers: dict[Any, Callable[..., Any]] = {
         str: flags.DEFINE_string,
         int: flags.DEFINE_integer,
         float: flags.DEFINE_float,

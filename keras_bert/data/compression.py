@@ -10,7 +10,8 @@ import os
 import re
 import zipfile
 import zlib
-from typing import Any, BinaryIO
+from collections.abc import Callable
+from typing import Any, BinaryIO, cast
 
 from keras_bert.data.rows import Path
 
@@ -27,7 +28,12 @@ _COMPRESSED = {
     "xz": re.compile(rb"\xfd7zXZ\0"),
     "zstd": re.compile(rb"\x28\xb5\x2f\xfd"),
 }
-_OPENERS = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}
+# Their files are read as others are, though typeshed says of none that it is a BinaryIO.
+_OPENERS: dict[str, Callable[[Path], object]] = {
+    "gzip": gzip.GzipFile,
+    "bzip2": bz2.BZ2File,
+    "xz": lzma.LZMAFile,
+}
 _TEXT = "write its text to a text file"
 # First bytes of files that are no text, what they are, and what to do.
 _OTHERS = (
@@ -161,7 +167,7 @@ def _in_zip(path: Path, otherwise: tuple[str, str]) -> tuple[str, str]:
 
 def _decompressed(path: Path, name: str) -> BinaryIO:
     if name in _OPENERS:
-        return _OPENERS[name](path, "rb")
+        return cast(BinaryIO, _OPENERS[name](path))
     try:
         import zstandard
     except ImportError as error:
@@ -181,7 +187,8 @@ class _Zstd(io.RawIOBase):
     def __init__(self, zstandard: Any, path: Path):
         self._package = zstandard
         self._file = io.FileIO(path)
-        self._frame, self._rest, self._ready = None, b"", b""
+        self._frame: Any = None  # what decompresses the frame that is being read
+        self._rest, self._ready = b"", b""
 
     def readable(self) -> bool:
         return True

@@ -41,7 +41,7 @@ def parts_of(pattern: Path | Sequence[Path]) -> list[str]:
     """
     if not isinstance(pattern, str):
         several = [pattern] if isinstance(pattern, os.PathLike) else pattern
-        return [part for part in map(os.fspath, several) if part.strip()]
+        return [part for part in (os.fspath(one) for one in several) if part.strip()]
     pieces, parts = pattern.split(","), []
     while pieces:
         number = next(n for n in range(len(pieces), 0, -1) if n == 1 or _is_there(pieces[:n]))

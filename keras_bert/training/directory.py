@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import pathlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Protocol
 
 from keras_bert import files, flags
 
@@ -15,8 +15,15 @@ FLAGFILES = {"pretraining": "pretrain.flags", "fine-tuning": "finetune.flags"}
 MODEL_FILES = ("config.json", "model.safetensors", "bert_config.json")
 
 
+class RunArguments(flags.Arguments, Protocol):
+    """The arguments of a run."""
+
+    @property
+    def output_dir(self) -> str: ...
+
+
 @contextlib.contextmanager
-def run_directory(kind: str, arguments: Any) -> Iterator[pathlib.Path]:
+def run_directory(kind: str, arguments: RunArguments) -> Iterator[pathlib.Path]:
     """Keeps an output directory for one run; a second process, or another run, is refused.
 
     A run that ends before its first checkpoint leaves nothing that stands in the way of the next
@@ -58,7 +65,7 @@ def run_directory(kind: str, arguments: Any) -> Iterator[pathlib.Path]:
                 files.remove(directory)
 
 
-def begin(kind: str, arguments: Any, directory: pathlib.Path) -> None:
+def begin(kind: str, arguments: RunArguments, directory: pathlib.Path) -> None:
     """Puts the flags of a run on record: all that can be checked before has been."""
     flags.write_flagfile(arguments, directory / FLAGFILES[kind])
 
