@@ -29,7 +29,7 @@ from .data.pretraining.token_corpus import write_token_corpus as write_token_cor
 from .data.pretraining.word_vectors import fit_word_vectors as fit_word_vectors
 from .data.pretraining.word_vectors import read_word_vectors as read_word_vectors
 from .exporting.export import export as export
-from .models.encoder import BertEncoder as BertEncoder
+from .models.bert import BertEncoder as BertEncoder
 from .models.pretrainer import BertPretrainer as BertPretrainer
 from .models.pretrainer import num_training_flops as num_training_flops
 from .models.resizing import resize as resize

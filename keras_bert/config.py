@@ -1,4 +1,4 @@
-"""The architecture of a BERT: every constant of it is written here and nowhere else."""
+"""Architectures: every constant of them is written here and nowhere else."""
 
 from __future__ import annotations
 
@@ -22,23 +22,82 @@ PRESETS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class BertConfig:
-    """What a BERT is made of ("BERT: Pre-training of Deep Bidirectional Transformers", 2018).
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EncoderConfig:
+    """What the encoders of all families have: a config is a subclass, one for each architecture.
+
+    What stands on an encoder reads these fields alone.
 
     Args:
         vocabulary_size: int, number of pieces V.
-        num_layers: int, number of transformer blocks L.
+        num_layers: int, number of blocks L.
         num_heads: int, attention heads N of a block; divides `hidden_dim`.
         hidden_dim: int, width D of the residual stream.
         intermediate_dim: int, width F inside a block's feed-forward network.
         max_sequence_length: int, number of positions the model knows.
-        num_segments: int, number of segment ids.
         activation: "gelu" (erf, the Hub's), "gelu_tanh" (Google's code) or "relu".
         dropout: float in [0, 1), dropout of hidden states.
         attention_dropout: float in [0, 1), dropout of attention probabilities.
         initializer_range: float, standard deviation of the truncated normal of fresh weights.
         norm_epsilon: float, added to the variance in every layer norm.
+
+    Raises:
+        ValueError: a field is out of its range, or `num_heads` does not divide `hidden_dim`.
+    """
+
+    vocabulary_size: int = 30522
+    num_layers: int = 12
+    num_heads: int = 12
+    hidden_dim: int = 768
+    intermediate_dim: int = 3072
+    max_sequence_length: int = 512
+    activation: str = "gelu"
+    dropout: float = 0.1
+    attention_dropout: float = 0.1
+    initializer_range: float = 0.02
+    norm_epsilon: float = 1e-12
+
+    def __post_init__(self):
+        sizes = ("vocabulary_size", "num_layers", "num_heads", "hidden_dim", "intermediate_dim")
+        for name in (*sizes, "max_sequence_length"):
+            self._check_count(name)
+        for name in ("dropout", "attention_dropout"):
+            if not (_is_number(getattr(self, name)) and 0 <= getattr(self, name) < 1):
+                raise ValueError(f"{name} must lie in [0, 1), not {getattr(self, name)!r}.")
+        for name in ("initializer_range", "norm_epsilon"):
+            if not (_is_number(getattr(self, name)) and 0 < getattr(self, name) < math.inf):
+                raise ValueError(
+                    f"{name} must be a positive number, not {getattr(self, name)!r}: BERT has "
+                    f"{getattr(EncoderConfig, name)}."
+                )
+        self._check_choice("activation", ACTIVATIONS)
+        if self.hidden_dim % self.num_heads:
+            raise ValueError(
+                f"hidden_dim must be a multiple of num_heads, but {self.hidden_dim} is not one of "
+                f"{self.num_heads}: choose another number of heads (BERT uses hidden_dim / 64)."
+            )
+
+    @property
+    def head_dim(self) -> int:
+        """Width H of one attention head."""
+        return self.hidden_dim // self.num_heads
+
+    def _check_count(self, name: str) -> None:
+        value = getattr(self, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}.")
+
+    def _check_choice(self, name: str, choices: tuple[str, ...]) -> None:
+        if getattr(self, name) not in choices:
+            raise ValueError(f"{name} must be one of {choices}, not {getattr(self, name)!r}.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BertConfig(EncoderConfig):
+    """What a BERT is made of ("BERT: Pre-training of Deep Bidirectional Transformers", 2018).
+
+    Args: those of `EncoderConfig`, and
+        num_segments: int, number of segment ids.
         norm_first: bool, whether blocks normalize their input (pre-norm) and not their output.
         positions: "learned" (a table, BERT's) or "sinusoidal" (Vaswani et al. 2017).
 
@@ -56,56 +115,21 @@ class BertConfig:
     8000
     """
 
-    vocabulary_size: int = 30522
-    num_layers: int = 12
-    num_heads: int = 12
-    hidden_dim: int = 768
-    intermediate_dim: int = 3072
-    max_sequence_length: int = 512
     num_segments: int = 2
-    activation: str = "gelu"
-    dropout: float = 0.1
-    attention_dropout: float = 0.1
-    initializer_range: float = 0.02
-    norm_epsilon: float = 1e-12
     norm_first: bool = False
     positions: str = "learned"
 
     def __post_init__(self):
-        sizes = ("vocabulary_size", "num_layers", "num_heads", "hidden_dim", "intermediate_dim")
-        for name in (*sizes, "max_sequence_length", "num_segments"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}.")
-        for name in ("dropout", "attention_dropout"):
-            if not (_is_number(getattr(self, name)) and 0 <= getattr(self, name) < 1):
-                raise ValueError(f"{name} must lie in [0, 1), not {getattr(self, name)!r}.")
-        for name in ("initializer_range", "norm_epsilon"):
-            if not (_is_number(getattr(self, name)) and 0 < getattr(self, name) < math.inf):
-                raise ValueError(
-                    f"{name} must be a positive number, not {getattr(self, name)!r}: BERT has "
-                    f"{getattr(type(self), name)}."
-                )
+        super().__post_init__()
+        self._check_count("num_segments")
         if not isinstance(self.norm_first, bool):
             raise ValueError(f"norm_first must be true or false, not {self.norm_first!r}.")
-        for name, choices in (("activation", ACTIVATIONS), ("positions", POSITIONS)):
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} must be one of {choices}, not {getattr(self, name)!r}.")
-        if self.hidden_dim % self.num_heads:
-            raise ValueError(
-                f"hidden_dim must be a multiple of num_heads, but {self.hidden_dim} is not one of "
-                f"{self.num_heads}: choose another number of heads (BERT uses hidden_dim / 64)."
-            )
+        self._check_choice("positions", POSITIONS)
         if self.positions == "sinusoidal" and self.hidden_dim % 2:
             raise ValueError(
                 f"hidden_dim must be even for sinusoidal positions, not {self.hidden_dim}: "
                 "half of the dimensions are sines, half cosines."
             )
-
-    @property
-    def head_dim(self) -> int:
-        """Width H of one attention head."""
-        return self.hidden_dim // self.num_heads
 
     @classmethod
     def preset(cls, name: str) -> BertConfig:

@@ -7,11 +7,11 @@ from keras import ops
 
 from keras_bert.layers.dropout import Dropout
 from keras_bert.layers.initializers import independent
-from keras_bert.layers.rows import put_rows, take_rows
+from keras_bert.layers.rows import gather, scatter
 
-# Added to the scores of padding before the softmax, as google-research/bert does: its exponential
-# is exactly 0 in every precision, and float16 can still hold it.
-HIDDEN = -10000.0
+# Added to the scores of what is not to be seen before a softmax, as google-research/bert does: its
+# exponential is exactly 0 in every precision, and float16 can still hold it.
+MASKED_SCORE = -10000.0
 
 
 class AttentionBias(keras.layers.Layer):
@@ -36,8 +36,8 @@ class AttentionBias(keras.layers.Layer):
     def call(self, padding_mask):
         # What padding sees is nobody's concern; it is what the first sequence sees, as in BERT.
         numbers = ops.maximum(padding_mask, 1)
-        hidden = padding_mask[:, None, None, :] != numbers[:, None, :, None]
-        return ops.cast(hidden, self.compute_dtype) * HIDDEN
+        is_masked = padding_mask[:, None, None, :] != numbers[:, None, :, None]
+        return ops.cast(is_masked, self.compute_dtype) * MASKED_SCORE
 
 
 class SelfAttention(keras.layers.Layer):
@@ -56,9 +56,8 @@ class SelfAttention(keras.layers.Layer):
         x: float [B*T, D], the states that ask.
         states: float [B*S, D], those that are seen.
         bias: float [B, 1, T, S], added to the scores: `AttentionBias`.
-        x_places: int [n], those of the B*T places whose states alone x holds, [n, D] then; None
-            stands for all.
-        states_places: int [m], the same for `states` and its B*S places.
+        x_rows: int [n], those of the B*T rows that x alone holds, [n, D] then; None stands for all.
+        states_rows: int [m], the same for `states` and its B*S rows.
         seed: of the dropout, as `Dropout.draw` gives it; None draws.
 
     Returns:
@@ -100,26 +99,26 @@ class SelfAttention(keras.layers.Layer):
             projection.build(x_shape)
         self.dropout.build((None, self.num_heads, None, None))
 
-    def call(self, x, states, bias, x_places=None, states_places=None, training=None, seed=None):
-        scores = self.scores(x, states, bias, x_places, states_places)
+    def call(self, x, states, bias, x_rows=None, states_rows=None, training=None, seed=None):
+        scores = self.scores(x, states, bias, x_rows, states_rows)
         scores = self.dropout(scores, training=training, seed=seed)
-        value = self._split_heads(self.value(states), ops.shape(bias)[3], bias, states_places)
+        value = self._split_heads(self.value(states), ops.shape(bias)[3], bias, states_rows)
         context = ops.matmul(scores, value)  # [B, N, T, H]
         context = ops.transpose(context, (0, 2, 1, 3))
-        context = take_rows(ops.reshape(context, (-1, self.hidden_dim)), x_places)
+        context = gather(ops.reshape(context, (-1, self.hidden_dim)), x_rows)
         return self.projection(context)
 
-    def scores(self, x, states, bias, x_places=None, states_places=None):
+    def scores(self, x, states, bias, x_rows=None, states_rows=None):
         """Attention probabilities [B, N, T, S] for the arguments of `call`, without dropout."""
-        query = self._split_heads(self.query(x), ops.shape(bias)[2], bias, x_places)
-        key = self._split_heads(self.key(states), ops.shape(bias)[3], bias, states_places)
+        query = self._split_heads(self.query(x), ops.shape(bias)[2], bias, x_rows)
+        key = self._split_heads(self.key(states), ops.shape(bias)[3], bias, states_rows)
         products = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
         scale = (self.hidden_dim // self.num_heads) ** -0.5
         return ops.softmax(products * scale + bias, axis=-1)
 
-    def _split_heads(self, x, length, bias, places):
-        """[B*T, D], or the states at some places, to [B, N, T, H]."""
+    def _split_heads(self, x, length, bias, rows):
+        """[B*T, D], or some rows of it, to [B, N, T, H]."""
         batch, head_dim = ops.shape(bias)[0], self.hidden_dim // self.num_heads
-        x = put_rows(x, places, batch * length)
+        x = scatter(x, rows, batch * length)
         heads = ops.reshape(x, (batch, length, self.num_heads, head_dim))
         return ops.transpose(heads, (0, 2, 1, 3))

@@ -68,6 +68,8 @@ class Drawn(keras.random.SeedGenerator):
     """
 
     def __init__(self, seed):
+        # Not the class' own, which makes a variable: keras.random asks for `next` alone, of an
+        # instance of that class (a test watches over it).
         self.seed = seed
 
     def next(self, ordered=True):

@@ -7,7 +7,6 @@ import numpy as np
 from keras import ops
 
 from keras_bert.layers.dropout import Dropout
-from keras_bert.layers.initializers import independent
 from keras_bert.layers.norm import LayerNorm
 
 
@@ -33,7 +32,41 @@ def sinusoids(num_positions: int, hidden_dim: int) -> np.ndarray:
     return pairs.reshape(num_positions, hidden_dim).astype("float32")
 
 
-def places_in_sequence(padding_mask):
+class Sinusoids(keras.layers.Layer):
+    """The table of `sinusoids`, looked up as a `keras.layers.Embedding` is; it has no weights.
+
+    Args:
+        input_dim: int, number of positions.
+        output_dim: int, even, width D.
+
+    Args (call):
+        positions: int [B, T].
+
+    Returns:
+        float [B, T, D].
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert.layers.embeddings import Sinusoids
+    >>> np.asarray(Sinusoids(5, 4)(np.array([[0, 0]]))).tolist()
+    [[[0.0, 1.0, 0.0, 1.0], [0.0, 1.0, 0.0, 1.0]]]
+    """
+
+    def __init__(self, input_dim: int, output_dim: int, dtype=None, name: str | None = None):
+        super().__init__(dtype=dtype, name=name)
+        self.input_dim = input_dim
+        self.output_dim = output_dim
+
+    def build(self, positions_shape):
+        """There is nothing to be made."""
+
+    def call(self, positions):
+        table = sinusoids(self.input_dim, self.output_dim)
+        return ops.take(ops.cast(table, self.compute_dtype), positions, axis=0)
+
+
+def positions_in_sequence(padding_mask):
     """How many tokens of its sequence stand before each token.
 
     Args:
@@ -45,8 +78,8 @@ def places_in_sequence(padding_mask):
     Example:
 
     >>> import numpy as np
-    >>> from keras_bert.layers.embeddings import places_in_sequence
-    >>> np.asarray(places_in_sequence(np.array([[1, 1, 1, 2, 2, 0]])))[0, :5].tolist()
+    >>> from keras_bert.layers.embeddings import positions_in_sequence
+    >>> np.asarray(positions_in_sequence(np.array([[1, 1, 1, 2, 2, 0]])))[0, :5].tolist()
     [0, 1, 2, 0, 1]
     """
     numbers = ops.maximum(padding_mask, 1)
@@ -55,18 +88,17 @@ def places_in_sequence(padding_mask):
 
 
 class Embeddings(keras.layers.Layer):
-    """Sum of piece, position and segment embeddings, normalized (Devlin et al. 2018, figure 2).
+    """Sum of piece, segment and position embeddings, normalized (Devlin et al. 2018, figure 2).
+
+    The tables that are handed in must not be built yet: their weights are named after this layer.
 
     Args:
-        vocabulary_size: int, number of pieces V.
-        hidden_dim: int, width D.
-        max_sequence_length: int, number of positions.
-        num_segments: int, number of segment ids.
-        positions: "learned" or "sinusoidal".
+        token: `keras.layers.Embedding` [V, D] of the pieces.
+        segment: `keras.layers.Embedding` of the segments.
+        position: `keras.layers.Embedding` of the positions, or `Sinusoids`.
         dropout: float, dropout of the result.
         norm_epsilon: float, added to the variance of the layer norm; None leaves the norm out, as
             pre-norm encoders do.
-        initializer: initializer of the tables, which draws each anew.
 
     Args (call):
         token_ids: int [B, T].
@@ -79,9 +111,9 @@ class Embeddings(keras.layers.Layer):
 
     Example:
 
-    >>> import numpy as np
+    >>> import keras, numpy as np
     >>> from keras_bert.layers.embeddings import Embeddings
-    >>> embeddings = Embeddings(97, 15, max_sequence_length=11, num_segments=2)
+    >>> embeddings = Embeddings(*(keras.layers.Embedding(size, 15) for size in (97, 2, 11)))
     >>> ids = np.zeros([2, 7], "int32")
     >>> tuple(embeddings(ids, ids, ids).shape)
     (2, 7, 15)
@@ -89,66 +121,41 @@ class Embeddings(keras.layers.Layer):
 
     def __init__(
         self,
-        vocabulary_size: int,
-        hidden_dim: int,
-        max_sequence_length: int,
-        num_segments: int,
-        positions: str = "learned",
+        token: keras.layers.Embedding,
+        segment: keras.layers.Embedding,
+        position: keras.layers.Embedding | Sinusoids,
+        *,
         dropout: float = 0.0,
         norm_epsilon: float | None = 1e-12,
-        initializer="uniform",
         dtype=None,
         name: str | None = None,
     ):
         super().__init__(dtype=dtype, name=name)
-        self.hidden_dim = hidden_dim
-        self.max_sequence_length = max_sequence_length
-        initializer = independent(initializer)
-        self.token, self.segment = (
-            keras.layers.Embedding(size, hidden_dim, initializer, dtype=dtype, name=part)
-            for part, size in (("token", vocabulary_size), ("segment", num_segments))
-        )
-        self.position = None
-        if positions == "learned":
-            self.position = keras.layers.Embedding(
-                max_sequence_length, hidden_dim, initializer, dtype=dtype, name="position"
-            )
+        self.token = token
+        self.segment = segment
+        self.position = position
         self.norm = None
         if norm_epsilon is not None:
             self.norm = LayerNorm(norm_epsilon, dtype=dtype, name="norm")
         self.dropout = Dropout(dropout, dtype=dtype)
 
     def build(self, token_ids_shape, segment_ids_shape=None, padding_mask_shape=None):
-        if (token_ids_shape[1] or 0) > self.max_sequence_length:
+        if (token_ids_shape[1] or 0) > self.position.input_dim:
             raise ValueError(
-                f"A sequence may have at most {self.max_sequence_length} positions, the model's "
+                f"A sequence may have at most {self.position.input_dim} positions, the model's "
                 f"max_sequence_length, but this one has {token_ids_shape[1]}: pack shorter rows, "
                 "or use a config with more positions."
             )
         for table in (self.token, self.segment, self.position):
-            if table is not None:
-                table.build(token_ids_shape)
+            table.build(token_ids_shape)
+        shape = (*token_ids_shape, self.token.output_dim)
         if self.norm is not None:
-            self.norm.build((*token_ids_shape, self.hidden_dim))
-        self.dropout.build((*token_ids_shape, self.hidden_dim))
+            self.norm.build(shape)
+        self.dropout.build(shape)
 
     def call(self, token_ids, segment_ids, padding_mask, training=None):
-        positions = ops.take(self._positions(), places_in_sequence(padding_mask), axis=0)
+        positions = self.position(positions_in_sequence(padding_mask))
         x = self.token(token_ids) + self.segment(segment_ids) + positions
         if self.norm is not None:
             x = self.norm(x)
         return self.dropout(x, training=training)
-
-    def set_rows(self, ids, vectors) -> None:
-        """Puts vectors, float [N, D], in the place of the embeddings of pieces, int [N]."""
-        table = np.array(self.token.embeddings)
-        table[ids] = vectors
-        self.token.embeddings.assign(table)
-
-    def _positions(self):
-        """The table [max_sequence_length, D]."""
-        if self.position is not None:
-            table = self.position.embeddings
-        else:
-            table = sinusoids(self.max_sequence_length, self.hidden_dim)
-        return ops.cast(table, self.compute_dtype)

@@ -30,7 +30,7 @@ def logits_policy(dtype=None) -> keras.DTypePolicy:
 
 
 class Pooler(keras.layers.Layer):
-    """The hidden state of the first token, [CLS], through a dense layer with tanh.
+    """The hidden state of a first token, [CLS], through a dense layer with tanh.
 
     Devlin et al. 2018; google-research/bert `modeling.py`.
 
@@ -39,16 +39,16 @@ class Pooler(keras.layers.Layer):
         kernel_initializer: initializer of the matrix.
 
     Args (call):
-        sequence_output: float [B, T, D].
+        states: float [..., D], those of first tokens alone.
 
     Returns:
-        float [B, D].
+        float [..., D].
 
     Example:
 
     >>> import numpy as np
     >>> from keras_bert.layers.heads import Pooler
-    >>> tuple(Pooler(15)(np.zeros([2, 7, 15])).shape)
+    >>> tuple(Pooler(15)(np.zeros([2, 15])).shape)
     (2, 15)
     """
 
@@ -62,15 +62,15 @@ class Pooler(keras.layers.Layer):
             name="dense",
         )
 
-    def build(self, sequence_output_shape):
-        self.dense.build((None, sequence_output_shape[-1]))
+    def build(self, states_shape):
+        self.dense.build((None, states_shape[-1]))
 
-    def call(self, sequence_output):
-        return self.dense(sequence_output[:, 0])
+    def call(self, states):
+        return self.dense(states)
 
 
-class FirstPlaces(keras.layers.Layer):
-    """The places of the first token, [CLS], of every sequence of a row.
+class FirstPositions(keras.layers.Layer):
+    """The positions of the first token, [CLS], of every sequence of a row.
 
     Args:
         num_sequences: int, sequences K that a row may hold.
@@ -80,13 +80,13 @@ class FirstPlaces(keras.layers.Layer):
             follow each other from 1 on.
 
     Returns:
-        int [B, K]; for what a row has fewer than K, some other place of it.
+        int [B, K]; for what a row has fewer than K, some other position of it.
 
     Example:
 
     >>> import numpy as np
-    >>> from keras_bert.layers.heads import FirstPlaces
-    >>> np.asarray(FirstPlaces(2)(np.array([[1, 1, 2, 0]]))).tolist()
+    >>> from keras_bert.layers.heads import FirstPositions
+    >>> np.asarray(FirstPositions(2)(np.array([[1, 1, 2, 0]]))).tolist()
     [[0, 2]]
     """
 

@@ -1,4 +1,4 @@
-"""Rows of a matrix by their places, and several rows for one example: choices, or windows."""
+"""Rows of a matrix by their indices, and several rows for one example: choices, or windows."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ class MeanOfRows(keras.layers.Layer):
         return ops.sum(x * exists, axis=1) / ops.maximum(ops.sum(exists, axis=1), 1.0)
 
 
-def take_rows(x, places):
+def gather(x, rows):
     """Some rows of a matrix.
 
     Args:
         x: [M, D].
-        places: int [n], in any order; None stands for all.
+        rows: int [n], their indices, in any order; None stands for all.
 
     Returns:
         [n, D].
@@ -93,19 +93,19 @@ def take_rows(x, places):
     Example:
 
     >>> import numpy as np
-    >>> from keras_bert.layers.rows import take_rows
-    >>> np.asarray(take_rows(np.array([[1], [2], [3]]), np.array([2, 0]))).tolist()
+    >>> from keras_bert.layers.rows import gather
+    >>> np.asarray(gather(np.array([[1], [2], [3]]), np.array([2, 0]))).tolist()
     [[3], [1]]
     """
-    return x if places is None else ops.take(x, places, axis=0)
+    return x if rows is None else ops.take(x, rows, axis=0)
 
 
-def put_rows(x, places, num_rows):
-    """The way back of `take_rows`: a matrix of zeros but for the rows given.
+def scatter(x, rows, num_rows):
+    """The way back of `gather`: a matrix of zeros but for the rows given.
 
     Args:
         x: [n, D].
-        places: int [n], all different; None where x is the matrix.
+        rows: int [n], their indices, all different; None where x is the matrix.
         num_rows: int, M.
 
     Returns:
@@ -114,10 +114,10 @@ def put_rows(x, places, num_rows):
     Example:
 
     >>> import numpy as np
-    >>> from keras_bert.layers.rows import put_rows
-    >>> np.asarray(put_rows(np.array([[3], [1]]), np.array([2, 0]), 3)).tolist()
+    >>> from keras_bert.layers.rows import scatter
+    >>> np.asarray(scatter(np.array([[3], [1]]), np.array([2, 0]), 3)).tolist()
     [[1], [0], [3]]
     """
-    if places is None:
+    if rows is None:
         return x
-    return ops.scatter(places[:, None], x, (num_rows, x.shape[-1]))
+    return ops.scatter(rows[:, None], x, (num_rows, x.shape[-1]))

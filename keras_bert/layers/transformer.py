@@ -8,12 +8,10 @@ import contextvars
 import keras
 from keras import ops
 
-from keras_bert.layers.activations import ACTIVATIONS
 from keras_bert.layers.attention import SelfAttention
 from keras_bert.layers.dropout import Dropout
-from keras_bert.layers.initializers import independent
 from keras_bert.layers.norm import LayerNorm
-from keras_bert.layers.rows import put_rows, take_rows
+from keras_bert.layers.rows import gather, scatter
 
 _SKIPS_PADDING = contextvars.ContextVar("skips_padding", default=False)
 
@@ -32,10 +30,14 @@ def skipped_padding(wanted: bool = True):
 
     Example:
 
-    >>> import numpy as np
-    >>> from keras_bert.layers.attention import AttentionBias
+    >>> import keras, numpy as np
+    >>> from keras_bert.layers.attention import AttentionBias, SelfAttention
     >>> from keras_bert.layers.transformer import TransformerBlock, skipped_padding
-    >>> block = TransformerBlock(num_heads=3, hidden_dim=15, intermediate_dim=31)
+    >>> block = TransformerBlock(
+    ...     SelfAttention(num_heads=3, hidden_dim=15),
+    ...     intermediate=keras.layers.Dense(31, "relu"),
+    ...     projection=keras.layers.Dense(15),
+    ... )
     >>> x, bias = np.ones([1, 2, 15]), AttentionBias()(np.array([[1, 0]]))
     >>> with skipped_padding():
     ...     states = block(x, bias, training=True)
@@ -55,16 +57,16 @@ class TransformerBlock(keras.layers.Layer):
     Post-norm is BERT's (Devlin et al. 2018); pre-norm is that of Xiong et al. 2020
     (arXiv:2002.04745), whose encoder ends with a layer norm of its own.
 
+    The parts that are handed in must not be built yet: their weights are named after the block.
+
     Args:
-        num_heads: int, number of attention heads N.
-        hidden_dim: int, width D of input and output.
-        intermediate_dim: int, width F of the feed-forward network.
-        activation: "gelu", "gelu_tanh" or "relu".
+        attention: layer, called as `SelfAttention` is, with its `scores` and `dropout`.
+        intermediate: layer from float [M, D] to [M, F], with its activation: the first half of the
+            feed-forward network.
+        projection: layer from float [M, F] to [M, D], the second half.
         dropout: float, dropout of what is added to the residual stream.
-        attention_dropout: float, dropout of the attention probabilities.
         norm_epsilon: float, added to the variance of the layer norms.
         norm_first: bool, pre-norm.
-        kernel_initializer: initializer of all matrices, which draws each anew.
 
     Attributes:
         recompute: bool, whether training keeps only the block's input, and computes the rest again
@@ -73,17 +75,22 @@ class TransformerBlock(keras.layers.Layer):
     Args (call):
         x: float [B, T, D].
         bias: float [B, 1, T, T], added to the attention scores: `AttentionBias`.
-        places: int [B, P], places within each row; what is computed for each token is computed for
-            these alone. None stands for all.
+        positions: int32 [B, P], positions within each row; what is computed for each token is
+            computed for these alone. None stands for all.
 
     Returns:
-        float [B, T, D], or [B, P, D] at the places.
+        float [B, T, D], or [B, P, D] at the positions.
 
     Example:
 
-    >>> import numpy as np
+    >>> import keras, numpy as np
+    >>> from keras_bert.layers.attention import SelfAttention
     >>> from keras_bert.layers.transformer import TransformerBlock
-    >>> block = TransformerBlock(num_heads=3, hidden_dim=15, intermediate_dim=31)
+    >>> block = TransformerBlock(
+    ...     SelfAttention(num_heads=3, hidden_dim=15),
+    ...     intermediate=keras.layers.Dense(31, "relu"),
+    ...     projection=keras.layers.Dense(15),
+    ... )
     >>> x, bias = np.zeros([2, 7, 15]), np.zeros([2, 1, 7, 7])
     >>> tuple(block(x, bias).shape), tuple(block(x, bias, np.array([[0, 4], [0, 6]])).shape)
     ((2, 7, 15), (2, 2, 15))
@@ -91,58 +98,42 @@ class TransformerBlock(keras.layers.Layer):
 
     def __init__(
         self,
-        num_heads: int,
-        hidden_dim: int,
-        intermediate_dim: int,
-        activation: str = "gelu",
+        attention: SelfAttention,
+        intermediate: keras.layers.Layer,
+        projection: keras.layers.Layer,
+        *,
         dropout: float = 0.0,
-        attention_dropout: float = 0.0,
         norm_epsilon: float = 1e-12,
         norm_first: bool = False,
-        kernel_initializer="glorot_uniform",
         dtype=None,
         name: str | None = None,
     ):
         super().__init__(dtype=dtype, name=name)
         self.norm_first = norm_first
         self.recompute = False
-        kernel_initializer = independent(kernel_initializer)
-        self.attention = SelfAttention(
-            num_heads, hidden_dim, attention_dropout, kernel_initializer, dtype, name="attention"
-        )
-        self.intermediate, self.projection = (
-            keras.layers.Dense(
-                width,
-                activation=function,
-                kernel_initializer=kernel_initializer,
-                dtype=dtype,
-                name=part,
-            )
-            for part, width, function in (
-                ("intermediate", intermediate_dim, ACTIVATIONS[activation]),
-                ("output", hidden_dim, None),
-            )
-        )
+        self.attention = attention
+        self.intermediate = intermediate
+        self.projection = projection
         self.attention_norm, self.output_norm = (
             LayerNorm(norm_epsilon, dtype=dtype, name=part)
             for part in ("attention_norm", "output_norm")
         )
         self.dropout = Dropout(dropout, dtype=dtype)
 
-    def build(self, x_shape, bias_shape=None, places_shape=None):
+    def build(self, x_shape, bias_shape=None, positions_shape=None):
         flat_shape = (None, x_shape[-1])
         self.attention.build(flat_shape)
         self.intermediate.build(flat_shape)
-        self.projection.build((None, self.intermediate.units))
+        self.projection.build(self.intermediate.compute_output_shape(flat_shape))
         self.attention_norm.build(flat_shape)
         self.output_norm.build(flat_shape)
         self.dropout.build(flat_shape)
 
-    def compute_output_shape(self, x_shape, bias_shape=None, places_shape=None):
+    def compute_output_shape(self, x_shape, bias_shape=None, positions_shape=None):
         # Said, since Keras would trace the block to find it out: half of a load.
-        return x_shape if places_shape is None else (*places_shape, x_shape[-1])
+        return x_shape if positions_shape is None else (*positions_shape, x_shape[-1])
 
-    def call(self, x, bias, places=None, training=None):
+    def call(self, x, bias, positions=None, training=None):
         # Drawn here, so that what is computed a second time drops the same.
         dropouts = (self.attention.dropout, self.dropout, self.dropout)
         seeds = [dropout.draw() if training else None for dropout in dropouts]
@@ -154,38 +145,44 @@ class TransformerBlock(keras.layers.Layer):
             (tokens,) = ops.nonzero(ops.reshape(is_token, (-1,)))
 
         def compute(x, bias):
-            return self._compute(x, bias, places, tokens, training, *seeds)
+            return self._compute(x, bias, positions, tokens, training, seeds)
 
         return (keras.remat(compute) if training and self.recompute else compute)(x, bias)
 
-    def _compute(self, x, bias, places, tokens, training, scores_seed, attention_seed, output_seed):
+    def _compute(self, x, bias, positions, tokens, training, seeds):
+        """What `call` gives; of all states those of `tokens` alone, where they are given.
+
+        Args:
+            tokens: int [n], rows of the flattened states that hold a token.
+            seeds: of the dropout of scores, of what attention adds, and of what is added last.
+        """
         batch, length, hidden_dim = ops.shape(x)
         states = ops.reshape(x, (-1, hidden_dim))
-        seen = take_rows(states, tokens)
-        num_places, x_places, x = length, tokens, seen
-        if places is not None:
-            num_places, x_places = ops.shape(places)[1], None
-            first = ops.arange(batch, dtype=places.dtype)[:, None] * length
-            flat_places = ops.reshape(places + first, (-1,))
-            x = take_rows(states, flat_places)
-            bias = take_rows(ops.reshape(bias, (-1, length)), flat_places)
-            bias = ops.reshape(bias, (batch, 1, num_places, length))
+        seen = gather(states, tokens)
+        num_positions, x_rows, x = length, tokens, seen
+        if positions is not None:
+            num_positions, x_rows = ops.shape(positions)[1], None
+            first = ops.arange(batch, dtype=positions.dtype)[:, None] * length
+            rows = ops.reshape(positions + first, (-1,))
+            x = gather(states, rows)
+            bias = gather(ops.reshape(bias, (-1, length)), rows)
+            bias = ops.reshape(bias, (batch, 1, num_positions, length))
 
         y = x
         if self.norm_first:
             seen = self.attention_norm(seen)
-            y = seen if places is None else self.attention_norm(x)
-        y = self.attention(y, seen, bias, x_places, tokens, training=training, seed=scores_seed)
-        x = x + self.dropout(y, training=training, seed=attention_seed)
+            y = seen if positions is None else self.attention_norm(x)
+        y = self.attention(y, seen, bias, x_rows, tokens, training=training, seed=seeds[0])
+        x = x + self.dropout(y, training=training, seed=seeds[1])
         if not self.norm_first:
             x = self.attention_norm(x)
         y = self.output_norm(x) if self.norm_first else x
         y = self.projection(self.intermediate(y))
-        x = x + self.dropout(y, training=training, seed=output_seed)
+        x = x + self.dropout(y, training=training, seed=seeds[2])
         if not self.norm_first:
             x = self.output_norm(x)
-        x = put_rows(x, x_places, batch * length)
-        return ops.reshape(x, (batch, num_places, hidden_dim))
+        x = scatter(x, x_rows, batch * length)
+        return ops.reshape(x, (batch, num_positions, hidden_dim))
 
     def scores(self, x, bias):
         """Attention probabilities [B, N, T, S] for the arguments of `call`."""

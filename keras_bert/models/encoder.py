@@ -1,115 +1,194 @@
-"""BertEncoder: a config's embeddings, blocks and pooler as one functional model."""
+"""Encoder: what all that stands on an encoder knows of it, whatever family it is of."""
 
 from __future__ import annotations
 
+import dataclasses
 import types
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
 
 import keras
+import numpy as np
 from keras import ops
 
-from keras_bert.config import BertConfig
-from keras_bert.layers.attention import AttentionBias
-from keras_bert.layers.embeddings import Embeddings
-from keras_bert.layers.heads import FirstPlaces, Pooler
+from keras_bert.config import EncoderConfig
+from keras_bert.layers.heads import FirstPositions
 from keras_bert.layers.initializers import independent
-from keras_bert.layers.norm import LayerNorm
-from keras_bert.layers.transformer import TransformerBlock
 
-INPUTS = ("token_ids", "segment_ids", "padding_mask")
+AnyEncoder = TypeVar("AnyEncoder", bound="Encoder")
 
 
-def encoder_inputs() -> dict[str, keras.KerasTensor]:
-    """The symbolic inputs `token_ids`, `segment_ids` and `padding_mask`, int32 [B, T]."""
-    return {name: keras.Input((None,), dtype="int32", name=name) for name in INPUTS}
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """What an encoder is made of; its family says it.
 
-
-def initializer_of(config: BertConfig) -> keras.initializers.Initializer:
-    """BERT's initializer of matrices and tables: a normal truncated at two deviations."""
-    return keras.initializers.TruncatedNormal(stddev=config.initializer_range)
-
-
-class BertEncoder(keras.Model):
-    """The bidirectional transformer encoder of "BERT" (Devlin et al. 2018, arXiv:1810.04805).
+    Every layer has a name of its own, since weights are known by it: to checkpoints, and among the
+    models of one kind.
 
     Args:
-        config: BertConfig.
+        embeddings: layer; its `token` is the `keras.layers.Embedding` [V, D] of the pieces.
+        embedded: symbolic float [B, T, D], what the embeddings make of the inputs.
+        blocks: layers, the lowest first, which are called as `TransformerBlock` is and have its
+            `scores` and `recompute`.
+        biases: symbolic, for each block what it is called with beside the states.
+        norm: layer behind the last block; None where there is none.
+        pooler: layer that makes of the states of first tokens, [..., D], what stands for their
+            texts, [..., D]; None where the family has none.
+    """
+
+    embeddings: keras.layers.Layer
+    embedded: keras.KerasTensor
+    blocks: Sequence[keras.layers.Layer]
+    biases: Sequence[keras.KerasTensor]
+    norm: keras.layers.Layer | None = None
+    pooler: keras.layers.Layer | None = None
+
+
+class Encoder(keras.Model):
+    """From the ids of a row to a state for each of its tokens: the contract of all encoders.
+
+    What stands on an encoder, a pretrainer or a task, knows this class alone. A family's encoder is
+    a subclass that names its `INPUTS` and says in `assemble` what it is made of.
+
+    Args:
+        config: EncoderConfig, that of the family.
         initializer: initializer of all matrices and tables, which draws each anew; None is BERT's
             truncated normal.
-        dtype: keras dtype policy of all layers; None takes the global one.
+        dtype: keras dtype policy of all layers, and of what is built on the encoder; None takes the
+            global one.
 
     Args (call):
-        inputs: dict of int32 [B, T]: `token_ids`, `segment_ids` (0 for the first segment) and
-            `padding_mask` (1 where there is a token), as `Packer` makes them. A row may hold
-            several sequences, which do not see each other, as `Packer.join` makes them: then
+        inputs: dict of int32 [B, T] by the names in `INPUTS`, as `Packer` makes them. A row may
+            hold several sequences, which do not see each other, as `Packer.join` makes them: then
             `padding_mask` numbers them 1, 2, ... and positions count from the first token of each.
 
     Returns:
-        dict of `sequence_output` float [B, T, D], the last hidden states, and `pooled_output`
-        float [B, D], made from the first one.
+        dict of `sequence_output` float [B, T, D], the last hidden states, and, where there is a
+        pooler, `pooled_output` float [B, D], made from the first one.
 
-    Example:
-
-    >>> import keras_bert as kb
-    >>> import numpy as np
-    >>> config = kb.BertConfig(
-    ...     vocabulary_size=97, num_layers=2, num_heads=3, hidden_dim=15, intermediate_dim=31
-    ... )
-    >>> encoder = kb.BertEncoder(config)
-    >>> ids = np.ones([2, 7], "int32")
-    >>> outputs = encoder({"token_ids": ids, "segment_ids": 0 * ids, "padding_mask": ids})
-    >>> {name: tuple(value.shape) for name, value in outputs.items()}
-    {'sequence_output': (2, 7, 15), 'pooled_output': (2, 15)}
+    Attributes:
+        config: EncoderConfig.
+        hidden_states: list of symbolic float [B, T, D], the embeddings and what each block gives;
+            models that use other layers are cut out with them.
+        pooler: layer, or None.
+        dtype_policy: `keras.DTypePolicy` of its layers.
     """
 
-    def __init__(self, config: BertConfig, initializer=None, dtype=None, name: str = "encoder"):
-        initializer = independent(initializer or initializer_of(config))
-        embeddings = _embeddings(config, initializer, dtype)
-        blocks = [
-            _block(config, initializer, dtype, f"layer_{i}") for i in range(config.num_layers)
-        ]
-        pooler = Pooler(config.hidden_dim, initializer, dtype=dtype, name="pooler")
+    # Names of the features that the family takes; `token_ids` and `padding_mask` are among them.
+    INPUTS: ClassVar[tuple[str, ...]]
 
-        inputs = encoder_inputs()
-        mask = inputs["padding_mask"]
-        bias = AttentionBias(dtype=dtype, name="attention_bias")(mask)
-        x = embeddings(*(inputs[name] for name in INPUTS))
-        hidden_states = [x]
-        for block in blocks:
-            x = block(x, bias)
-            hidden_states.append(x)
-        norm = None
-        if config.norm_first:
-            norm = LayerNorm(config.norm_epsilon, dtype=dtype, name="norm")
-            x = norm(x)
-        super().__init__(
-            inputs=inputs,
-            outputs={"sequence_output": x, "pooled_output": pooler(x)},
-            name=name,
-        )
+    def __init__(self, config: EncoderConfig, initializer=None, dtype=None, name: str = "encoder"):
+        policy = keras.dtype_policies.get(dtype)
+        inputs = self.new_inputs()
+        initializer = independent(initializer or initializer_of(config))
+        parts = self.assemble(config, inputs, initializer, policy)
+        hidden_states = [parts.embedded]
+        for block, bias in zip(parts.blocks, parts.biases, strict=True):
+            hidden_states.append(block(hidden_states[-1], bias))
+        states = hidden_states[-1] if parts.norm is None else parts.norm(hidden_states[-1])
+        outputs = {"sequence_output": states}
+        if parts.pooler is not None:
+            outputs["pooled_output"] = parts.pooler(states[:, 0])
+        super().__init__(inputs=inputs, outputs=outputs, name=name)
+        self.dtype_policy = policy
         self.config = config
-        self.embeddings = embeddings
-        self.blocks = blocks
-        self.norm = norm
-        self.pooler = pooler
-        # Symbolic, float [B, T, D]: models that use other layers are cut out with them.
+        self.embeddings = parts.embeddings
+        self.blocks = list(parts.blocks)
+        self.norm = parts.norm
+        self.pooler = parts.pooler
         self.hidden_states = hidden_states
-        self._bias = bias
+        self._biases = list(parts.biases)
         # Made once, so that a model may hold several calls of them. In a namespace, because Keras
         # would take them for more layers of the encoder.
-        places = keras.Input((None,), dtype="int32", name="places")
-        first = FirstPlaces(1, name="first_places")(mask)
-        self._parts = types.SimpleNamespace(
+        positions = keras.Input((None,), dtype="int32", name="positions")
+        first = FirstPositions(1, name="first_positions")(inputs["padding_mask"])
+        self._models = types.SimpleNamespace(
             states_at=keras.Model(
-                {**inputs, "places": places}, self._states_at(places), name=f"{name}_states_at"
+                {**inputs, "positions": positions},
+                self._last_states(positions),
+                name=f"{name}_states_at",
             ),
-            pooled=keras.Model(inputs, pooler(self._states_at(first)), name=f"{name}_pooled"),
+            pooled=keras.Model(
+                inputs, self.pool(self._last_states(first)[:, 0]), name=f"{name}_pooled"
+            ),
         )
+
+    @staticmethod
+    def assemble(
+        config: Any,
+        inputs: Mapping[str, keras.KerasTensor],
+        initializer: Callable,
+        dtype: keras.DTypePolicy,
+    ) -> Parts:
+        """What an encoder of the family is made of.
+
+        Args:
+            config: the family's EncoderConfig.
+            inputs: dict of symbolic int32 [B, T], by the names in `INPUTS`.
+            initializer: of all matrices and tables; each call is a draw of its own.
+            dtype: keras dtype policy of all layers.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def new_inputs(cls, has_rows: bool = False) -> dict[str, keras.KerasTensor]:
+        """Fresh symbolic inputs by name, to build a model on the encoder.
+
+        Args:
+            has_rows: bool, whether there are several rows for every example.
+
+        Returns:
+            dict of int32 [B, T], or [B, R, T], by the names in `INPUTS`.
+
+        Example:
+
+        >>> import keras_bert as kb
+        >>> list(kb.BertEncoder.new_inputs())
+        ['token_ids', 'segment_ids', 'padding_mask']
+        """
+        shape = (None, None) if has_rows else (None,)
+        return {name: keras.Input(shape, dtype="int32", name=name) for name in cls.INPUTS}
 
     def __call__(self, *args, **options):
         check_call(self, options)
         return super().__call__(*args, **options)
+
+    @property
+    def encoder(self: AnyEncoder) -> AnyEncoder:
+        """Itself: what is asked of a model's encoder may be asked of an encoder alone."""
+        return self
+
+    def on(self, encoder: Encoder) -> Encoder:
+        """What a model of this kind is on another encoder: that one."""
+        return encoder
+
+    @property
+    def token_embedding(self) -> keras.layers.Embedding:
+        """The table [V, D] of the pieces' embeddings, which masked language models share."""
+        return self.embeddings.token
+
+    def set_token_vectors(self, ids: Sequence[int] | np.ndarray, vectors: np.ndarray) -> None:
+        """Puts vectors, float [N, D], in the place of the embeddings of pieces, int [N]."""
+        table = np.array(self.token_embedding.embeddings)
+        table[ids] = vectors
+        self.token_embedding.embeddings.assign(table)
+
+    def depths(self) -> tuple[keras.layers.Layer, ...]:
+        """Its layers by depth, from the embeddings up, for rates by depth and freezing.
+
+        Example:
+
+        >>> import keras_bert as kb
+        >>> encoder = kb.BertEncoder(kb.BertConfig.preset("tiny"))
+        >>> [layer.name for layer in encoder.depths()]
+        ['embeddings', 'layer_0', 'layer_1']
+        """
+        return (self.embeddings, *self.blocks)
+
+    @property
+    def pooling_layers(self) -> tuple[keras.layers.Layer, ...]:
+        """What `pooled` uses and hidden states do not: idle where nothing stands on `pooled`."""
+        return () if self.pooler is None else (self.pooler,)
 
     @property
     def recompute(self) -> bool:
@@ -132,15 +211,16 @@ class BertEncoder(keras.Model):
         for block in self.blocks:
             block.recompute = value
 
-    def states_at(self, inputs, places):
-        """The last hidden states at some places alone, for less than those at all of them.
+    def states_at(self, inputs: Mapping[str, Any], positions):
+        """The last hidden states at some positions alone, for less than those at all of them.
 
-        The last block computes keys and values for every token, all else for the places alone. In a
-        training step of "small" with 20 predictions a row of 128 that saves 15 % of the operations.
+        The last block computes keys and values for every token, all else for the positions alone.
+        In a training step of "small" with 20 predictions a row of 128 that saves 15 % of the
+        operations.
 
         Args:
-            inputs: dict of tensors or symbolic tensors, as of a call.
-            places: int32 [B, P], places within each row.
+            inputs: dict of tensors or symbolic tensors, as of a call; it may hold more.
+            positions: int32 [B, P], positions within each row.
 
         Returns:
             float [B, P, D].
@@ -155,17 +235,16 @@ class BertEncoder(keras.Model):
         >>> tuple(encoder.states_at(inputs, np.array([[1, 4, 5], [2, 3, 0]])).shape)
         (2, 3, 128)
         """
-        rows = {name: inputs[name] for name in INPUTS}
-        return self._parts.states_at({**rows, "places": places})
+        return self._models.states_at({**self._own(inputs), "positions": positions})
 
-    def pooled(self, inputs):
-        """The pooled output alone, for less than a call takes: see `states_at`.
+    def pooled(self, inputs: Mapping[str, Any]):
+        """What stands for a row, for less than a call takes: see `states_at`.
 
         Args:
-            inputs: dict of tensors or symbolic tensors, as of a call.
+            inputs: dict of tensors or symbolic tensors, as of a call; it may hold more.
 
         Returns:
-            float [B, D].
+            float [B, D]: the pooled output, or without a pooler the last state of the first token.
 
         Example:
 
@@ -177,7 +256,18 @@ class BertEncoder(keras.Model):
         >>> tuple(encoder.pooled(inputs).shape)
         (2, 128)
         """
-        return self._parts.pooled({name: inputs[name] for name in INPUTS})
+        return self._models.pooled(self._own(inputs))
+
+    def pool(self, states):
+        """What stands for texts, from the last hidden states of their first tokens.
+
+        Args:
+            states: float [..., D].
+
+        Returns:
+            float [..., D]; the states themselves without a pooler.
+        """
+        return states if self.pooler is None else self.pooler(states)
 
     def probe(self) -> keras.Model:
         """A model with the same weights and inputs that shows what happens inside.
@@ -201,8 +291,8 @@ class BertEncoder(keras.Model):
         ((3, 2, 7, 15), (2, 2, 3, 7, 7))
         """
         scores = [
-            AttentionScores(block)(x, self._bias)
-            for block, x in zip(self.blocks, self.hidden_states, strict=False)
+            AttentionScores(block)(x, bias)
+            for block, x, bias in zip(self.blocks, self.hidden_states, self._biases, strict=False)
         ]
         outputs = {
             "hidden_states": ops.stack(self.hidden_states),
@@ -210,10 +300,52 @@ class BertEncoder(keras.Model):
         }
         return keras.Model(self.inputs, outputs, name=f"{self.name}_probe")
 
-    def _states_at(self, places):
-        """The symbolic last hidden states at symbolic places."""
-        x = self.blocks[-1](self.hidden_states[-2], self._bias, places)
+    def anew(
+        self: AnyEncoder, config: EncoderConfig | None = None, initializer=None, dtype=None
+    ) -> AnyEncoder:
+        """An encoder of the same family and name, with fresh weights.
+
+        Args:
+            config: EncoderConfig of the family; None is this one's.
+            initializer: as of a new one.
+            dtype: keras dtype policy; None is this one's.
+        """
+        policy = self.dtype_policy if dtype is None else dtype
+        encoder = type(self)(config or self.config, initializer, policy, self.name)
+        encoder.recompute = self.recompute
+        return encoder
+
+    def copy(self: AnyEncoder, dtype=None) -> AnyEncoder:
+        """The same encoder, in another precision if wanted, with weights of its own.
+
+        Args:
+            dtype: keras dtype policy; None is this one's.
+
+        Example:
+
+        >>> import keras_bert as kb
+        >>> encoder = kb.BertEncoder(kb.BertConfig.preset("tiny"))
+        >>> encoder.copy("bfloat16").dtype_policy.name, encoder.dtype_policy.name
+        ('bfloat16', 'float32')
+        """
+        copy = self.anew(initializer="zeros", dtype=dtype)
+        for variable, own in zip(copy.variables, self.variables, strict=True):
+            variable.assign(ops.cast(own, variable.dtype))
+            variable.trainable = own.trainable
+        return copy
+
+    def _own(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: inputs[name] for name in self.INPUTS}
+
+    def _last_states(self, positions):
+        """The symbolic last hidden states at symbolic positions."""
+        x = self.blocks[-1](self.hidden_states[-2], self._biases[-1], positions)
         return x if self.norm is None else self.norm(x)
+
+
+def initializer_of(config: EncoderConfig) -> keras.initializers.Initializer:
+    """BERT's initializer of matrices and tables: a normal truncated at two deviations."""
+    return keras.initializers.TruncatedNormal(stddev=config.initializer_range)
 
 
 def check_call(model: keras.Model, options: Mapping[str, Any]) -> None:
@@ -222,40 +354,9 @@ def check_call(model: keras.Model, options: Mapping[str, Any]) -> None:
     if unknown:
         raise ValueError(
             f"A {type(model).__name__} takes inputs, training and mask when it is called, not "
-            f"{', '.join(unknown)}: leave that out. BertEncoder.probe() gives a model that shows "
+            f"{', '.join(unknown)}: leave that out. The encoder's probe() gives a model that shows "
             "hidden states and attention scores."
         )
-
-
-def _embeddings(config: BertConfig, initializer, dtype) -> Embeddings:
-    return Embeddings(
-        vocabulary_size=config.vocabulary_size,
-        hidden_dim=config.hidden_dim,
-        max_sequence_length=config.max_sequence_length,
-        num_segments=config.num_segments,
-        positions=config.positions,
-        dropout=config.dropout,
-        norm_epsilon=None if config.norm_first else config.norm_epsilon,
-        initializer=initializer,
-        dtype=dtype,
-        name="embeddings",
-    )
-
-
-def _block(config: BertConfig, initializer, dtype, name: str) -> TransformerBlock:
-    return TransformerBlock(
-        num_heads=config.num_heads,
-        hidden_dim=config.hidden_dim,
-        intermediate_dim=config.intermediate_dim,
-        activation=config.activation,
-        dropout=config.dropout,
-        attention_dropout=config.attention_dropout,
-        norm_epsilon=config.norm_epsilon,
-        norm_first=config.norm_first,
-        kernel_initializer=initializer,
-        dtype=dtype,
-        name=name,
-    )
 
 
 class AttentionScores(keras.layers.Layer):
@@ -265,9 +366,27 @@ class AttentionScores(keras.layers.Layer):
         block: a built `TransformerBlock`.
     """
 
-    def __init__(self, block: TransformerBlock):
+    def __init__(self, block: keras.layers.Layer):
         super().__init__(dtype=block.dtype_policy, name=f"{block.name}_scores")
         self.block = block
 
     def call(self, x, bias):
         return self.block.scores(x, bias)
+
+
+# What follows stands here until the tasks ask their encoder for its inputs.
+INPUTS = ("token_ids", "segment_ids", "padding_mask")
+
+
+def encoder_inputs() -> dict[str, keras.KerasTensor]:
+    """The symbolic inputs of a BERT, int32 [B, T]."""
+    return {name: keras.Input((None,), dtype="int32", name=name) for name in INPUTS}
+
+
+def __getattr__(name: str) -> Any:
+    """`BertEncoder`, which has a file of its own now."""
+    if name != "BertEncoder":
+        raise AttributeError(f"There is no {name} in {__name__}.")
+    from keras_bert.models.bert import BertEncoder
+
+    return BertEncoder

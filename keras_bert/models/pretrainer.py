@@ -7,27 +7,15 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from keras_bert.config import BertConfig
-from keras_bert.layers.heads import FirstPlaces, MaskedLMHead, logits_policy
+from keras_bert.config import EncoderConfig
+from keras_bert.layers.heads import FirstPositions, MaskedLMHead, logits_policy
 from keras_bert.layers.initializers import independent
 from keras_bert.metrics import Perplexity
 from keras_bert.metrics.streaming import LabelAccuracy
-from keras_bert.models.encoder import (
-    INPUTS,
-    BertEncoder,
-    check_call,
-    encoder_inputs,
-    initializer_of,
-)
+from keras_bert.models.encoder import Encoder, check_call, initializer_of
 from keras_bert.training.trainable import Trainable
 
 SENTENCE_OBJECTIVES = ("next_sentence", "sentence_order")
-
-
-def pretrainer_inputs() -> dict[str, keras.KerasTensor]:
-    """The encoder's symbolic inputs and `mask_positions`, int32 [B, P]."""
-    positions = keras.Input((None,), dtype="int32", name="mask_positions")
-    return {**encoder_inputs(), "mask_positions": positions}
 
 
 class BertPretrainer(Trainable):
@@ -38,17 +26,17 @@ class BertPretrainer(Trainable):
     arXiv:1907.11692).
 
     Args:
-        encoder: BertEncoder.
+        encoder: Encoder.
         sentence_objective: "next_sentence", "sentence_order" or None.
         initializer: initializer of the heads' matrices, which draws each anew; None is BERT's
             truncated normal.
-        dtype: keras dtype policy of the heads; None takes the global one. Logits are float32
+        dtype: keras dtype policy of the heads; None takes the encoder's. Logits are float32
             under mixed_bfloat16 too.
         num_sequences: int, sequences K that a row may hold (`Packer.join`).
 
     Args (call):
-        inputs: dict of int32: the encoder's `token_ids`, `segment_ids`, `padding_mask` [B, T] and
-            `mask_positions` [B, P], the places whose pieces are to be predicted.
+        inputs: dict of int32: the encoder's inputs [B, T], and `mask_positions` [B, P], the
+            positions whose pieces are to be predicted.
 
     Returns:
         dict of float logits: `masked_lm` [B, P, V], and, under the name of the sentence
@@ -75,51 +63,43 @@ class BertPretrainer(Trainable):
 
     def __init__(
         self,
-        encoder: BertEncoder,
+        encoder: Encoder,
         sentence_objective: str | None = "next_sentence",
         initializer=None,
         dtype=None,
         num_sequences: int = 1,
         name: str = "pretrainer",
     ):
-        if sentence_objective not in (*SENTENCE_OBJECTIVES, None):
-            raise ValueError(
-                f"sentence_objective must be one of {SENTENCE_OBJECTIVES} or None, "
-                f"not {sentence_objective!r}."
-            )
-        if num_sequences < 1:
-            raise ValueError(f"num_sequences must be at least 1, not {num_sequences!r}.")
+        _check_arguments(sentence_objective, num_sequences)
         config = encoder.config
+        policy = encoder.dtype_policy if dtype is None else keras.dtype_policies.get(dtype)
         initializer = independent(initializer or initializer_of(config))
-        inputs = pretrainer_inputs()
-        places, num_first = inputs["mask_positions"], 0
+        inputs = pretrainer_inputs(encoder)
+        positions, num_first = inputs["mask_positions"], 0
         if sentence_objective is not None:
             num_first = num_sequences
-            first = FirstPlaces(num_first, name="first_places")(inputs["padding_mask"])
-            places = ops.concatenate([first, places], axis=1)
-        states = encoder.states_at({name: inputs[name] for name in INPUTS}, places)
+            first = FirstPositions(num_first, name="first_positions")(inputs["padding_mask"])
+            positions = ops.concatenate([first, positions], axis=1)
+        states = encoder.states_at(inputs, positions)
         masked_lm = MaskedLMHead(
-            encoder.embeddings.token,
+            encoder.token_embedding,
             activation=config.activation,
             norm_epsilon=config.norm_epsilon,
             kernel_initializer=initializer,
-            dtype=dtype,
+            dtype=policy,
             name="masked_lm",
         )
         outputs = {"masked_lm": masked_lm(states[:, num_first:])}
         if sentence_objective is not None:
-            sentence = keras.layers.Dense(
+            of_first = states[:, 0] if num_first == 1 else states[:, :num_first]
+            outputs[sentence_objective] = keras.layers.Dense(
                 2,
                 kernel_initializer=initializer,
-                dtype=logits_policy(dtype),
+                dtype=logits_policy(policy),
                 name=sentence_objective,
-            )
-            if num_sequences == 1:
-                pooled = encoder.pooler(states)
-            else:
-                pooled = encoder.pooler.dense(states[:, :num_sequences])
-            outputs[sentence_objective] = sentence(pooled)
+            )(encoder.pool(of_first))
         super().__init__(inputs=inputs, outputs=outputs, name=name)
+        self.dtype_policy = policy
         self.encoder = encoder
         self.sentence_objective = sentence_objective
         self.num_sequences = num_sequences
@@ -131,16 +111,16 @@ class BertPretrainer(Trainable):
     @property
     def idle_layers(self) -> Sequence[keras.layers.Layer]:
         """The encoder's pooler, where there is no sentence objective to train it."""
-        return () if self.sentence_objective else (self.encoder.pooler,)
+        return () if self.sentence_objective else self.encoder.pooling_layers
 
-    def on(self, encoder: BertEncoder) -> BertPretrainer:
+    def new_inputs(self) -> dict[str, keras.KerasTensor]:
+        """Fresh symbolic inputs by name: the encoder's, and `mask_positions`, int32 [B, P]."""
+        return pretrainer_inputs(self.encoder)
+
+    def on(self, encoder: Encoder) -> BertPretrainer:
         """A pretrainer of the same kind, with heads of its own, on another encoder."""
         return BertPretrainer(
-            encoder,
-            self.sentence_objective,
-            dtype=encoder.embeddings.dtype_policy,
-            num_sequences=self.num_sequences,
-            name=self.name,
+            encoder, self.sentence_objective, num_sequences=self.num_sequences, name=self.name
         )
 
     def objective(self, sentence_weight: float = 1.0) -> dict:
@@ -179,7 +159,13 @@ class BertPretrainer(Trainable):
         }
 
 
-def num_training_flops(config: BertConfig, sequence_length: int, num_predictions: int) -> int:
+def pretrainer_inputs(encoder: Encoder) -> dict[str, keras.KerasTensor]:
+    """An encoder's symbolic inputs and `mask_positions`, int32 [B, P]."""
+    positions = keras.Input((None,), dtype="int32", name="mask_positions")
+    return {**encoder.new_inputs(), "mask_positions": positions}
+
+
+def num_training_flops(config: EncoderConfig, sequence_length: int, num_predictions: int) -> int:
     """Floating-point operations of one training step on one row, by formula.
 
     A product of [m, k] with [k, n] is 2 m k n operations; the backward pass costs twice the
@@ -189,7 +175,7 @@ def num_training_flops(config: BertConfig, sequence_length: int, num_predictions
     work is not counted, as is usual for model FLOPs.
 
     Args:
-        config: BertConfig.
+        config: EncoderConfig of blocks with these products, as BERT's have them.
         sequence_length: int, T.
         num_predictions: int, P.
 
@@ -208,3 +194,13 @@ def num_training_flops(config: BertConfig, sequence_length: int, num_predictions
     head = 2 * hidden**2 + 2 * hidden * config.vocabulary_size
     per_token = config.num_layers * (keys_and_values + rest) - rest
     return 3 * (sequence_length * per_token + num_predictions * (rest + head))
+
+
+def _check_arguments(sentence_objective: str | None, num_sequences: int) -> None:
+    if sentence_objective not in (*SENTENCE_OBJECTIVES, None):
+        raise ValueError(
+            f"sentence_objective must be one of {SENTENCE_OBJECTIVES} or None, "
+            f"not {sentence_objective!r}."
+        )
+    if num_sequences < 1:
+        raise ValueError(f"num_sequences must be at least 1, not {num_sequences!r}.")

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import TypeVar
 
 import keras
 import numpy as np
 
-from keras_bert.config import BertConfig
-from keras_bert.models.encoder import BertEncoder
+from keras_bert.config import EncoderConfig
+from keras_bert.models.encoder import Encoder
 
 Model = TypeVar("Model", bound=keras.Model)
 
 
 def resize(
     model: Model,
+    *,
     max_sequence_length: int | None = None,
     vocabulary_size: int | None = None,
 ) -> Model:
@@ -26,7 +28,7 @@ def resize(
     output bias is 0. What the model gives for old pieces at old positions stays the same.
 
     Args:
-        model: BertEncoder, BertPretrainer or a task.
+        model: an encoder, a pretrainer or a task.
         max_sequence_length: int, positions wanted; None leaves them.
         vocabulary_size: int, pieces wanted; None leaves them.
 
@@ -47,31 +49,19 @@ def resize(
     >>> encoder.config.max_sequence_length, tuple(encoder.embeddings.position.embeddings.shape)
     (1024, (1024, 15))
     """
-    encoder = _encoder_of(model)
-    config = _resized_config(
-        encoder.config,
-        max_sequence_length=max_sequence_length,
-        vocabulary_size=vocabulary_size,
-    )
-    larger = BertEncoder(config, dtype=encoder.embeddings.dtype_policy, name=encoder.name)
-    larger.recompute = encoder.recompute
-    larger = larger if model is encoder else model.on(larger)
+    encoder = getattr(model, "encoder", None)
+    if not isinstance(encoder, Encoder):
+        raise ValueError(
+            f"What is resized must be an encoder, a pretrainer or a task, not {model!r}: resize "
+            "its encoder, and make a model on that."
+        )
+    sizes = {"max_sequence_length": max_sequence_length, "vocabulary_size": vocabulary_size}
+    larger = model.on(encoder.anew(_resized_config(encoder.config, sizes)))
     # States of dropout too; none of the two is compiled or has metrics among its variables.
     old_variables = {variable.path: variable for variable in model.variables}
     for variable in larger.variables:
         _fill(variable, old_variables[variable.path])
     return larger
-
-
-def _encoder_of(model: keras.Model) -> BertEncoder:
-    if isinstance(model, BertEncoder):
-        return model
-    if isinstance(getattr(model, "encoder", None), BertEncoder) and hasattr(model, "on"):
-        return model.encoder
-    raise ValueError(
-        f"What is resized must be a BertEncoder, a BertPretrainer or a task, not {model!r}: "
-        "resize its encoder, and make a model on that."
-    )
 
 
 def _fill(variable: keras.Variable, old_variable: keras.Variable) -> None:
@@ -85,12 +75,12 @@ def _fill(variable: keras.Variable, old_variable: keras.Variable) -> None:
     variable.trainable = old_variable.trainable
 
 
-def _resized_config(config: BertConfig, **sizes: int | None) -> BertConfig:
-    sizes = {name: size for name, size in sizes.items() if size is not None}
-    for name, size in sizes.items():
+def _resized_config(config: EncoderConfig, sizes: Mapping[str, int | None]) -> EncoderConfig:
+    wanted = {name: size for name, size in sizes.items() if size is not None}
+    for name, size in wanted.items():
         if size < getattr(config, name):
             raise ValueError(
                 f"A model can only grow: {name} must be at least its {getattr(config, name)}, not "
                 f"{size}. Train a smaller one to have less."
             )
-    return dataclasses.replace(config, **sizes)
+    return dataclasses.replace(config, **wanted)

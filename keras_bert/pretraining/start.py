@@ -9,9 +9,9 @@ from typing import Any
 
 from keras_bert.checkpoints.directory import Checkpoint
 from keras_bert.data.pretraining.word_vectors import fit_word_vectors, read_word_vectors
-from keras_bert.models.encoder import BertEncoder
+from keras_bert.models.encoder import Encoder
 from keras_bert.models.pretrainer import BertPretrainer
-from keras_bert.text.tokenizer import Tokenizer
+from keras_bert.text.subwords import SubwordTokenizer
 
 
 def check_same(
@@ -77,17 +77,17 @@ def take_heads(model: BertPretrainer, checkpoint: Checkpoint) -> str:
     return f"New weights: {heads}; all others are the checkpoint's."
 
 
-def take_word_vectors(encoder: BertEncoder, tokenizer: Tokenizer, path: str | os.PathLike) -> str:
+def take_word_vectors(encoder: Encoder, tokenizer: SubwordTokenizer, path: str | os.PathLike) -> str:
     """Lets the embeddings of known words start from vectors of a file, and says of how many.
 
     Args:
-        encoder: BertEncoder.
-        tokenizer: Tokenizer.
+        encoder: Encoder.
+        tokenizer: SubwordTokenizer.
         path: path of a GloVe or word2vec text file.
     """
     ids, vectors = read_word_vectors(path, tokenizer.vocabulary)
     config = encoder.config
-    encoder.embeddings.set_rows(
+    encoder.set_token_vectors(
         ids, fit_word_vectors(vectors, config.hidden_dim, config.initializer_range)
     )
     return (

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_bert.models.encoder import BertEncoder
-from keras_bert.models.pretrainer import BertPretrainer, pretrainer_inputs
+from keras_bert.models.pretrainer import BertPretrainer
 from keras_bert.tasks.examples import Example, missing_column, plain, source_of
 from keras_bert.tasks.setting import Setting
 from keras_bert.tasks.task import Task, packer_of
@@ -65,7 +65,7 @@ class FillMask(Task):
     ):
         pretrainer = getattr(pretrainer, "pretrainer", pretrainer)
         _check_arguments(pretrainer, packer.tokenizer.vocabulary_size, top_k)
-        inputs = pretrainer_inputs()
+        inputs = pretrainer.new_inputs()
         outputs = {"masked_lm": pretrainer(inputs)["masked_lm"]}
         super().__init__(pretrainer.encoder, packer, inputs, outputs, name=name)
         self.pretrainer = pretrainer

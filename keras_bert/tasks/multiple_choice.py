@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_bert import metrics
-from keras_bert.layers.attention import HIDDEN
+from keras_bert.layers.attention import MASKED_SCORE
 from keras_bert.layers.dropout import Dropout
 from keras_bert.layers.heads import logits_policy
 from keras_bert.layers.rows import GatherRows
@@ -80,7 +80,7 @@ class MultipleChoice(Task):
         )(Dropout(dropout)(pooled))
         scores = GatherRows(dtype=logits_policy())(score, inputs["padding_mask"])[:, :, 0]
         # Choices that are not there have no part in the softmax, in the loss as in the answers.
-        scores = ops.where(inputs["padding_mask"][:, :, 0] > 0, scores, HIDDEN)
+        scores = ops.where(inputs["padding_mask"][:, :, 0] > 0, scores, MASKED_SCORE)
         super().__init__(encoder, packer, inputs, {"logits": scores}, name=name)
         self.dropout = dropout
 

@@ -1,8 +1,9 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert.layers.dropout import Dropout
+from keras_bert.layers.dropout import Drawn, Dropout
 
 
 def test_share_and_scale():
@@ -56,6 +57,22 @@ def test_a_drawn_seed_gives_its_mask_again_and_no_state_moves():
     np.testing.assert_array_equal(first, second)
     np.testing.assert_array_equal(dropout.variables[0], state)
     assert not np.array_equal(dropout(x, training=True), first)
+
+
+@pytest.mark.parametrize("in_graph", [False, True])
+def test_keras_random_asks_a_drawn_seed_for_nothing_but_the_seed(in_graph):
+    """It is made without `SeedGenerator.__init__`: what that makes must not be missed."""
+    seed = keras.random.SeedGenerator(7).next()
+
+    def numbers():
+        drawn = Drawn(seed)
+        values = keras.random.randint([3, 5], -(2**31), 2**31 - 1, seed=drawn)
+        assert vars(drawn) == {"seed": seed}
+        return values
+
+    found = (tf.function(numbers) if in_graph else numbers)()
+    expected = keras.random.randint([3, 5], -(2**31), 2**31 - 1, seed=keras.random.SeedGenerator(7))
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_the_gradient_is_the_mask():

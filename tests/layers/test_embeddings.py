@@ -1,24 +1,40 @@
+import keras
 import numpy as np
 import pytest
 
-from keras_bert.layers.embeddings import Embeddings, places_in_sequence, sinusoids
+from keras_bert.layers.embeddings import (
+    Embeddings,
+    Sinusoids,
+    positions_in_sequence,
+    sinusoids,
+)
 
 B, T, D, V = 2, 7, 6, 97
+
+
+def embeddings(num_positions=11, learned=True, **options):
+    token, segment, position = (
+        keras.layers.Embedding(size, D, name=name)
+        for name, size in (("token", V), ("segment", 3), ("position", num_positions))
+    )
+    return Embeddings(
+        token, segment, position if learned else Sinusoids(num_positions, D), **options
+    )
 
 
 def normalized(x):
     return (x - x.mean(-1, keepdims=True)) / x.std(-1, keepdims=True)
 
 
-@pytest.mark.parametrize("positions", ["learned", "sinusoidal"])
+@pytest.mark.parametrize("learned", [True, False])
 @pytest.mark.parametrize("norm_epsilon", [1e-12, None])
-def test_embeddings_are_a_normalized_sum(positions, norm_epsilon):
-    layer = Embeddings(V, D, 11, 3, positions=positions, norm_epsilon=norm_epsilon)
+def test_embeddings_are_a_normalized_sum(learned, norm_epsilon):
+    layer = embeddings(learned=learned, norm_epsilon=norm_epsilon)
     generator = np.random.default_rng(1)
     token_ids, segment_ids = generator.integers(0, V, [B, T]), generator.integers(0, 3, [B, T])
     output = layer(token_ids, segment_ids, np.ones([B, T], "int32"))
     weights = {w.path.split("/")[-2]: np.asarray(w) for w in layer.weights}
-    table = weights["position"] if positions == "learned" else sinusoids(11, D)
+    table = weights["position"] if learned else sinusoids(11, D)
     expected = weights["token"][token_ids] + weights["segment"][segment_ids] + table[:T]
     expected = expected if norm_epsilon is None else normalized(expected)
     np.testing.assert_allclose(output, expected, atol=2e-5)
@@ -26,11 +42,11 @@ def test_embeddings_are_a_normalized_sum(positions, norm_epsilon):
 
 def test_positions_count_from_the_first_token_of_each_sequence():
     mask = np.array([[1, 1, 1, 2, 3, 3, 0], [1, 1, 0, 0, 0, 0, 0]])
-    places = np.asarray(places_in_sequence(mask))
-    np.testing.assert_array_equal(places[0, :6], [0, 1, 2, 0, 0, 1])
+    positions = np.asarray(positions_in_sequence(mask))
+    np.testing.assert_array_equal(positions[0, :6], [0, 1, 2, 0, 0, 1])
     # Padding goes on, as in a row of one sequence.
-    np.testing.assert_array_equal(places[1], np.arange(7))
-    layer = Embeddings(V, D, 11, 3)
+    np.testing.assert_array_equal(positions[1], np.arange(7))
+    layer = embeddings()
     ids = np.full([B, T], 4)
     output = np.asarray(layer(ids, ids * 0, mask))
     np.testing.assert_allclose(output[0, 3:6], output[1, [0, 0, 1]], atol=1e-6)
@@ -45,18 +61,14 @@ def test_sinusoids_are_the_papers():
 
 
 def test_more_positions_than_the_model_has_are_refused():
-    layer = Embeddings(V, D, max_sequence_length=5, num_segments=2)
+    layer = embeddings(num_positions=5)
     ids = np.zeros([B, T], "int32")
     with pytest.raises(ValueError, match="at most 5 positions.*has 7"):
         layer(ids, ids, ids)
 
 
-def test_rows_are_put_in_their_place():
-    layer = Embeddings(V, D, 11, 3)
-    layer.build((B, T), (B, T))
-    before = np.array(layer.token.embeddings)
-    layer.set_rows([5, 2], np.array([[7.0] * D, [9.0] * D]))
-    after = np.array(layer.token.embeddings)
-    assert (after[5] == 7).all() and (after[2] == 9).all()
-    others = [i for i in range(V) if i not in (2, 5)]
-    np.testing.assert_array_equal(after[others], before[others])
+def test_sinusoids_are_looked_up_as_a_table_is():
+    layer = Sinusoids(11, D)
+    positions = np.array([[3, 0], [10, 3]])
+    np.testing.assert_array_equal(layer(positions), sinusoids(11, D)[positions])
+    assert not layer.weights

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert.layers.heads import FirstPlaces, MaskedLMHead, Pooler, product_with_rows
+from keras_bert.layers.heads import FirstPositions, MaskedLMHead, Pooler, product_with_rows
 
 B, T, P, D, V = 2, 7, 3, 15, 97
 
@@ -13,11 +13,12 @@ def states():
     return np.random.default_rng(1).normal(size=[B, T, D]).astype("float32")
 
 
-def test_pooler_reads_the_first_token(states):
+def test_pooler_is_a_dense_layer_with_tanh(states):
     pooler = Pooler(D)
-    output = pooler(states)
-    kernel, bias = pooler.dense.get_weights()
-    np.testing.assert_allclose(output, np.tanh(states[:, 0] @ kernel + bias), atol=1e-6)
+    for first in (states[:, 0], states[:, :2]):  # of one sequence, and of several
+        output = pooler(first)
+        kernel, bias = pooler.dense.get_weights()
+        np.testing.assert_allclose(output, np.tanh(first @ kernel + bias), atol=1e-6)
 
 
 def test_head_scores_the_vocabulary(states):
@@ -41,12 +42,12 @@ def test_output_weights_are_the_embeddings():
     assert sum(int(np.prod(w.shape)) for w in own) == D * D + D + 2 * D + V
 
 
-def test_first_places_of_every_sequence():
+def test_first_positions_of_every_sequence():
     mask = np.array([[1, 1, 2, 2, 2, 3, 0], [1, 1, 1, 1, 1, 1, 1]])
-    places = np.asarray(FirstPlaces(3)(mask))
-    assert places[0].tolist() == [0, 2, 5]
-    assert places[1, 0] == 0 and (places[1] < T).all()
-    assert places.shape == (B, 3)
+    positions = np.asarray(FirstPositions(3)(mask))
+    assert positions[0].tolist() == [0, 2, 5]
+    assert positions[1, 0] == 0 and (positions[1] < T).all()
+    assert positions.shape == (B, 3)
 
 
 def test_product_with_rows_has_the_gradients_of_the_product():

@@ -3,15 +3,43 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert.layers.attention import AttentionBias
+from keras_bert.layers.activations import ACTIVATIONS
+from keras_bert.layers.attention import AttentionBias, SelfAttention
 from keras_bert.layers.transformer import TransformerBlock, skipped_padding
 
 B, T, N, D, F = 2, 7, 3, 15, 31
 
 
+def block_of(activation="gelu", attention_dropout=0.0, **options):
+    return TransformerBlock(
+        SelfAttention(N, D, attention_dropout, name="attention"),
+        keras.layers.Dense(F, ACTIVATIONS[activation], name="intermediate"),
+        keras.layers.Dense(D, name="output"),
+        **options,
+    )
+
+
+def test_weights_of_parts_are_named_after_the_block():
+    """By these paths checkpoints find them."""
+    block = block_of(name="layer_3")
+    block(np.zeros([B, T, D]), np.zeros([B, 1, T, T]))
+    dense = ("attention/query", "attention/key", "attention/value", "attention/output")
+    kinds = {
+        ("kernel", "bias"): (*dense, "intermediate", "output"),
+        ("gamma", "beta"): ("attention_norm", "output_norm"),
+    }
+    expected = {
+        f"layer_3/{part}/{name}"
+        for names, parts in kinds.items()
+        for part in parts
+        for name in names
+    }
+    assert {weight.path for weight in block.weights} == expected
+
+
 @pytest.mark.parametrize("norm_first", [False, True])
 def test_block_is_attention_and_feed_forward_with_residuals(norm_first):
-    block = TransformerBlock(N, D, F, activation="relu", norm_first=norm_first)
+    block = block_of(activation="relu", norm_first=norm_first)
     x = np.random.default_rng(1).normal(size=[B, T, D]).astype("float32")
     bias = np.zeros([B, 1, T, T], "float32")
     output = block(x, bias)
@@ -32,44 +60,48 @@ def test_block_is_attention_and_feed_forward_with_residuals(norm_first):
 
 @pytest.mark.parametrize("recompute", [False, True])
 @pytest.mark.parametrize("norm_first", [False, True])
-def test_some_places_have_the_states_and_gradients_that_they_have_among_all(norm_first, recompute):
-    block = TransformerBlock(N, D, F, norm_first=norm_first)
+def test_some_positions_have_the_states_and_gradients_that_they_have_among_all(
+    norm_first, recompute
+):
+    block = block_of(norm_first=norm_first)
     block.recompute = recompute
     generator = np.random.default_rng(1)
     x = tf.constant(generator.normal(size=[B, T, D]), tf.float32)
     bias = tf.constant(generator.normal(size=[B, 1, T, T]), tf.float32)
-    places = tf.constant([[0, 4, 4], [6, 0, 2]])
+    positions = tf.constant([[0, 4, 4], [6, 0, 2]])
     block(x, bias)
     found = []
-    for some in (lambda: block(x, bias, places, training=True), lambda: block(x, bias)):
+    for some in (lambda: block(x, bias, positions, training=True), lambda: block(x, bias)):
         with tf.GradientTape() as tape:
             tape.watch(x)
             states = some()
             if states.shape[1] == T:
-                states = tf.gather(states, places, batch_dims=1)
+                states = tf.gather(states, positions, batch_dims=1)
             loss = tf.reduce_sum(states**3)
         found.append([states, *tape.gradient(loss, [x, *block.trainable_weights])])
     for value, expected in zip(*found, strict=True):
         np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("places", [None, [[0, 2, 2], [3, 0, 1], [0, 0, 0]]], ids=["all", "some"])
+@pytest.mark.parametrize(
+    "positions", [None, [[0, 2, 2], [3, 0, 1], [0, 0, 0]]], ids=["all", "some"]
+)
 @pytest.mark.parametrize("recompute", [False, True])
 @pytest.mark.parametrize("norm_first", [False, True])
-def test_skipped_padding_changes_no_state_or_gradient_of_tokens(norm_first, recompute, places):
-    block = TransformerBlock(N, D, F, norm_first=norm_first)
+def test_skipped_padding_changes_no_state_or_gradient_of_tokens(norm_first, recompute, positions):
+    block = block_of(norm_first=norm_first)
     block.recompute = recompute
     mask = np.array([[1, 1, 2, 2, 2, 0, 0], [1, 1, 1, 1, 0, 0, 0], [0] * T])
     x = tf.constant(np.random.default_rng(1).normal(size=[*mask.shape, D]), tf.float32)
     bias = AttentionBias()(mask)
-    is_read = mask if places is None else np.take_along_axis(mask, np.array(places), axis=1)
+    is_read = mask if positions is None else np.take_along_axis(mask, np.array(positions), axis=1)
     block(x, bias)
 
     @tf.function(autograph=False)
     def states_and_gradients():
         with tf.GradientTape() as tape:
             tape.watch(x)
-            at = None if places is None else tf.constant(places)
+            at = None if positions is None else tf.constant(positions)
             states = block(x, bias, at, training=True)
             loss = tf.reduce_sum(states[is_read > 0] ** 3)
         gradients = tape.gradient(loss, [x, *(w.value for w in block.trainable_weights)])
@@ -82,13 +114,13 @@ def test_skipped_padding_changes_no_state_or_gradient_of_tokens(norm_first, reco
     np.testing.assert_allclose(states[is_read > 0], expected_states[is_read > 0], atol=1e-5)
     for gradient, value in zip(gradients, expected, strict=True):
         np.testing.assert_allclose(gradient, value, rtol=1e-4, atol=1e-4)
-    if places is None:
+    if positions is None:
         np.testing.assert_array_equal(states[mask == 0], 0)
 
 
 @pytest.mark.parametrize("name", ["gelu", "gelu_tanh", "relu"])
 def test_activation_is_the_one_named(name):
-    block = TransformerBlock(N, D, F, activation=name)
+    block = block_of(activation=name)
     block.build((B, T, D))
     x = np.linspace(-3, 3, 13, dtype="float32")
     expected = {
@@ -100,7 +132,7 @@ def test_activation_is_the_one_named(name):
 
 
 def test_scores_are_those_that_the_block_attends_by():
-    block = TransformerBlock(N, D, F, norm_first=True)
+    block = block_of(norm_first=True)
     x = np.random.default_rng(1).normal(size=[B, T, D]).astype("float32")
     bias = np.zeros([B, 1, T, T], "float32")
     block(x, bias)
@@ -112,7 +144,7 @@ def test_scores_are_those_that_the_block_attends_by():
 
 @pytest.mark.parametrize("norm_first", [False, True])
 def test_recomputed_gradients_are_the_same_with_dropout(norm_first):
-    block = TransformerBlock(N, D, F, dropout=0.3, attention_dropout=0.2, norm_first=norm_first)
+    block = block_of(dropout=0.3, attention_dropout=0.2, norm_first=norm_first)
     x = tf.constant(np.random.default_rng(1).normal(size=[B, T, D]), tf.float32)
     bias = tf.zeros([B, 1, T, T])
     block(x, bias)

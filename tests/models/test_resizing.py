@@ -55,8 +55,8 @@ def test_a_resized_model_is_one_of_the_same_kind(config):
     assert again == {state.path: state.numpy().tolist() for state in states} and len(again) == 5
 
 
-def test_what_is_no_bert_is_refused():
-    with pytest.raises(ValueError, match="must be a BertEncoder, a BertPretrainer or a task"):
+def test_what_stands_on_no_encoder_is_refused():
+    with pytest.raises(ValueError, match="must be an encoder, a pretrainer or a task"):
         kb.resize(keras.Sequential([keras.layers.Dense(3)]), vocabulary_size=107)
 
 

@@ -68,7 +68,7 @@ def test_known_words_start_from_their_vectors(checkpoint, tmp_path):
     path = tmp_path / "vectors.txt"
     lines = (" ".join([word, *map(str, v)]) for word, v in zip(words, vectors, strict=True))
     path.write_text("\n".join(lines) + "\n")
-    table = checkpoint.encoder.embeddings.token.embeddings
+    table = checkpoint.encoder.token_embedding.embeddings
     before = np.array(table)
     told = take_word_vectors(checkpoint.encoder, tokenizer, path)
     assert told.startswith(f"2 of {tokenizer.vocabulary_size} pieces start from their vector in")

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 import keras_bert as kb
 from keras_bert.layers import transformer
-from keras_bert.layers.rows import take_rows
+from keras_bert.layers.rows import gather
 from keras_bert.tasks.task import label_index, labels_of
 
 PAIRS = [("the fine film", "no"), ("a quick brown fox", "yes"), ("over the lazy dog", "yes")]
@@ -159,9 +159,9 @@ def test_padding_is_skipped_in_the_step_of_the_task_that_says_so(tokenizer, conf
 
     def noticing(x, places):
         skipped.append(places is not None)
-        return take_rows(x, places)
+        return gather(x, places)
 
-    monkeypatch.setattr(transformer, "take_rows", noticing)
+    monkeypatch.setattr(transformer, "gather", noticing)
     task, examples = make("tags", tokenizer, config)
     batch = next(iter(task.dataset(examples, 2)))
     for skips in (True, False, True):
