@@ -156,20 +156,21 @@ class Packer:
         Returns:
             dict(token_ids, segment_ids, padding_mask), each int32 [B, T].
         """
-        template, size = self.template, tf.size(ids)
-        parts = [_Part(size, len(template.before)), _Part.of(first)]
-        size += len(template.before)
-        if second is not None:
-            parts += [_Part(size, len(template.between)), _Part.of(second)]
-        size += len(template.between)
-        parts.append(_Part(size, len(template.after)))
+        template = self.template
         # The special tokens are appended to the ids, so that one gather fills the rows.
         special = (*template.before, *template.between, *template.after, self.tokenizer.special.pad)
+        before = tf.size(ids)
+        between = before + len(template.before)
+        after = between + len(template.between)
+        pad = after + len(template.after)
+        parts = [_Part(before, len(template.before)), _Part.of(first)]
+        if second is not None:
+            parts += [_Part(between, len(template.between)), _Part.of(second)]
+        parts.append(_Part(after, len(template.after)))
         ends = list(itertools.accumulate(part.length for part in parts))
         length = ends[-1]  # [B, 1]
         position = tf.range(self._width_of(length))[None, :]  # [1, T]
         held = position < length
-        pad = size + len(template.after)
         source = tf.where(held, position + _shift(parts, ends, position), pad)
         padding_mask = tf.cast(held, tf.int32)
         segment, later = template.segment_ids

@@ -235,7 +235,7 @@ class _ShardWriter:
         }
         example = tf.train.Example(features=tf.train.Features(feature=feature))
         with files.system_errors(self._path):
-            self._writer.write(example.SerializeToString())
+            self._writer.write(example.SerializeToString(deterministic=True))
         documents = np.append(self._last_document, arrays["documents"])
         self._last_document = documents[-1]
         self._counts["num_records"] += 1

@@ -54,6 +54,12 @@ def test_a_token_corpus_gives_what_the_text_gives(many, tokenizer, tokens):
     ]
 
 
+def test_the_same_corpus_is_written_as_the_same_bytes(many, tokenizer, tokens, tmp_path):
+    write_token_corpus(many, tokenizer, tmp_path / "again", num_shards=3)
+    for path in tokens.iterdir():
+        assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
+
+
 def test_blocks_of_a_batch_are_numbered(many, tokenizer, tokens):
     for corpus in (many, TokenCorpus(tokens)):
         sentences = corpus.read(next(iter(corpus.blocks().batch(5))), tokenizer)
