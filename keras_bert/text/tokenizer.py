@@ -72,8 +72,9 @@ class Tokenizer(SubwordTokenizer):
         check_vocabulary(self.vocabulary)
         self.num_word_pieces = len(self.vocabulary) - len(new)
         self.added_tokens = tuple(added_tokens)
-        self.normalization = Normalization.of(lowercase, strip_accents, split_cjk)
-        self.lowercase, self.strip_accents, self.split_cjk = dataclasses.astuple(self.normalization)
+        how = Normalization.of(lowercase, strip_accents, split_cjk)
+        self.lowercase, self.strip_accents, self.split_cjk = dataclasses.astuple(how)
+        self.normalization = how
         self._id_of = {piece: id_ for id_, piece in enumerate(self.vocabulary) if piece}
         self.special_ids = tuple(self._id_of[token] for token in SPECIAL_TOKENS)
         pad, unknown, cls, sep, mask = self.special_ids
