@@ -112,7 +112,7 @@ def parsed_json(text: str, path: Path, line: int) -> Any:
     """The value of JSON text that begins at a line of a file.
 
     Raises:
-        ValueError: it is no JSON, or has strings that are no text.
+        ValueError: it is no JSON, or has strings that are no text, or numbers of too many digits.
     """
     try:
         value = json.loads(text)
@@ -134,6 +134,8 @@ def parsed_json(text: str, path: Path, line: int) -> Any:
             f"{place}: strings must be text, but one has half a surrogate pair, "
             f"{ascii(error.object[error.start])}, after {near!r}: restore the file."
         ) from error
+    except ValueError as error:  # Python reads numbers of some thousands of digits at most
+        raise ValueError(f"{path}:{line}: this cannot be read ({error}): correct it.") from error
     return value
 
 

@@ -63,6 +63,12 @@ def test_empty_lines_are_reported(tmp_path, caplog):
     assert "left out 2 empty lines, the first is line 1" in caplog.text
 
 
+def test_numbers_that_python_does_not_read_are_named_by_line(tmp_path):
+    path = write(tmp_path, f'{{"a": {"9" * 5000}}}')
+    with pytest.raises(ValueError, match=r"a\.txt:1: this cannot be read \(.*digits"):
+        read_json(path)
+
+
 def test_json_is_named_by_line(tmp_path):
     with pytest.raises(ValueError, match=r"a\.txt:2: this must be JSON, but .* column 1"):
         read_json(write(tmp_path, '{"a":\n}'))

@@ -72,7 +72,7 @@ def read_swag(path: Path, dialect: Dialect = TOLD) -> list[Row]:
 
 def _swag_example(row: Row) -> Row:
     label = row.get("label")
-    label = int(label) if label and re.fullmatch("-?[0-9]+", label) else label
+    label = int(label) if label and re.fullmatch("-?[0-9]{1,9}", label) else label
     choices = _numbered(row, "ending", 0)
     return _choice_example(row["sent1"], row["sent2"], choices, label, row.source)
 

@@ -14,7 +14,6 @@ from keras_bert.data.text_files import file_lines
 
 Column = int | str
 
-_NUM_CONLLU_COLUMNS = 10
 _POSITION = re.compile(r"(.+?)[0-9]+", re.DOTALL)
 _NUMBER = re.compile(r"-?[0-9]+")
 _TAB = ("\\t", "tab")
@@ -82,50 +81,7 @@ def read_conll(
         logging.info("%s: its single column has words without labels.", path)
     elif label is None:
         label = -1
-    return _sentences(path, _conll_words(path, lines, (word, label), clean))
-
-
-def read_conllu(
-    path: Path,
-    *,
-    word_column: Column | None = None,
-    label_column: Column | None = None,
-    encoding: str | None = None,
-) -> list[Row]:
-    r"""Reads a [CoNLL-U](https://universaldependencies.org/format.html) file.
-
-    Comments are left out; so are lines of several words at once ("1-2") and of words that are not
-    in the text ("1.1"), which are logged.
-
-    Args:
-        path: path of the file, plain or compressed.
-        word_column: int, counted from 1: 2 is FORM, which None is, too.
-        label_column: int, 4 is UPOS, which None is, too, 5 is XPOS.
-        encoding: str, that of the file; None is UTF-8, or what a byte order mark says.
-
-    Returns:
-        list of Row, `words` and `labels`, lists of str; `source` is "path:line" of the first word;
-        a row a sentence.
-
-    Raises:
-        ValueError: a line has not 10 columns or another id; a column is none of them; the file has
-            a NUL or is not in the encoding.
-
-    Example:
-
-    >>> import os, tempfile
-    >>> from keras_bert.data.examples.conll import read_conllu
-    >>> path = os.path.join(tempfile.mkdtemp(), "dev.conllu")
-    >>> rest = "\t_" * 6 + "\n"
-    >>> lines = ["# text = zum Haus\n", f"1-2\tzum\t_\t_{rest}"]
-    >>> lines += [f"1\tzu\tzu\tADP{rest}", f"2\tdem\tder\tDET{rest}", f"3\tHaus\tHaus\tNOUN{rest}"]
-    >>> _ = open(path, "w").write("".join(lines))
-    >>> read_conllu(path)[0]["words"]
-    ['zu', 'dem', 'Haus']
-    """
-    word = 2 if word_column is None else _check_number(path, word_column)
-    label = 4 if label_column is None else _check_number(path, label_column)
-    return _sentences(path, _conllu_words(path, (word, label), encoding))
+    return sentences(path, _conll_words(path, lines, (word, label), clean))
 
 
 def without_position(word: str) -> str:
@@ -156,7 +112,7 @@ class _Line(NamedTuple):
     is_document: bool
 
 
-class _Word(NamedTuple):
+class Word(NamedTuple):
     """One line that is a word, with its label if the file has any."""
 
     line: int
@@ -177,7 +133,7 @@ def _without_header(
     path: Path, lines: list[_Line], columns: Sequence[Column | None]
 ) -> tuple[list[_Line], list[int | None]]:
     """Lines and the numbers of columns, of which names are looked up in the first line."""
-    if all(column is None or _is_number(column) for column in columns):
+    if all(column is None or is_number(column) for column in columns):
         return lines, [None if column is None else int(column) for column in columns]
     first = next((index for index, line in enumerate(lines) if line.cells), len(lines))
     header = lines[first].cells if first < len(lines) else []
@@ -185,7 +141,8 @@ def _without_header(
     return lines[:first] + lines[first + 1 :], numbers
 
 
-def _is_number(column: Column) -> bool:
+def is_number(column: Column) -> bool:
+    """Whether a column is given by its number, not by its name."""
     return isinstance(column, int) or bool(_NUMBER.fullmatch(column))
 
 
@@ -202,15 +159,6 @@ def _number_of(path: Path, column: Column, header: Sequence[str]) -> int:
     return header.index(column) + 1
 
 
-def _check_number(path: Path, column: Column) -> int:
-    if not _is_number(column):
-        raise ValueError(
-            f"{path}: columns of this form must be numbers counted from 1, but one is {column!r}: "
-            "correct --word_column or --label_column."
-        )
-    return int(column)
-
-
 def _without_comments(path: Path, lines: list[_Line], label_column: int | None) -> list[_Line]:
     """Lines without those of "#" before a sentence that are no words."""
     if not any(line.cells and line.cells[0].startswith("#") for line in lines):
@@ -224,7 +172,8 @@ def _without_comments(path: Path, lines: list[_Line], label_column: int | None) 
         if begins and line.cells and line.cells[0].startswith("#"):
             is_word = len(line.cells) == width and -width <= column < width
             label = line.cells[column] if is_word else ""
-            if words and not (label in known or ENTITY_LABEL.fullmatch(label) or label == "#"):
+            is_label = label in (*known, OUTSIDE, "#") or ENTITY_LABEL.fullmatch(label)
+            if words and not is_label:
                 continue
         begins = not line.cells
         kept.append(line)
@@ -295,8 +244,8 @@ def _some(cells: Sequence[str]) -> str:
     return ", ".join(map(repr, list(dict.fromkeys(cells))[:3]))
 
 
-def _sentences(path: Path, words: Iterable[_Word | None]) -> list[Row]:
-    """Rows of words, with None between sentences."""
+def sentences(path: Path, words: Iterable[Word | None]) -> list[Row]:
+    """A row a sentence, of words with None between sentences; `source` is "path:line"."""
     rows: list[Row] = []
     begins = True
     for word in words:
@@ -318,7 +267,7 @@ def _conll_words(
     lines: Sequence[_Line],
     columns: tuple[int, int | None],
     clean: Callable[[str], str] | None,
-) -> Iterator[_Word | None]:
+) -> Iterator[Word | None]:
     width = None
     for number, cells, _ in lines:
         if not cells:
@@ -326,42 +275,11 @@ def _conll_words(
             continue
         place = f"{path}:{number}"
         width = width or len(cells)
-        word, label = _cells_at(cells, columns, width, place)
-        yield _Word(number, _cleaned(word, clean, place) if clean else word, label)
+        word, label = cells_at(cells, columns, width, place)
+        yield Word(number, _cleaned(word, clean, place) if clean else word, label)
     num_documents = sum(line.is_document for line in lines)
     if num_documents:
         logging.info("%s: left out %d lines -DOCSTART-.", path, num_documents)
-
-
-def _conllu_words(
-    path: Path, columns: tuple[int, int], encoding: str | None
-) -> Iterator[_Word | None]:
-    num_ranges = num_empty_nodes = 0
-    for number, line in enumerate(file_lines(path, encoding), 1):
-        if not line.strip():
-            yield None
-            continue
-        if line.startswith("#"):
-            continue
-        place = f"{path}:{number}"
-        cells = line.split("\t")
-        word, label = _cells_at(cells, columns, _NUM_CONLLU_COLUMNS, place)
-        if re.fullmatch("[0-9]+", cells[0]):
-            yield _Word(number, word, label)
-        elif re.fullmatch("[0-9]+-[0-9]+", cells[0]):
-            num_ranges += 1
-        elif re.fullmatch(r"[0-9]+\.[0-9]+", cells[0]):
-            num_empty_nodes += 1
-        else:
-            raise ValueError(
-                f"{place}: a line must begin with a word's number, such as 1, 1-2 or 1.1, but "
-                f"begins with {cells[0]!r:.50}: restore the file."
-            )
-    if num_ranges or num_empty_nodes:
-        logging.info(
-            "%s: left out %d lines of several words and %d of words that are not in the text.",
-            *(path, num_ranges, num_empty_nodes),
-        )
 
 
 def _cleaned(word: str, clean: Callable[[str], str], place: str) -> str:
@@ -371,10 +289,21 @@ def _cleaned(word: str, clean: Callable[[str], str], place: str) -> str:
         raise ValueError(f"{place}: {error}: correct it, or name another form (--form).") from error
 
 
-def _cells_at(
+def cells_at(
     cells: Sequence[str], columns: tuple[int, int | None], width: int, place: str
 ) -> tuple[str, str | None]:
-    """A line's word and label."""
+    """A line's word and label.
+
+    Args:
+        cells: sequence of str, those of the line.
+        columns: the numbers of the columns for words and for labels, counted from 1, or from the
+            end by negative numbers; None for labels where there are none.
+        width: int, how many cells a line must have.
+        place: str, "path:line".
+
+    Raises:
+        ValueError: there is no such column, the line has more or fewer cells, or an empty label.
+    """
     word_index = _index(columns[0], width)
     label_index = None if columns[1] is None else _index(columns[1], width)
     there = all(i is None or 0 <= i < width for i in (word_index, label_index))

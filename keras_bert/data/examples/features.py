@@ -126,7 +126,7 @@ def _named(value: Any, names: Sequence[str], source: str) -> Any:
         return [_named(one, names, source) for one in value]
     try:
         number = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return value  # a name already
     if number == -1:
         return None

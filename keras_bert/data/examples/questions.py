@@ -235,7 +235,7 @@ def _value(cell: Any) -> Any:
     for parse in (json.loads, ast.literal_eval):
         try:
             return parse(_ARRAY.sub(r"\1", cell))
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
+        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
             continue
     return cell
 
@@ -278,9 +278,9 @@ def _text(value: Any, place: str) -> str:
 def _start(value: Any, place: str) -> int | None:
     if value is None or value != value:  # pandas' nan
         return None
-    if isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]+\s*", value):
+    if isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]{1,18}\s*", value):
         return int(value)
-    if isinstance(value, float) and value == int(value):
+    if isinstance(value, float) and value.is_integer():
         return int(value)
     return field({"answer_start": value}, "answer_start", int, place)
 

@@ -13,7 +13,8 @@ from absl import logging
 
 from keras_bert.data.compression import opened, plain_name
 from keras_bert.data.examples.choices import read_arc, read_copa, read_race, read_swag
-from keras_bert.data.examples.conll import read_conll, read_conllu, without_position
+from keras_bert.data.examples.conll import read_conll, without_position
+from keras_bert.data.examples.conllu import read_conllu
 from keras_bert.data.examples.features import with_names
 from keras_bert.data.examples.questions import questions, read_squad, squad_rows
 from keras_bert.data.examples.reading import OF_WORDS, TOLD, Reading

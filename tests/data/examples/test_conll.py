@@ -1,10 +1,11 @@
 import gzip
 import logging
 
+import hypothesis
+import hypothesis.strategies as st
 import pytest
 
-from keras_bert.data.examples.conll import read_conll, read_conllu, without_position
-from keras_bert.data.examples.schemes import check_labels, tagging_scheme
+from keras_bert.data.examples.conll import read_conll, without_position
 
 
 def test_conll_2003(write, caplog):
@@ -80,48 +81,6 @@ def test_words_that_are_cleaned_keep_their_place(write):
 def test_bad_columns_are_named_by_file_and_line(write, content, arguments, message):
     with pytest.raises(ValueError, match=message):
         read_conll(write("a.conll", content), **arguments)
-
-
-def conllu(*rows):
-    """Lines of CoNLL-U: id, form and tag of words, or comments."""
-    lines = [
-        "\t".join((row[0], row[1], "_", row[2], "x", *"_____")) if len(row) == 3 else row
-        for row in rows
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def test_conllu(write, caplog):
-    content = conllu(
-        *("# sent_id = 1", ("1-2", "zum", "_"), ("1", "zu", "ADP"), ("2", "dem", "DET")),
-        *(("2.1", "sehr", "ADV"), ("3", "New York", "PROPN"), "", "# text", ("1", "#", "SYM")),
-    )
-    path = write("a.conllu", content)
-    with caplog.at_level(logging.INFO, logger="absl"):
-        examples = read_conllu(path)
-    assert examples == [
-        {"words": ["zu", "dem", "New York"], "labels": ["ADP", "DET", "PROPN"]},
-        {"words": ["#"], "labels": ["SYM"]},
-    ]
-    assert [row.source for row in examples] == [f"{path}:3", f"{path}:9"]
-    assert "left out 1 lines of several words and 1 of words that are not" in caplog.text
-    assert read_conllu(path, label_column=5)[1]["labels"] == ["x"]
-
-
-@pytest.mark.parametrize(
-    ("content", "arguments", "message"),
-    [
-        (conllu(("a", "b", "X")), {}, r"a\.conllu:1: a line must begin with a word's number"),
-        ("# x\n1\ta\ta\tX\n", {}, r"a\.conllu:2: a line must have 10 columns"),
-        (conllu(("1", "b", "X")).replace("\t", " "), {}, r"a\.conllu:1: .*10 columns .*has 1"),
-        (conllu(("1", "b", "X")), {"label_column": 11}, r"a\.conllu:1: .*11, for labels"),
-        (conllu(("1", "b", "")), {}, r"a\.conllu:1: a word must have a label"),
-        (conllu(("1", "b", "X")), {"word_column": "FORM"}, r"a\.conllu: .*numbers .*one is 'FORM'"),
-    ],
-)
-def test_bad_conllu_is_named_by_file_and_line(write, content, arguments, message):
-    with pytest.raises(ValueError, match=message):
-        read_conllu(write("a.conllu", content), **arguments)
 
 
 SENTENCES = [["Anna", "sings", "in", "#", "1"], ["#", "Bonn"]]
@@ -205,6 +164,8 @@ def test_a_single_column_is_words_to_be_tagged(write):
 def test_numbers_may_be_words(write):
     path = write("a.conll", "1 O\n2 O\n\n2 B-x\n7 O\n")
     assert read_conll(path)[1]["words"] == ["2", "7"]
+    path = write("c.conll", "# O\na B-x\n")  # no other word is outside
+    assert read_conll(path)[0]["words"] == ["#", "a"]
     path = write("b.conll", "# B-x\n\n#tag O\n\n# #\n")
     assert [row["words"] for row in read_conll(path)] == [["#"], ["#tag"], ["#"]]
 
@@ -219,21 +180,43 @@ def test_real_characters_have_their_positions_taken_off(shared):
     assert {word for word in words if len(word) != 1} == {"\ufffd\ufffd"}
 
 
-@pytest.mark.parametrize(
-    ("name", "number", "num_ranges", "num_empty"),
-    [
-        ("ner/en_ewt_dev", 2001, 359, 4),
-        ("ner/zh_gsdsimp_dev", 500, 0, 0),
-        ("multi/en_pud", 1000, 129, 7),
-        ("multi/zh_pud", 1000, 0, 0),
-    ],
+PROPERTY = hypothesis.settings(derandomize=True, deadline=None, database=None, max_examples=60)
+WORD = st.text(
+    st.characters(codec="utf-8", exclude_characters="\0\r\n\t \ufeff"), min_size=1, max_size=4
 )
-def test_real_tags(shared, name, number, num_ranges, num_empty, caplog):
-    with caplog.at_level(logging.INFO, logger="absl"):
-        examples = read_conllu(shared / "data" / f"{name}.conllu")
-    assert len(examples) == number
-    assert tagging_scheme(examples) is None
-    left_out = f"left out {num_ranges} lines of several words and {num_empty} of words"
-    assert (left_out in caplog.text) == bool(num_ranges)
-    universal = "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X"
-    check_labels(examples, universal.split())
+WORDS = st.one_of(WORD, st.sampled_from(["#", "#a", "1", "2", ",", "O", "B-x"]))
+LABELLED = st.tuples(
+    WORDS.filter(lambda word: not word.startswith("-DOCSTART-")),
+    st.sampled_from(["O", "B-x", "I-x"]),
+)
+
+
+def written(sentences, line, end, between):
+    """Lines of words, an empty one after each sentence, and the number of each sentence's first."""
+    text, lines, places = [], 1, []
+    for sentence in sentences:
+        places.append(lines)
+        text += [line(number, *one) + end for number, one in enumerate(sentence, 1)]
+        text += [end] * between
+        lines += len(sentence) + between
+    return "".join(text), places
+
+
+def as_rows(sentences):
+    return [{name: [one[i] for one in sentence] for i, name in enumerate(("words", "labels"))}
+            for sentence in sentences]  # fmt: skip
+
+
+TAGGED = st.lists(st.lists(LABELLED, min_size=1, max_size=5), max_size=4)
+ENDS = st.sampled_from(["\n", "\r\n"])
+
+
+@PROPERTY
+@hypothesis.given(TAGGED, ENDS, st.sampled_from([" ", "\t", " \t "]), st.integers(1, 3))
+def test_what_is_written_in_columns_is_read(tmp_path_factory, sentences, end, blank, between):
+    path = tmp_path_factory.getbasetemp() / "any.conll"
+    text, places = written(sentences, lambda _, word, label: f"{word}{blank}{label}", end, between)
+    path.write_bytes(text.encode())
+    rows = read_conll(path, word_column=1, label_column=2)
+    assert rows == as_rows(sentences)
+    assert [row.source for row in rows] == [f"{path}:{place}" for place in places]

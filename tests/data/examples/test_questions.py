@@ -124,6 +124,10 @@ QUESTION = (*PARAGRAPH, "qas", 0)
             r"a\.json:q1: 'answer_start' must be an integer, but is '20 or 21'",
         ),
         (
+            without(FINE, *QUESTION, "answers", 0, "answer_start", float("inf")),
+            r"a\.json:q1: 'answer_start' must be an integer, but is inf",
+        ),
+        (
             without(FINE, *QUESTION, "answers", 0, "answer_start", True),
             r"a\.json:q1: 'answer_start' must be an integer, but is True",
         ),

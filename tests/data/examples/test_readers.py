@@ -4,6 +4,8 @@ import json
 import logging
 import lzma
 
+import hypothesis
+import hypothesis.strategies as st
 import pytest
 
 from keras_bert.data.examples.questions import questions
@@ -244,3 +246,72 @@ def test_real_files_by_their_names(shared):
     assert len(read_examples(f"{data}/ner/weibo_*", Reading(form="weibo"))) == 1350 + 270 + 270
     assert len(read_examples(f"{data}/qa/xquad.*.json,{data}/multi/*.conllu")) == 3 * 1190 + 2000
     assert len(read_examples(f"{data}/mc/xcopa_*", Reading(form="copa"))) == 200
+
+
+PROPERTY = hypothesis.settings(derandomize=True, deadline=None, database=None, max_examples=60)
+# How files begin that are compressed, marked, or no text at all.
+STARTS = [b"", b"\x1f\x8b\x08\0", b"BZh91AY&SY", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"PK\3\4"]
+STARTS += [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"\xff\xfe\0\0", b"\0\0\xfe\xff"]
+# What files of the forms are made of, and what is near to it.
+PIECES = ["\n", "\n", "\n\n", "\r\n", "\r", "\t", "\t", " ", ",", ",", ";", "|", '"', '""', "#"]
+PIECES += ["sep=;", "a", "b c", "0", "1", "-1", "1-2", "1.1", "9" * 5000, "_", "A", "é", "\0"]
+PIECES += ["O", "B-x", "I-x", "S-", "-DOCSTART-", "# x", "1\ta\tb\tX\t_\t_\t_\t_\t_\t_\n"]
+PIECES += ["sent1,sent2,ending0,ending1,label\n", "a,b,c,d,0\n", "Q?,x,y,A\n", "text\tlabel\n"]
+PIECES += ["{", "}", "[", "]", ":", '{"a": 1}', '{"a": 1}\n', '"\\ud83d"', "null", "1e999", "NaN"]
+KEYS = ["data", "paragraphs", "context", "qas", "id", "question", "answers", "text", "answer_start"]
+KEYS += ["is_impossible", "title", "answer", "premise", "choice1", "choice2", "label", "stem"]
+KEYS += ["choices", "answerKey", "article", "questions", "options", "cause", "effect", "A", "B", ""]
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 3) | st.sampled_from(KEYS)
+    | st.floats() | st.text(max_size=3) | st.sampled_from(["[1, 'a']", "{[]: 1}", "[" * 99]),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5),
+    max_leaves=12,
+)  # fmt: skip
+
+
+def is_row_of(path, row):
+    return isinstance(row, dict) and row.source.startswith(f"{path}:")
+
+
+def assert_read_or_refused(path, reading):
+    """All rows have their places, or one error says what file is to blame."""
+    try:
+        rows = read_examples([path], reading)
+    except ValueError as error:
+        assert str(path) in str(error)
+        return []
+    assert rows and all(is_row_of(path, row) for row in rows)
+    return rows
+
+
+@pytest.mark.parametrize("form", FORMS)
+@PROPERTY
+@hypothesis.given(st.sampled_from(STARTS), st.binary(max_size=90))
+def test_any_bytes_are_rows_or_an_error_that_names_the_file(tmp_path_factory, form, start, rest):
+    path = tmp_path_factory.getbasetemp() / "any.bytes"
+    path.write_bytes(start + rest)
+    assert_read_or_refused(path, Reading(form=form))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@PROPERTY
+@hypothesis.given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
+def test_any_text_is_rows_or_an_error_that_names_the_file(tmp_path_factory, form, text):
+    path = tmp_path_factory.getbasetemp() / "any.text"
+    path.write_bytes(text.encode())
+    assert_read_or_refused(path, Reading(form=form))
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json", "squad", "copa", "arc", "race"])
+@PROPERTY
+@hypothesis.given(st.lists(VALUES, min_size=1, max_size=3), st.sampled_from(["\n", " ", "\n\n"]))
+def test_any_json_is_rows_or_an_error_that_names_the_file(tmp_path_factory, form, values, between):
+    path = tmp_path_factory.getbasetemp() / "any.json"
+    path.write_text(between.join(map(json.dumps, values)))
+    rows = assert_read_or_refused(path, Reading(form=form))
+    for make in (questions, tagged):
+        try:
+            assert all(is_row_of(path, row) for row in make(rows))
+        except ValueError as error:
+            assert str(path) in str(error)

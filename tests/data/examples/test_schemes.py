@@ -1,11 +1,14 @@
 import itertools
 import logging
 
+import hypothesis
+import hypothesis.strategies as st
 import pytest
 
 from keras_bert.data.examples.conll import read_conll, without_position
 from keras_bert.data.examples.schemes import SCHEMES, check_labels, in_iob2, tagging_scheme, to_iob2
 from keras_bert.data.rows import Row
+from keras_bert.metrics import entities
 
 
 def sentences(*labels):
@@ -91,6 +94,55 @@ def test_every_sequence_is_converted_or_refused(scheme):
             for labels in itertools.product(["O", "B-x", "B-y", "I-x", "I-y"], repeat=3)
         }
     )
+
+
+PROPERTY = hypothesis.settings(derandomize=True, deadline=None, database=None, max_examples=60)
+
+
+@st.composite
+def segmentations(draw):
+    """Entities of a sentence, some of which touch, and its length."""
+    kinds = st.sampled_from(["", "x", "y-z"])
+    pieces = draw(st.lists(st.tuples(st.integers(1, 4), kinds), max_size=6))
+    edges = [0, *itertools.accumulate(length for length, _ in pieces)]
+    places = zip(itertools.pairwise(edges), pieces, strict=True)
+    return [(start, end, kind) for (start, end), (_, kind) in places if kind], edges[-1]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@PROPERTY
+@hypothesis.given(st.lists(segmentations(), max_size=4))
+def test_entities_survive_the_way_from_any_scheme(scheme, sentences):
+    rows = [Row({"labels": written(*one, scheme)}, f"a:{i}") for i, one in enumerate(sentences)]
+    wanted = [written(*one, "iob2") for one in sentences]
+    assert [to_iob2(row["labels"], scheme) for row in rows] == wanted
+    assert [row["labels"] for row in in_iob2(rows, prefer=scheme)] == wanted
+    for (spans, length), labels in zip(sentences, wanted, strict=True):
+        assert spans_of(labels, "iob2") == spans
+        assert written(spans_of(labels, "iob2"), length, scheme) == written(spans, length, scheme)
+
+
+@pytest.mark.parametrize("scheme", ["iob1", "iob2", "bioes", "bmes"])
+@PROPERTY
+@hypothesis.given(segmentations())
+def test_scores_find_the_entities_of_every_scheme_that_they_know(scheme, one):
+    spans, length = one
+    found = entities(written(spans, length, scheme))
+    assert found == [(kind, start, end) for start, end, kind in spans]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@PROPERTY
+@hypothesis.given(st.data())
+def test_what_is_repaired_is_iob2_of_the_same_words(scheme, data):
+    tags = ["O", *(f"{prefix}-{kind}" for prefix in SCHEMES[scheme] for kind in "xy")]
+    labels = data.draw(st.lists(st.sampled_from(tags), max_size=12))
+    repaired = to_iob2(labels, scheme, repair=True)
+    assert to_iob2(repaired, "iob2") == repaired
+    assert [one[1:] for one in repaired] == [one[1:] for one in labels]
+    # What one letter says is kept: what begins an entity still does.
+    begins = [i for i, label in enumerate(labels) if label[0] in "BSUW"]
+    assert all(repaired[i][0] == "B" for i in begins)
 
 
 def test_labels_without_types_are_converted():

@@ -1,6 +1,10 @@
+import csv
 import gzip
+import json
 import logging
 
+import hypothesis
+import hypothesis.strategies as st
 import pytest
 
 from keras_bert.data.examples.dialects import Dialect
@@ -281,3 +285,74 @@ def test_any_name_may_be_a_columns(write):
     path = write("a.csv", f"{','.join(names)}\n{','.join('12345678')}\n")
     [row] = read_table(path)
     assert row == dict(zip(names, "12345678", strict=True)) and row.source == f"{path}:2"
+
+
+PROPERTY = hypothesis.settings(derandomize=True, deadline=None, database=None, max_examples=60)
+# All that UTF-8 can hold, but for NUL, and the byte order mark, which may be no text.
+LETTERS = st.characters(codec="utf-8", exclude_characters="\0\r\ufeff")
+ENDS = st.sampled_from(["\n", "\r\n"])
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=4)
+
+
+@st.composite
+def tables(draw, letters, least=1):
+    """Names of columns, and rows of cells, in each of which something is."""
+    names = draw(st.lists(NAMES.filter(lambda name: not name.lower().startswith("sep=")),
+                          min_size=least, max_size=4, unique=True))  # fmt: skip
+    cells = st.text(letters, max_size=6)
+    row = st.lists(cells, min_size=len(names), max_size=len(names))
+    rows = draw(st.lists(row.filter(lambda cells: "".join(cells).strip()), max_size=4))
+    return names, rows
+
+
+def expected(names, rows):
+    return [dict(zip(names, cells, strict=True)) for cells in rows]
+
+
+@PROPERTY
+@hypothesis.given(tables(LETTERS.filter(lambda letter: letter not in "\t\n")), ENDS)
+def test_what_is_written_with_tabs_is_read(tmp_path_factory, table, end):
+    path = tmp_path_factory.getbasetemp() / "any.tsv"
+    path.write_bytes("".join("\t".join(cells) + end for cells in [table[0], *table[1]]).encode())
+    rows = read_table(path, dialect=Dialect(delimiter="tab", quoted=False))
+    assert rows == expected(*table)
+    assert [row.source for row in rows] == [f"{path}:{n}" for n in range(2, len(rows) + 2)]
+
+
+@PROPERTY
+@hypothesis.given(
+    tables(LETTERS, least=2),
+    st.sampled_from(",;|\t"),
+    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    ENDS,
+)
+def test_what_csv_writes_is_read(tmp_path_factory, table, delimiter, quoting, end):
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, delimiter=delimiter, quoting=quoting, lineterminator=end)
+        writer.writerows([table[0], *table[1]])
+    told = read_table(path, dialect=Dialect(delimiter=delimiter, quoted=True))
+    assert told == expected(*table)
+    if delimiter == ",":  # as the name says
+        assert read_table(path) == told
+    lines = path.read_bytes().decode().split("\n")
+    for row in told:  # the place is the line that the row begins in
+        line = lines[int(row.source.rpartition(":")[2]) - 1]
+        first = next(iter(row.values())).split("\n")[0].replace('"', '""')
+        assert line.lstrip('"').startswith(first.lstrip('"'))
+
+
+TEXTS = st.text(max_size=4)
+VALUES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS
+OBJECTS = st.dictionaries(TEXTS, VALUES | st.lists(VALUES, max_size=3), max_size=4)
+
+
+@PROPERTY
+@hypothesis.given(st.lists(OBJECTS, max_size=4), st.booleans())
+def test_json_that_is_written_is_read(tmp_path_factory, objects, ensure_ascii):
+    path = tmp_path_factory.getbasetemp() / "any.jsonl"
+    lines = [json.dumps(one, ensure_ascii=ensure_ascii) + "\n" for one in objects]
+    path.write_text("".join(lines), encoding="utf-8", newline="")
+    rows = read_jsonl(path)
+    assert rows == objects
+    assert [row.source for row in rows] == [f"{path}:{n}" for n in range(1, len(rows) + 1)]

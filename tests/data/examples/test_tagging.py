@@ -147,6 +147,7 @@ def test_what_was_rejected_in_prodigy_is_left_out(caplog):
         ({"tokens": WORDS, "ner_tags": IDS}, {"tag_names": "nowhere"}, "'nowhere' is nei"),
         ({"tokens": WORDS, "ner_tags": 7}, {}, "'ner_tags' must be a list, but is 7"),
         ({"tokens": "['a' 'b']", "ner_tags": "['O' 'O']"}, {}, r"'tokens' must be a list, but is"),
+        ({"tokens": "[{[]: 1}]", "ner_tags": LABELS}, {}, "'tokens' must be a list, but is"),
         ({"tokens": [1, 2], "ner_tags": LABELS}, {"words_key": "tokens"}, "texts, .* has 1"),
         ({"tokens": [], "ner_tags": []}, {}, "words must be texts, but 'tokens' has none"),
         ({"word": "Ann", "tag": "O"}, {}, "must tell its sentence, .*--form=conll"),
