@@ -41,7 +41,8 @@ from benchmarks.transformers_tasks import (
     fit,
 )
 from keras_bert import flags, metrics
-from train import finetune, tasks
+from keras_bert.tasks.labels import names_among
+from train import finetune
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,6 +176,15 @@ def train_keras_bert(
     return run
 
 
+def labels_of(recipe: finetune.Arguments, examples: Sequence[Example]) -> tuple[str, ...]:
+    """The names of the classes of texts, or of words."""
+    if recipe.task == "question_answering":
+        return ()
+    if recipe.task == "token_classification":
+        return names_among([name for example in examples for name in example["labels"]])
+    return names_among([example["label"] for example in examples])
+
+
 def train_transformers(
     recipe: finetune.Arguments, seed: int, examples: list, held_out: list
 ) -> Callable[[], tuple[Answers, float]]:
@@ -193,10 +203,7 @@ def train_transformers(
     def run() -> tuple[Answers, float]:
         torch.manual_seed(seed)
         start = time.perf_counter()
-        label_key = {"text_classification": "label", "token_classification": "labels"}.get(
-            recipe.task
-        )
-        labels = tasks.labels_of(recipe, examples, label_key) if label_key else ()
+        labels = labels_of(recipe, examples)
         task = kinds[recipe.task](recipe, labels)
         model = fit(task, task.features(examples), recipe)
         with tempfile.TemporaryDirectory() as folder:

@@ -6,13 +6,12 @@ import dataclasses
 import json
 import os
 import pathlib
+from collections.abc import Sequence
 from typing import Literal
 
+import keras_bert as kb
 from keras_bert import flags
-from keras_bert.finetuning import report
-from keras_bert.tasks import ensembles
-from train import tasks
-from train.examples import Files
+from train.examples import Files, check_flags, files_of, options_of, split
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,20 +27,29 @@ class Arguments(Files):
 def main(arguments: Arguments) -> None:
     is_one = os.path.isdir(arguments.checkpoint)  # its path may have a comma
     paths = [arguments.checkpoint] if is_one else arguments.checkpoint.split(",")
-    loaded = [tasks.load(path, arguments) for path in paths]
-    combine = ensembles.average if arguments.combine == "average" else ensembles.ensemble
-    task = combine(loaded) if len(loaded) > 1 else loaded[0]
-    examples = tasks.read_for(loaded[0], arguments, arguments.eval_files)
-    loaded[0].target_columns(examples)  # what is wrong with labels shows before the answers
+    keys, label_key = split(arguments.text_keys), arguments.label_key
+    members = [kb.finetuning.load_task(path, text_keys=keys, label_key=label_key) for path in paths]
+    task = combined(members, arguments.combine) if len(members) > 1 else members[0]
+    check_flags(arguments, task)
+    files = files_of(arguments, arguments.eval_files)
+    examples = kb.finetuning.read_for(task, files, options_of(arguments))
+    task.check_examples(examples)  # what is wrong with labels shows before the answers
     answers = task(examples)
     scores = task.scores(examples, answers)
     print(json.dumps({"examples": len(examples), **scores}, indent=2))
     if arguments.output_dir:
         folder = pathlib.Path(arguments.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        report.write_predictions(folder / "predictions.jsonl", examples, answers)
-        report.write_metrics(folder / "metrics.json", scores)
+        kb.finetuning.write_predictions(folder / "predictions.jsonl", examples, answers)
+        kb.finetuning.write_metrics(folder / "metrics.json", scores)
         print(f"In {folder}: predictions.jsonl and metrics.json.")
+
+
+def combined(members: Sequence[kb.Task], how: str) -> kb.Task:
+    """Several tasks as one."""
+    from keras_bert.tasks.ensembles import average, ensemble
+
+    return average(members) if how == "average" else ensemble(members)
 
 
 if __name__ == "__main__":

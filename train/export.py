@@ -9,7 +9,6 @@ from typing import Literal
 
 import keras_bert as kb
 from keras_bert import flags
-from keras_bert.exporting.export import export
 from keras_bert.serving.wire.layout import METADATA_FILE
 from keras_bert.serving.wire.models_config import add_model
 from train.examples import split
@@ -36,7 +35,7 @@ class Arguments:
 def main(arguments: Arguments) -> None:
     checkpoint = kb.load(arguments.checkpoint, text_keys=split(arguments.text_keys))
     model = checkpoint.model or checkpoint.encoder
-    path = export(model, arguments.output_dir, arguments.precision, checkpoint.tokenizer)
+    path = kb.export(model, arguments.output_dir, arguments.precision, checkpoint.tokenizer)
     print(_summary(path))
     directory = path.parent.resolve()
     name = directory.name

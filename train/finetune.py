@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import json
 import pathlib
-import shutil
 from collections.abc import Sequence
-from typing import Any, Literal
-
-import keras
+from typing import Literal
 
 import keras_bert as kb
-from keras_bert import files, flags, metrics
-from keras_bert.data.examples.schemes import in_iob2, tagging_scheme
+from keras_bert import flags
 from keras_bert.data.rows import Row
-from keras_bert.finetuning import report
-from keras_bert.finetuning import run as fine_tuning
-from keras_bert.tasks.labels import label_name
-from keras_bert.training import run
-from keras_bert.training.directory import FLAGFILES, begin, run_directory
-from train import examples as reading
-from train import tasks
-from train.examples import Files, TaskName
+from keras_bert.tasks.table import TASKS, task_class
+from train.examples import Files, files_of, given_flags, options_of
 
 KIND = "fine-tuning"
 # The last file of a run: where it is, the run is done.
@@ -34,11 +23,12 @@ EXCLUDES = {
     "dataset": {"train_files", "eval_files", "eval_share"},
     "eval_files": {"eval_share"},
 }
+SINGLE_LABEL, REGRESSION = "single_label_classification", "regression"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Arguments(Files):
-    task: TaskName = flags.required("what is learned")
+    task: Literal[tuple(TASKS)] = flags.required("what is learned")
     output_dir: str = flags.required("directory of this run and its checkpoint")
     checkpoint: str | None = flags.flag(None, "checkpoint directory to start from")
     preset: str | None = flags.flag(None, "size of a model with new weights, without checkpoint")
@@ -81,7 +71,7 @@ class Arguments(Files):
 
 def main(arguments: Arguments) -> None:
     check(arguments)
-    with run_directory(KIND, arguments) as output_dir:
+    with kb.training.run_directory(KIND, arguments) as output_dir:
         if (output_dir / METRICS_FILE).exists():
             print(f"The run in {output_dir} is done: {(output_dir / METRICS_FILE).read_text()}")
             return
@@ -89,8 +79,9 @@ def main(arguments: Arguments) -> None:
         runs = []
         for seed in range(arguments.seed, arguments.seed + arguments.num_seeds):
             folder = output_dir / f"seed-{seed}" if arguments.num_seeds > 1 else output_dir
-            runs.append((one_run(arguments, seed, examples, held_out, folder), folder))
-        write_report(arguments, output_dir, runs, examples, held_out)
+            figures = one_run(arguments, seed, examples, held_out, folder)
+            runs.append(kb.finetuning.Run(figures, folder))
+        finish(arguments, output_dir, runs, examples, held_out)
 
 
 def check(arguments: Arguments) -> None:
@@ -99,7 +90,6 @@ def check(arguments: Arguments) -> None:
     Raises:
         ValueError: the message names the flags.
     """
-    tasks.check_flags(arguments.task, arguments)
     given = {name for name, value in dataclasses.asdict(arguments).items() if value}
     for flag, others in EXCLUDES.items():
         both = sorted(given & others)
@@ -117,13 +107,15 @@ def check(arguments: Arguments) -> None:
             f"--{chooses[0]} is of held-out examples, but there are none: give --eval_files or "
             "--eval_share."
         )
-    if arguments.balance_labels and arguments.problem != tasks.SINGLE_LABEL:
-        raise ValueError(f"--balance_labels is for --problem={tasks.SINGLE_LABEL}: leave it out.")
-    if arguments.label_smoothing and arguments.problem == tasks.REGRESSION:
+    if arguments.balance_labels and arguments.problem != SINGLE_LABEL:
+        raise ValueError(f"--balance_labels is for --problem={SINGLE_LABEL}: leave it out.")
+    if arguments.label_smoothing and arguments.problem == REGRESSION:
         raise ValueError("--label_smoothing is for labels, not for numbers: leave it out.")
     for name in ("num_seeds", "num_epochs", "batch_size"):
         if getattr(arguments, name) < 1:
             raise ValueError(f"--{name} must be at least 1, not {getattr(arguments, name)}.")
+    # Last, as the tasks are opened for it.
+    kb.finetuning.check_options(arguments.task, given_flags(arguments))
 
 
 def read(arguments: Arguments) -> tuple[list[Row], list[Row]]:
@@ -131,47 +123,37 @@ def read(arguments: Arguments) -> tuple[list[Row], list[Row]]:
     train_files, eval_files = arguments.train_files, arguments.eval_files
     if arguments.dataset:
         train_files, eval_files = f"{arguments.dataset}@train", f"{arguments.dataset}@validation"
-    examples = read_some(arguments, train_files)
-    held_out = read_some(arguments, eval_files, examples) if eval_files else []
-    if arguments.task == "token_classification":
-        scheme = tagging_scheme(examples)
-        examples, held_out = (
-            in_iob2(some, arguments.repair, prefer=scheme) for some in (examples, held_out)
-        )
+    examples, held_out = kb.finetuning.read_to_learn(
+        task_class(arguments.task),
+        files_of(arguments, train_files),
+        files_of(arguments, eval_files) if eval_files else None,
+        options_of(arguments),
+    )
     if arguments.eval_share:
-        examples, held_out = reading.hold_out(examples, arguments.eval_share)
+        examples, held_out = kb.finetuning.hold_out(examples, arguments.eval_share)
     print(f"{len(examples):,} examples to learn from, {len(held_out):,} held out.")
     return examples, held_out
-
-
-def read_some(arguments: Arguments, files: str, like: Sequence[Row] = ()) -> list[Row]:
-    """The examples of some files, with what the labels of `like`, read before, tell of them."""
-    if arguments.task != "text_classification":
-        return reading.read(arguments.task, arguments, files)
-    keys, label_key = tasks.text_columns(arguments)
-    rows = reading.read(arguments.task, arguments, files, text_keys=keys, label_key=label_key)
-    labels = ()
-    if arguments.problem == tasks.SINGLE_LABEL:
-        labels = tasks.labels_of(arguments, like or rows, label_key)
-    return tasks.labelled_rows(rows, label_key, arguments.problem, labels)
 
 
 def one_run(
     arguments: Arguments, seed: int, examples: list, held_out: list, folder: pathlib.Path
 ) -> dict[str, float]:
     """Trains with one seed; the scores of the best epoch, or else the loss of the last one."""
-    keras.utils.clear_session()
-    run.prepare(seed, arguments.precision)
+    fine_tuning = kb.finetuning
+    fine_tuning.begin_seed(seed, arguments.precision)
     task = make(arguments, examples)
-    weights = None
-    if arguments.balance_labels:
-        weights = fine_tuning.balanced_weights([one[task.label_key] for one in examples])
+    given = fine_tuning.given(task.sample_weights, options_of(arguments))
     data = task.dataset(
-        examples, arguments.batch_size, training=True, seed=seed, sample_weight=weights
+        examples,
+        arguments.batch_size,
+        training=True,
+        seed=seed,
+        sample_weight=task.sample_weights(examples, **given),
     )
     compile_task(arguments, task, fine_tuning.num_batches(data) * arguments.num_epochs)
-    fine_tuning.check_choice(task, held_out, arguments.metric, arguments.patience)
-    begin(KIND, arguments, pathlib.Path(arguments.output_dir))
+    choice = fine_tuning.Choice(arguments.metric, arguments.patience)
+    fine_tuning.check_choice(task, held_out, choice)
+    kb.training.begin(KIND, arguments, pathlib.Path(arguments.output_dir))
     history = fine_tuning.fine_tune(
         task,
         data,
@@ -179,39 +161,28 @@ def one_run(
         folder,
         save=lambda: kb.save(task, folder),
         num_epochs=arguments.num_epochs,
-        metric=arguments.metric,
-        patience=arguments.patience,
+        choice=choice,
     )
     if not held_out:
         return {"loss": history["loss"][-1]}
-    report.draw_scores(history, folder / "scores.png")
-    best = fine_tuning.best_epoch(history, arguments.metric or task.score_names[0])
-    scored = [name for name in history if name.startswith("val_")]
-    return {name.removeprefix("val_"): history[name][best] for name in scored}
+    fine_tuning.draw_scores(history, folder / "scores.png")
+    return fine_tuning.scores_of_best(history, task, choice)
 
 
 def make(arguments: Arguments, examples: Sequence[Row]) -> kb.Task:
     """The task with the weights that it starts from, which are told."""
-    checkpoint = starting_point(arguments)
-    task = tasks.make(arguments, checkpoint, examples)
-    print(tasks.take_head(task, checkpoint) if arguments.checkpoint else "All weights are new.")
+    fine_tuning, kind = kb.finetuning, task_class(arguments.task)
+    if arguments.checkpoint:
+        start = kb.load(arguments.checkpoint, arguments.dropout)
+    else:
+        tokenizer = kb.Tokenizer(kb.read_vocabulary(arguments.vocabulary), arguments.lowercase)
+        start = fine_tuning.new_start(kind, arguments.preset, tokenizer, arguments.dropout)
+    length, options = arguments.sequence_length, options_of(arguments)
+    task = fine_tuning.make_task(kind, start, examples, length, options)
+    new = "All weights are new."
+    print(fine_tuning.take_head(task, start) if arguments.checkpoint else new)
     fine_tuning.freeze(task.encoder, arguments.frozen_layers)
     return task
-
-
-def starting_point(arguments: Arguments) -> kb.Checkpoint:
-    """The checkpoint to start from, or one with new weights."""
-    if arguments.checkpoint:
-        return kb.load(arguments.checkpoint, arguments.dropout)
-    tokenizer = kb.Tokenizer(kb.read_vocabulary(arguments.vocabulary), arguments.lowercase)
-    changes = {"vocabulary_size": tokenizer.vocabulary_size}
-    if arguments.dropout is not None:
-        changes |= {"dropout": arguments.dropout, "attention_dropout": arguments.dropout}
-    config = dataclasses.replace(kb.BertConfig.preset(arguments.preset), **changes)
-    encoder = kb.BertEncoder(config)
-    # Blanks are filled by the head of pretraining; every other task brings its own.
-    model = kb.BertPretrainer(encoder, None) if arguments.task == "fill_mask" else None
-    return kb.Checkpoint(config, tokenizer, encoder, model)
 
 
 def compile_task(arguments: Arguments, task: kb.Task, num_steps: int) -> None:
@@ -221,99 +192,45 @@ def compile_task(arguments: Arguments, task: kb.Task, num_steps: int) -> None:
         kb.Schedule(arguments.learning_rate, num_steps, warmup_steps=warmup_steps),
         weight_decay=arguments.weight_decay,
         bias_correction=arguments.bias_correction,
-        rate_factors=fine_tuning.layer_rates(task.encoder.config, arguments.layer_decay),
+        rate_factors=kb.finetuning.layer_rates(task.encoder, arguments.layer_decay),
     )
-    smoothing = (arguments.label_smoothing,) if arguments.label_smoothing else ()
+    given = kb.finetuning.given(task.objective, options_of(arguments))
     task.compile(
-        optimizer, **task.objective(*smoothing), num_micro_batches=arguments.num_micro_batches
+        optimizer, **task.objective(**given), num_micro_batches=arguments.num_micro_batches
     )
 
 
-def write_report(
+def finish(
     arguments: Arguments, output_dir: pathlib.Path, runs: list, examples: list, held_out: list
 ) -> None:
     """Keeps the best run's checkpoint, answers the held-out examples with it, and says all."""
-    metric = arguments.metric or next(iter(runs[0][0]))
-    best = metrics.best(metric, [scores[metric] for scores, _ in runs])
-    scores, folder = runs[best]
-    task = tasks.task_of(kb.load(folder), str(folder))
-    if folder != output_dir:
-        kb.save(task, output_dir)
-        for picture in folder.glob("*.png"):
-            shutil.copy(picture, output_dir)
+    fine_tuning = kb.finetuning
+    best = fine_tuning.best_run(runs, arguments.metric)
+    task = fine_tuning.keep(best, output_dir)
+    classes = fine_tuning.answer_held_out(task, held_out, output_dir) if held_out else None
+    figures = fine_tuning.figures_of(
+        best.figures, [one.figures for one in runs], classes, are_scores=bool(held_out)
+    )
+    learned_from = arguments.train_files or arguments.dataset
+    data = {"learned from": f"{learned_from} ({len(examples):,} examples)"}
     if held_out:
-        answer_held_out(task, held_out, output_dir)
-    figures = figures_of(arguments, task, scores, [one for one, _ in runs], held_out)
-    write_card(arguments, task, output_dir, figures, len(examples), len(held_out))
-    report.write_metrics(output_dir / METRICS_FILE, figures)
+        scored_on = arguments.eval_files or arguments.dataset or f"{arguments.eval_share} of them"
+        data["scored on"] = f"{scored_on} ({len(held_out):,} examples)"
+    scores = figures.get("mean and standard deviation", figures.get("scores", {}))
+    flagfile = output_dir / kb.training.directory.FLAGFILES[KIND]
+    command = f"python -m train.finetune --flagfile={flagfile}"
+    card = fine_tuning.model_card(task, str(output_dir), data, scores, command)
+    fine_tuning.write_card(card, output_dir / "README.md")
+    fine_tuning.write_metrics(output_dir / METRICS_FILE, figures)
     print(json.dumps(figures, indent=2))
     if len(runs) > 1 and not held_out:
-        print(f"Nothing was held out: kept is {folder.name}, whose training loss is the lowest.")
+        name = best.folder.name
+        print(f"Nothing was held out: kept is {name}, whose training loss is the lowest.")
     left = sorted(path.name for path in output_dir.iterdir() if not path.name.startswith("."))
     print(
         f"In {output_dir}: {', '.join(left)}.\n"
-        f"Next: python -m train.predict --checkpoint={output_dir} {example_flags(arguments)}"
+        f"Next: python -m train.predict --checkpoint={output_dir} {task.asking}"
     )
-
-
-def answer_held_out(task: kb.Task, held_out: Sequence[Row], output_dir: pathlib.Path) -> None:
-    """Leaves the answers to held-out examples; where questions have none, finds the threshold."""
-    answers = task(held_out)
-    if isinstance(task, kb.QuestionAnswerer) and task.no_answer_threshold is not None:
-        task.no_answer_threshold = task.scores(held_out, answers)["best_f1_thresh"]
-        kb.save(task, output_dir)
-        answers = task(held_out)
-    report.write_predictions(output_dir / "predictions.jsonl", held_out, answers)
-    if getattr(task, "problem", "") == tasks.SINGLE_LABEL:
-        report.draw_confusion(task, held_out, answers, output_dir / "confusion.png")
-
-
-def figures_of(
-    arguments: Arguments, task: kb.Task, scores: dict, runs: list, held_out: Sequence[Row]
-) -> dict[str, Any]:
-    """What `metrics.json` says: scores of held-out examples, or the loss of training alone."""
-    if not held_out:
-        return {"training": scores, "runs": runs}
-    figures = {"scores": scores, "runs": runs}
-    if getattr(task, "problem", "") == tasks.SINGLE_LABEL:
-        names = [label_name(example[task.label_key]) for example in held_out]
-        [(label, count)] = collections.Counter(names).most_common(1)
-        figures["the most frequent label"] = {"label": label, "accuracy": count / len(held_out)}
-    if len(runs) > 1:
-        figures["mean and standard deviation"] = report.mean_and_spread(runs)
-    return figures
-
-
-def write_card(
-    arguments: Arguments,
-    task: kb.Task,
-    output_dir: pathlib.Path,
-    figures: dict[str, Any],
-    num_examples: int,
-    num_held_out: int,
-) -> None:
-    """Writes the model card, README.md."""
-    learned_from = arguments.train_files or arguments.dataset
-    scored_on = arguments.eval_files or arguments.dataset or f"{arguments.eval_share} of them"
-    data = {"learned from": f"{learned_from} ({num_examples:,} examples)"}
-    if num_held_out:
-        data["scored on"] = f"{scored_on} ({num_held_out:,} examples)"
-    scores = figures.get("mean and standard deviation", figures.get("scores", {}))
-    command = f"python -m train.finetune --flagfile={output_dir / FLAGFILES[KIND]}"
-    card = report.model_card(task, str(output_dir), data, scores, command)
-    with files.whole_file(output_dir / "README.md") as staging:
-        staging.write_text(card, encoding="utf-8")
-
-
-def example_flags(arguments: Arguments) -> str:
-    """How `train.predict` is given one example of the task."""
-    parts = ["--text='...'"]
-    is_pair = arguments.task == "text_classification" and "," in (arguments.text_keys or "")
-    if is_pair or arguments.task == "question_answering":
-        parts.append("--second='...'")
-    if arguments.task == "multiple_choice":
-        parts += 2 * ["--choice='...'"]
-    return " ".join(parts)
 
 
 if __name__ == "__main__":

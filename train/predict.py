@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
 from typing import Any
 
 import keras_bert as kb
 from keras_bert import flags
-from keras_bert.finetuning.report import write_predictions
-from train import tasks
-from train.examples import Files
+from train.examples import Files, check_flags, files_of, options_of, split
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,16 +24,21 @@ class Arguments(Files):
 
 def main(arguments: Arguments) -> None:
     check(arguments)
-    task = tasks.load(arguments.checkpoint, arguments, arguments.top_k)
+    task = kb.finetuning.load_task(
+        arguments.checkpoint,
+        text_keys=split(arguments.text_keys),
+        label_key=arguments.label_key,
+        top_k=arguments.top_k,
+    )
     examples = examples_of(arguments, task)
     answers = task(examples)
     if arguments.output_file:
-        write_predictions(arguments.output_file, examples, answers)
+        kb.finetuning.write_predictions(arguments.output_file, examples, answers)
         print(f"{arguments.output_file}: {len(answers):,} answers.")
         return
     for example, answer in zip(examples, answers, strict=True):
         print(" | ".join(str(example[key]) for key in task.example_spec if key in example))
-        for line in lines_of(task, answer):
+        for line in task.lines_of(answer):
             print(f"  {line}")
 
 
@@ -60,53 +62,11 @@ def check(arguments: Arguments) -> None:
 
 def examples_of(arguments: Arguments, task: kb.Task) -> list[dict[str, Any]]:
     """The examples that the flags give, or the files that they name."""
-    if arguments.input_files:
-        return tasks.read_for(task, arguments, arguments.input_files, labelled=False)
-    if isinstance(task, kb.MultipleChoice):
-        return [_choice_example(arguments)]
-    if arguments.choice:
-        raise ValueError(f"--choice is for multiple choice, not for a {type(task).__name__}.")
-    keys = list(task.example_spec)
-    columns = [arguments.text, arguments.second][: len(keys)]
-    if len(keys) == 1 and arguments.second:
-        raise ValueError(_SECOND_UNUSED.format(kind=type(task).__name__))
-    if len(columns[-1]) != len(arguments.text):
-        raise ValueError(
-            f"A {type(task).__name__} needs as many --second ({keys[1]}) as --text ({keys[0]}), "
-            f"but there are {len(arguments.second)} and {len(arguments.text)}."
-        )
-    return [dict(zip(keys, values, strict=True)) for values in zip(*columns, strict=True)]
-
-
-# A classifier of the Hub does not say how many texts it reads.
-_SECOND_UNUSED = (
-    "This {kind} reads one text, and --second would be lost: leave it out, or, of a classifier "
-    "that was trained on pairs, name their columns: --text_keys=first,second."
-)
-
-
-def _choice_example(arguments: Arguments) -> dict[str, Any]:
-    if len(arguments.text) > 1 or len(arguments.second) > 1 or len(arguments.choice) < 2:
-        raise ValueError(
-            "Multiple choice takes one --text (the context), one --second (the question) or none, "
-            f"and two --choice or more, but there are {len(arguments.text)}, "
-            f"{len(arguments.second)} and {len(arguments.choice)}: give --input_files for several."
-        )
-    [context] = arguments.text
-    question = arguments.second[0] if arguments.second else ""
-    return {"context": context, "question": question, "choices": list(arguments.choice)}
-
-
-def lines_of(task: kb.Task, answer: Any) -> list[str]:
-    """An answer as lines to read."""
-    if isinstance(task, kb.FillMask):
-        return [
-            f"[MASK] {number}: " + ", ".join(f"{piece} {p:.1%}" for piece, p in candidates)
-            for number, candidates in enumerate(answer, 1)
-        ]
-    if isinstance(answer, list):
-        return [json.dumps(one, ensure_ascii=False) for one in answer] or ["no entities"]
-    return [f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in answer.items()]
+    check_flags(arguments, task)
+    if not arguments.input_files:
+        return task.asked(arguments.text, arguments.second, choices=arguments.choice)
+    files = files_of(arguments, arguments.input_files)
+    return kb.finetuning.read_for(task, files, options_of(arguments), labelled=False)
 
 
 if __name__ == "__main__":

@@ -25,11 +25,12 @@ from keras_bert.checkpoints.snapshot import Snapshot, replaced
 from keras_bert.config import BertConfig
 from keras_bert.models.encoder import BertEncoder, initializer_of
 from keras_bert.models.pretrainer import BertPretrainer
-from keras_bert.tasks import ensembles
 from keras_bert.tasks.fill_mask import FillMask
+from keras_bert.tasks.members import members_of
 from keras_bert.tasks.multiple_choice import MultipleChoice
 from keras_bert.tasks.question_answering import QuestionAnswerer
 from keras_bert.tasks.sentence_embedding import SentenceEmbedder
+from keras_bert.tasks.table import task_class
 from keras_bert.tasks.task import Task
 from keras_bert.tasks.text_classification import TextClassifier
 from keras_bert.tasks.token_classification import TokenClassifier
@@ -324,12 +325,15 @@ def _hub_model(encoder: BertEncoder, found: _Found) -> keras.Model | None:
     """The model with its head that config.json names, or that the tensors are of."""
     content, tensors = found.content, found.tensors
     [architecture, *_] = content.get("architectures") or [None]
-    task = SentenceEmbedder if "pooling" in content["keras_bert"] else TASKS.get(architecture)
-    if task is not None:
-        try:
+    own = content["keras_bert"]
+    task = SentenceEmbedder if "pooling" in own else TASKS.get(architecture)
+    try:
+        if "task" in own:  # one that transformers has no class for says its name
+            task = task_class(own["task"])
+        if task is not None:
             return task.from_settings(encoder, found.tokenizer, content, "zeros")
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{found.source}, by its {hub.CONFIG_FILE}: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{found.source}, by its {hub.CONFIG_FILE}: {error}") from error
     if hub.LM_BIAS in tensors or architecture in PRETRAINERS:
         if content.get("tie_word_embeddings") is False and not tensors.has_decoder:
             raise ValueError(
@@ -376,7 +380,7 @@ def _head_settings(model: keras.Model) -> dict[str, Any]:
 
 
 def _check_one_model(model: keras.Model) -> None:
-    members = ensembles.members_of(model)
+    members = members_of(model)
     if members:
         raise ValueError(
             f"A checkpoint holds one model, but an ensemble has the weights of {len(members)}: "

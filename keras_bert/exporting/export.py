@@ -22,9 +22,9 @@ from keras_bert.exporting import functions, operations, warmup
 from keras_bert.models.encoder import BertEncoder
 from keras_bert.models.pretrainer import BertPretrainer
 from keras_bert.serving.wire import layout
-from keras_bert.tasks import ensembles
 from keras_bert.tasks.fill_mask import FillMask
 from keras_bert.tasks.sentence_embedding import SentenceEmbedder
+from keras_bert.tasks.setting import settings_of
 from keras_bert.tasks.task import Task
 from keras_bert.text.packing import Packer
 from keras_bert.text.tokenizer import Tokenizer
@@ -93,7 +93,7 @@ def export(
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {PRECISIONS}, not {precision!r}.")
-    reference = _in_precision(_as_task(model, tokenizer), "float32")
+    reference = _as_task(model, tokenizer).in_precision("float32")
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     with _alone(directory), files.system_errors(directory):
@@ -172,26 +172,9 @@ def _as_task(model: keras.Model, tokenizer: Tokenizer | None) -> Task:
     return SentenceEmbedder(model, packer) if is_encoder else FillMask(model, packer)
 
 
-def _in_precision(task: Task, precision: Precision) -> Task:
-    """A task that has its weights, and computes, in a precision: itself, or a copy."""
-    members = ensembles.members_of(task)
-    if members:
-        copies = [_in_precision(member, precision) for member in members]
-        is_same = all(copy is member for copy, member in zip(copies, members, strict=True))
-        return task if is_same else ensembles.with_members(task, copies)
-    if task.encoder.embeddings.dtype_policy.name == precision:
-        return task
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)
-    try:
-        return task.copy()
-    finally:
-        keras.config.set_dtype_policy(policy)
-
-
 def _write(reference: Task, precision: Precision, staging: pathlib.Path) -> None:
     """Writes a version, with all that belongs to it, and tries it."""
-    task = _in_precision(reference, precision)
+    task = reference.in_precision(precision)
     served = functions.functions_of(task)
     expected = served[functions.ANSWER]
     if task is not reference:
@@ -201,9 +184,10 @@ def _write(reference: Task, precision: Precision, staging: pathlib.Path) -> None
     requests = warmup.requests_for(task, served)
     (staging / layout.WARMUP_FILE).parent.mkdir()
     warmup.write(requests, staging / layout.WARMUP_FILE)
+    labels = settings_of(task).get("labels")
     metadata = {
         "task": type(task).__name__,
-        **({"labels": list(task.labels)} if hasattr(task, "labels") else {}),
+        **({"labels": list(labels)} if labels else {}),
         "precision": precision,
         "sequence_length": task.packer.sequence_length,
         "max_text_bytes": functions.MAX_TEXT_BYTES,

@@ -1,1 +1,58 @@
-"""Fine-tuning of any task: what is learned from, what is chosen, what is left for people."""
+"""Fine-tuning a task on a checkpoint: data held out, the best epoch and seed kept, a report."""
+
+from keras_bert.finetuning.card import model_card, write_card
+from keras_bert.finetuning.choice import Choice, KeepBest, best_epoch, check_choice, scores_of_best
+from keras_bert.finetuning.examples import read_for, read_to_learn
+from keras_bert.finetuning.hold_out import hold_out
+from keras_bert.finetuning.layers import freeze, layer_rates
+from keras_bert.finetuning.loading import load_task, task_of
+from keras_bert.finetuning.options import check_options, given, options_of
+from keras_bert.finetuning.pictures import draw_confusion, draw_scores
+from keras_bert.finetuning.report import (
+    answer_held_out,
+    figures_of,
+    mean_and_spread,
+    write_metrics,
+    write_predictions,
+)
+from keras_bert.finetuning.run import fine_tune, num_batches
+from keras_bert.finetuning.seeds import Run, begin_seed, best_run, keep
+from keras_bert.finetuning.start import make_task, new_start, take_head
+from keras_bert.tasks.columns import ExampleFiles
+
+__all__ = [
+    "Choice",
+    "ExampleFiles",
+    "KeepBest",
+    "Run",
+    "answer_held_out",
+    "begin_seed",
+    "best_epoch",
+    "best_run",
+    "check_choice",
+    "check_options",
+    "draw_confusion",
+    "draw_scores",
+    "figures_of",
+    "fine_tune",
+    "freeze",
+    "given",
+    "hold_out",
+    "keep",
+    "layer_rates",
+    "load_task",
+    "make_task",
+    "mean_and_spread",
+    "model_card",
+    "new_start",
+    "num_batches",
+    "options_of",
+    "read_for",
+    "read_to_learn",
+    "scores_of_best",
+    "take_head",
+    "task_of",
+    "write_card",
+    "write_metrics",
+    "write_predictions",
+]

@@ -1,20 +1,83 @@
-"""What is left of a fine-tuned task for people: answers, scores, pictures, a model card."""
+"""What is left of a fine-tuned task for people: answers to held-out examples, and figures."""
 
 from __future__ import annotations
 
+import collections
 import json
 import math
 import os
+import pathlib
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure  # without pyplot: no window system, no global state
 
-from keras_bert import files, metrics
+from keras_bert import files
+from keras_bert.checkpoints.directory import save
+from keras_bert.finetuning.pictures import draw_confusion
 from keras_bert.tasks.examples import Example, plain
-from keras_bert.tasks.task import Task, label_index
-from keras_bert.tasks.text_classification import TextClassifier
+from keras_bert.tasks.hooks import Classes
+from keras_bert.tasks.task import Task
+
+
+def answer_held_out(
+    task: Task, held_out: Sequence[Example], output_dir: pathlib.Path
+) -> Classes | None:
+    """Leaves the answers to held-out examples, and a picture of what was taken for what.
+
+    What a task chooses by such examples, as the threshold of no answer, is set and saved before.
+
+    Args:
+        task: Task, whose checkpoint is in the output directory.
+        held_out: sequence of dicts.
+        output_dir: path of the directory.
+
+    Returns:
+        Classes, where examples have one each.
+    """
+    answers = task(held_out)
+    if task.choose_settings(held_out, answers):
+        save(task, output_dir)
+        answers = task(held_out)
+    write_predictions(output_dir / "predictions.jsonl", held_out, answers)
+    classes = task.classes(held_out, answers)
+    if classes is not None:
+        draw_confusion(classes, output_dir / "confusion.png")
+    return classes
+
+
+def figures_of(
+    kept: Mapping[str, float],
+    runs: Sequence[Mapping[str, float]],
+    classes: Classes | None,
+    *,
+    are_scores: bool,
+) -> dict[str, Any]:
+    """What `metrics.json` says of a recipe.
+
+    Args:
+        kept: dict of the figures of the run that is kept.
+        runs: those of all, one a seed.
+        classes: Classes of the held-out examples, if they have some.
+        are_scores: bool, whether they are of held-out examples, or the loss of training alone.
+
+    Example:
+
+    >>> from keras_bert.finetuning.report import figures_of
+    >>> figures_of({"loss": 0.5}, [{"loss": 0.5}], None, are_scores=False)
+    {'training': {'loss': 0.5}, 'runs': [{'loss': 0.5}]}
+    """
+    if not are_scores:
+        return {"training": dict(kept), "runs": list(runs)}
+    figures: dict[str, Any] = {"scores": dict(kept), "runs": list(runs)}
+    if classes is not None:
+        [(index, count)] = collections.Counter(classes.true.tolist()).most_common(1)
+        accuracy = count / len(classes.true)
+        label = classes.labels[index]
+        figures["the most frequent label"] = {"label": label, "accuracy": accuracy}
+    if len(runs) > 1:
+        figures["mean and standard deviation"] = mean_and_spread(runs)
+    return figures
 
 
 def write_predictions(
@@ -63,101 +126,6 @@ def mean_and_spread(runs: Sequence[Mapping[str, float]]) -> dict[str, tuple[floa
         name: (float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0)
         for name, values in columns.items()
     }
-
-
-def draw_scores(history: Mapping[str, Sequence[float]], path: str | os.PathLike) -> None:
-    """Draws the scores of held-out examples over epochs as a picture."""
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    axes = figure.subplots()
-    names = [name for name in history if name.startswith("val_")]
-    for name in names:
-        axes.plot(history["epoch"], history[name], marker=".", label=name.removeprefix("val_"))
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("score")
-    axes.grid(alpha=0.3)
-    if names:
-        axes.legend()
-    figure.savefig(path, format="png", dpi=120)
-
-
-def draw_confusion(
-    task: TextClassifier,
-    examples: Sequence[Example],
-    answers: Sequence[Mapping[str, Any]],
-    path: str | os.PathLike,
-) -> None:
-    """Draws how often each label was taken for which as a picture; rows are what was right."""
-    index, number = label_index(task.labels), len(task.labels)
-    matrix = metrics.confusion_matrix(
-        np.argmax(task.target_columns(examples)["label"], axis=1),
-        [index(said["label"], e) for e, said in zip(examples, answers, strict=True)],
-        number,
-    )
-    size = min(16, 3 + 0.35 * number)
-    figure = Figure(figsize=(size, size), layout="constrained")
-    axes = figure.subplots()
-    axes.imshow(matrix / matrix.sum(axis=1, keepdims=True).clip(1), cmap="Blues", vmin=0, vmax=1)
-    if number <= 40:
-        axes.set_xticks(range(number), task.labels, rotation=90)
-        axes.set_yticks(range(number), task.labels)
-    if number <= 12:
-        for (row, column), count in _entries(matrix):
-            axes.text(column, row, str(count), ha="center", va="center", fontsize=8)
-    axes.set_xlabel("said")
-    axes.set_ylabel("right")
-    figure.savefig(path, format="png", dpi=120)
-
-
-def model_card(
-    task: Task,
-    name: str,
-    data: Mapping[str, Any],
-    scores: Mapping[str, float | tuple[float, float]],
-    command: str,
-) -> str:
-    """The README of a fine-tuned checkpoint: what it is, its data, scores, flags, and its use.
-
-    Args:
-        task: Task.
-        name: str, of the model.
-        data: dict of what was learned from and scored on, as one says it.
-        scores: dict of the scores on held-out examples, floats, or pairs of mean and standard
-            deviation over seeds; empty where there were no such examples.
-        command: str, the command that made it.
-    """
-    config = task.encoder.config
-    facts = "".join(f"- {key}: {value}\n" for key, value in data.items())
-    return (
-        f"# {name}\n\n"
-        f"A `{type(task).__name__}` of keras_bert: {config.num_layers} layers of "
-        f"{config.hidden_dim}, {task.count_params():,} parameters, rows of up to "
-        f"{task.packer.sequence_length} pieces. transformers opens it as "
-        f"`{task.ARCHITECTURE}`.\n\n"
-        f"## Data\n\n{facts}\n"
-        f"## Scores on held-out examples\n\n{_table(scores)}\n"
-        f"## How it was made\n\n```\n{command}\n```\n\n"
-        "## Use\n\n```python\nimport keras_bert as kb\n\n"
-        f'task = kb.load("{name}").model\n```\n'
-    )
-
-
-def _table(scores: Mapping[str, float | tuple[float, float]]) -> str:
-    if not scores:
-        return "None: no examples were held out, so how good it is is not known.\n"
-    rows = "".join(f"| {key} | {_number(value)} |\n" for key, value in scores.items())
-    return f"| score | value |\n|---|---|\n{rows}"
-
-
-def _number(value: float | tuple[float, float]) -> str:
-    if isinstance(value, tuple):
-        return f"{value[0]:.4f} ± {value[1]:.4f}"
-    return f"{value:.4f}" if math.isfinite(value) else str(value)
-
-
-def _entries(matrix):
-    for row, values in enumerate(matrix.tolist()):
-        for column, count in enumerate(values):
-            yield (row, column), count
 
 
 def _write(path: str | os.PathLike, text: str) -> None:

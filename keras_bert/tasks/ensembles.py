@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import keras
 import numpy as np
-from keras import ops
 
 from keras_bert.tasks.setting import settings_of
 from keras_bert.tasks.task import Task
@@ -63,57 +61,10 @@ def ensemble(tasks: Sequence[Task]) -> Task:
         ValueError: they are not alike.
     """
     _check_alike(tasks, _outputs)
-    return with_members(tasks[0], tasks)
+    return tasks[0].with_members(tasks)
 
 
-def with_members(task: Task, members: Sequence[Task]) -> Task:
-    """A task of the same settings that answers by the mean of the outputs of others."""
-    inputs = {
-        tensor.name: keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
-        for tensor in keras.tree.flatten(task.inputs)
-    }
-    return task.with_model(inputs, MeanOfMembers(members)(inputs))
-
-
-def members_of(model: keras.Model) -> tuple[Task, ...]:
-    """The tasks that an ensemble is made of; none of another model."""
-    for layer in getattr(model, "layers", ()):
-        if isinstance(layer, MeanOfMembers):
-            return tuple(layer.members)
-    return ()
-
-
-class MeanOfMembers(keras.layers.Layer):
-    """The mean of the outputs of several tasks, in float32.
-
-    Args:
-        members: sequence of Task, with inputs and outputs of the same names and shapes.
-
-    Args (call):
-        inputs: dict of tensors, as each of them takes.
-
-    Raises:
-        ValueError: it is to be trained.
-    """
-
-    def __init__(self, members: Sequence[Task]):
-        super().__init__(dtype="float32", name="mean_of_members")
-        self.members = list(members)
-
-    def call(self, inputs, training=None):
-        if training:
-            raise ValueError(
-                "An ensemble answers with what its members have learned, but is to be trained: "
-                "train its members."
-            )
-        several = [member(inputs, training=False) for member in self.members]
-        return {
-            name: sum(ops.cast(one[name], "float32") for one in several) / len(several)
-            for name in several[0]
-        }
-
-
-def _check_alike(tasks: Sequence[Task], size) -> None:
+def _check_alike(tasks: Sequence[Task], size: Callable[[Task], dict[str, Any]]) -> None:
     if not tasks or not all(isinstance(task, Task) for task in tasks):
         raise ValueError(
             "What is combined must be tasks, at least one, but is "
@@ -134,8 +85,8 @@ def _check_alike(tasks: Sequence[Task], size) -> None:
 def _kind(task: Task) -> dict[str, Any]:
     """All in which members must be alike."""
     settings = {name: value for name, value in settings_of(task).items() if name not in _FREE}
-    public = {k: v for k, v in vars(task.tokenizer).items() if not k.startswith("_")}
-    tokenizer = {f"the tokenizer's {name}": value for name, value in public.items()}
+    own = task.tokenizer.settings()
+    tokenizer = {f"the tokenizer's {name}": value for name, value in own.items()}
     length = task.packer.sequence_length
     return {"the task": type(task).__name__, **settings, "sequence_length": length, **tokenizer}
 

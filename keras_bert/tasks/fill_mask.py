@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_bert.models.encoder import BertEncoder
+from keras_bert.data.rows import Row
+from keras_bert.models.encoder import Encoder
 from keras_bert.models.pretrainer import BertPretrainer
+from keras_bert.tasks.batches import made_of_all
+from keras_bert.tasks.columns import ColumnNames
 from keras_bert.tasks.examples import Example, missing_column, plain, source_of
-from keras_bert.tasks.setting import Setting
-from keras_bert.tasks.task import Task, packer_of
+from keras_bert.tasks.hooks import Start
+from keras_bert.tasks.setting import Setting, packer_of
+from keras_bert.tasks.task import Task
 from keras_bert.text.packing import Packer
-
-MASK = "[MASK]"
+from keras_bert.text.subwords import SubwordTokenizer
 
 
 class FillMask(Task):
@@ -53,22 +56,20 @@ class FillMask(Task):
     # Of a pretrainer with a sentence objective transformers opens the other head as well.
     ARCHITECTURE = "BertForMaskedLM"
     USES_POOLER = False
+    COLUMNS = ColumnNames(("text",), "answers")
 
     top_k = Setting()
+    pretrainer: BertPretrainer
 
-    def __init__(
-        self,
-        pretrainer: BertPretrainer | FillMask,
-        packer: Packer,
-        top_k: int = 5,
-        name: str = "fill_mask",
-    ):
-        pretrainer = getattr(pretrainer, "pretrainer", pretrainer)
-        _check_arguments(pretrainer, packer.tokenizer.vocabulary_size, top_k)
-        inputs = pretrainer.new_inputs()
-        outputs = {"masked_lm": pretrainer(inputs)["masked_lm"]}
-        super().__init__(pretrainer.encoder, packer, inputs, outputs, name=name)
-        self.pretrainer = pretrainer
+    def __init__(self, pretrainer: keras.Model | None, packer: Packer, top_k: int = 5):
+        if isinstance(pretrainer, FillMask):
+            pretrainer = pretrainer.pretrainer
+        model = _checked_pretrainer(pretrainer)
+        _check_top_k(top_k, packer.tokenizer.vocabulary_size)
+        inputs = model.new_inputs()
+        outputs = {"masked_lm": model(inputs)["masked_lm"]}
+        super().__init__(model.encoder, packer, inputs, outputs, name="fill_mask")
+        self.pretrainer = model
         self.top_k = top_k
 
     @property
@@ -78,70 +79,96 @@ class FillMask(Task):
 
     def check_settings(self) -> None:
         super().check_settings()
-        _check_arguments(self.pretrainer, self.tokenizer.vocabulary_size, self.top_k)
+        _check_top_k(self.top_k, self.tokenizer.vocabulary_size)
 
     @property
     def idle_layers(self) -> Sequence[keras.layers.Layer]:
         """What stands on [CLS]: blanks train neither the pooler nor a head of sentences."""
         objective = self.pretrainer.sentence_objective
         heads = (self.pretrainer.get_layer(objective),) if objective else ()
-        return (self.encoder.pooler, *heads)
+        return (*self.encoder.pooling_layers, *heads)
 
-    def on(self, encoder: BertEncoder) -> FillMask:
+    def on(self, encoder: Encoder) -> FillMask:
         """The same task, with a pretrainer of its own, on another encoder."""
-        return FillMask(self.pretrainer.on(encoder), self.packer, self.top_k, name=self.name)
+        return FillMask(self.pretrainer.on(encoder), self.packer, self.top_k)
+
+    @classmethod
+    def from_examples(cls, start: Start, examples: Sequence[Row]) -> FillMask:
+        return cls(start.model or start.encoder, start.packer)
+
+    @classmethod
+    def new_model(cls, encoder: Encoder) -> keras.Model:
+        """Blanks are filled by the head of pretraining; every other task brings its own."""
+        return BertPretrainer(encoder, None)
+
+    def lines_of(self, answer: Any) -> list[str]:
+        """The candidates for each blank on a line."""
+        return [
+            f"{self.mask} {number}: " + ", ".join(f"{piece} {p:.1%}" for piece, p in candidates)
+            for number, candidates in enumerate(answer, 1)
+        ]
+
+    @property
+    def mask(self) -> str:
+        """What a blank is written as."""
+        return self.tokenizer.mask_token
 
     @property
     def example_spec(self) -> dict[str, tf.TensorSpec]:
         return {"text": tf.TensorSpec([None], tf.string)}
 
-    def input_columns(self, examples: Sequence[Example]) -> dict[str, tf.Tensor]:
-        """As in every task; each [MASK] must be where the model reads it."""
-        columns = super().input_columns(examples)
-        for example, number in zip(examples, self._num_blanks(columns["text"]), strict=True):
-            wanted = _text_of(example).count(MASK)
+    def check_pieces(self, examples: Sequence[Example], pieces: Mapping[str, tf.Tensor]) -> None:
+        """Each blank must be where the model reads it."""
+        is_blank = pieces["text"][:, : self.packer.room()] == self.tokenizer.special.mask
+        numbers = tf.reduce_sum(tf.cast(is_blank, tf.int32), axis=1).numpy().tolist()
+        for example, number in zip(examples, numbers, strict=True):
+            wanted = _text_of(example).count(self.mask)
             if not 0 < number == wanted:
                 raise ValueError(
-                    f"{source_of(example)}: a text must hold {MASK} within the first pieces that "
-                    f"the model reads (sequence_length={self.packer.sequence_length}), but "
-                    f"{int(number)} of its {wanted} were found: write {MASK} where a piece is "
+                    f"{source_of(example)}: a text must hold {self.mask} within the first pieces "
+                    f"that the model reads (sequence_length={self.packer.sequence_length}), but "
+                    f"{number} of its {wanted} were found: write {self.mask} where a piece is "
                     "missing, or shorten the text."
                 )
-        return columns
 
-    def _num_blanks(self, texts: tf.Tensor) -> list[int]:
-        """How many blanks of each text the model reads."""
-        room, numbers = self.packer.sequence_length - 2, []
-        for first in range(0, len(texts), 1024):
-            ids = self.tokenizer.tokenize(texts[first : first + 1024], special_tokens=(MASK,))
-            is_blank = tf.cast(ids[:, :room] == self.tokenizer.mask_id, tf.int32)
-            numbers += tf.reduce_sum(is_blank, axis=1).numpy().tolist()
-        return numbers
+    def check_examples(self, examples: Sequence[Example]) -> None:
+        inputs, _ = self.training_columns(examples)
+        self._check_blanks(examples, inputs)
 
-    def features(self, examples: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Strings to ids.
+    def answer_batches(
+        self, examples: Sequence[Example]
+    ) -> Iterator[tuple[list[int], dict[str, np.ndarray]]]:
+        """As in every task; each blank must be where the model reads it."""
+        if examples:
+            self._check_blanks(examples, self.input_columns(examples))
+        yield from super().answer_batches(examples)
 
-        Args:
-            examples: dict of `text` string [B].
+    def _check_blanks(self, examples: Sequence[Example], columns: Mapping[str, tf.Tensor]) -> None:
+        self.check_pieces(examples, made_of_all(self.tokenized, columns, len(examples)))
+
+    def tokenized(self, examples: Mapping[str, tf.Tensor]) -> dict[str, tf.RaggedTensor]:
+        """The pieces of `text`, ragged int32 [B, (pieces)], blanks among them."""
+        return {"text": self.tokenizer.tokenize(examples["text"], special_tokens=(self.mask,))}
+
+    def packed(self, pieces: Mapping[str, tf.RaggedTensor]) -> dict[str, tf.Tensor]:
+        """Pieces to rows.
 
         Returns:
             dict of int32 `token_ids`, `segment_ids`, `padding_mask` [B, T], `mask_positions`
             [B, P], and float32 `mask_weights` [B, P], 1 where there is a blank.
         """
-        ids = self.tokenizer.tokenize(examples["text"], special_tokens=(MASK,))
-        packed = self.trimmed(self.packer(ids))
-        is_blank = packed["token_ids"] == self.tokenizer.mask_id
-        places = tf.broadcast_to(tf.range(tf.shape(is_blank)[1]), tf.shape(is_blank))
-        positions = tf.ragged.boolean_mask(places, is_blank)
+        packed = self.trimmed(self.packer(pieces["text"]))
+        is_blank = packed["token_ids"] == self.tokenizer.special.mask
+        all_positions = tf.broadcast_to(tf.range(tf.shape(is_blank)[1]), tf.shape(is_blank))
+        positions = tf.ragged.boolean_mask(all_positions, is_blank)
         return {
             **packed,
             "mask_positions": positions.to_tensor(),
             "mask_weights": tf.ones_like(positions, tf.float32).to_tensor(),
         }
 
-    def num_tokens(self, columns: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        ids = self.tokenizer.tokenize(columns["text"], special_tokens=(MASK,))
-        return ids.row_lengths() + 2
+    def num_tokens(self, pieces: Mapping[str, tf.RaggedTensor]) -> tf.Tensor:
+        return self.packer.length_of(pieces["text"].row_lengths())
 
     def target_columns(self, examples: Sequence[Example]) -> dict[str, Any]:
         id_of = {piece: id_ for id_, piece in enumerate(self.tokenizer.vocabulary)}
@@ -153,7 +180,7 @@ class FillMask(Task):
         ids = columns["answers"].to_tensor(shape=tf.shape(weights))
         return {"masked_lm": tf.ensure_shape(ids, [None, None])}, {"masked_lm": weights}
 
-    def objective(self) -> dict:
+    def objective(self) -> dict[str, Any]:
         """Losses and metrics, as keyword arguments of `compile`: those of pretraining."""
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum")
         accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
@@ -189,16 +216,19 @@ class FillMask(Task):
     def score_names(self) -> tuple[str, ...]:
         return ("accuracy", f"accuracy_at_{self.top_k}")
 
-    def scores(self, examples, answers) -> dict[str, float]:
+    def scores(self, examples: Sequence[Example], answers: Sequence[Any]) -> dict[str, float]:
         """How often the likeliest piece, and one of the `top_k`, is the answer."""
         examples = self.as_examples(examples)
         vocabulary = frozenset(self.tokenizer.vocabulary)
-        hits = [
-            [piece == answer for piece, _ in candidates]
-            for example, blanks in zip(examples, answers, strict=True)
-            for answer, candidates in zip(self._pieces_of(example, vocabulary), blanks, strict=True)
-        ]
-        hits = np.array(hits)
+        hits = np.array(
+            [
+                [piece == true for piece, _ in candidates]
+                for example, blanks in zip(examples, answers, strict=True)
+                for true, candidates in zip(
+                    self._pieces_of(example, vocabulary), blanks, strict=True
+                )
+            ]
+        )
         return {
             "accuracy": float(hits[:, 0].mean()),
             f"accuracy_at_{self.top_k}": float(hits.any(axis=1).mean()),
@@ -210,7 +240,13 @@ class FillMask(Task):
 
     @classmethod
     def from_settings(
-        cls, encoder, tokenizer, settings, initializer=None, *, pretrainer=None
+        cls,
+        encoder: Encoder,
+        tokenizer: SubwordTokenizer,
+        settings: Mapping[str, Any],
+        initializer=None,
+        *,
+        pretrainer: BertPretrainer | None = None,
     ) -> FillMask:
         """As of every task; with the pretrainer whose weights are known, if there is one."""
         own = settings.get("keras_bert", {})
@@ -219,11 +255,11 @@ class FillMask(Task):
 
     def _pieces_of(self, example: Example, vocabulary: Container[str]) -> list[str]:
         """The piece for each blank of an example."""
-        answers, number = _answers_of(example), _text_of(example).count(MASK)
+        answers, number = self._answers_of(example), _text_of(example).count(self.mask)
         if len(answers) != number:
             raise ValueError(
-                f"{source_of(example)}: answers must have a piece for each of the {number} {MASK}, "
-                f"but {answers!r:.100} has {len(answers)}: correct it."
+                f"{source_of(example)}: answers must have a piece for each of the {number} "
+                f"{self.mask}, but {answers!r:.100} has {len(answers)}: correct it."
             )
         return [self._piece(answer, example, vocabulary) for answer in answers]
 
@@ -231,26 +267,25 @@ class FillMask(Task):
         if answer in vocabulary:
             return answer
         ids = self.tokenizer.tokenize(tf.constant([answer]))[0].numpy().tolist()
-        if len(ids) != 1 or ids[0] == self.tokenizer.unknown_id:
+        if len(ids) != 1 or ids[0] == self.tokenizer.special.unknown:
             raise ValueError(
                 f"{source_of(example)}: an answer must be one piece of the vocabulary, but "
-                f"{answer!r} is none: write a {MASK} for each of its pieces."
+                f"{answer!r} is none: write a {self.mask} for each of its pieces."
             )
         return self.tokenizer.vocabulary[ids[0]]
 
-
-def _answers_of(example: Example) -> list[str]:
-    if "answers" not in example:
-        raise ValueError(missing_column(example, "answers"))
-    answers = plain(example["answers"])
-    answers = answers.split() if isinstance(answers, str) else answers
-    is_list = isinstance(answers, list | tuple)
-    if not is_list or not all(isinstance(answer, str) for answer in answers):
-        raise ValueError(
-            f"{source_of(example)}: answers must be a list with a piece for each {MASK}, or a text "
-            f"of them with blanks between, but is {answers!r:.100}: correct it."
-        )
-    return list(answers)
+    def _answers_of(self, example: Example) -> list[str]:
+        if "answers" not in example:
+            raise ValueError(missing_column(example, "answers"))
+        answers = plain(example["answers"])
+        answers = answers.split() if isinstance(answers, str) else answers
+        is_list = isinstance(answers, list | tuple)
+        if not is_list or not all(isinstance(answer, str) for answer in answers):
+            raise ValueError(
+                f"{source_of(example)}: answers must be a list with a piece for each {self.mask}, "
+                f"or a text of them with blanks between, but is {answers!r:.100}: correct it."
+            )
+        return list(answers)
 
 
 def _text_of(example: Example) -> str:
@@ -260,14 +295,18 @@ def _text_of(example: Example) -> str:
     return text.decode("utf-8", "ignore") if isinstance(text, bytes) else str(text)
 
 
-def _check_arguments(pretrainer: Any, vocabulary_size: int, top_k: int) -> None:
-    if not isinstance(pretrainer, BertPretrainer):
-        kind = "none" if pretrainer is None else f"a {type(pretrainer).__name__}"
-        raise ValueError(
-            "Blanks are filled by a masked language model, a BertPretrainer, but there is "
-            f"{kind}: take a checkpoint that was saved with its pretraining heads, not an encoder "
-            "or another task's."
-        )
+def _checked_pretrainer(model: keras.Model | None) -> BertPretrainer:
+    if isinstance(model, BertPretrainer):
+        return model
+    kind = "none" if model is None else f"a {type(model).__name__}"
+    raise ValueError(
+        "Blanks are filled by a masked language model, a BertPretrainer, but there is "
+        f"{kind}: take a checkpoint that was saved with its pretraining heads, not an encoder or "
+        "another task's."
+    )
+
+
+def _check_top_k(top_k: int, vocabulary_size: int) -> None:
     if not isinstance(top_k, int) or not 1 <= top_k <= vocabulary_size:
         raise ValueError(
             f"top_k must lie between 1 and the {vocabulary_size} pieces of the vocabulary, "

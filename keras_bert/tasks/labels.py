@@ -7,10 +7,11 @@ import collections
 import math
 import numbers
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from keras_bert.tasks.examples import plain
+from keras_bert.data.rows import Row
+from keras_bert.tasks.examples import Example, plain, source_of
 
 # What annotators write where they did not agree (SNLI, MNLI).
 NO_LABEL = "-"
@@ -64,14 +65,15 @@ def names_of(value: Any, labels: Sequence[str] | None = None) -> list[str]:
     >>> names_of("staff, food"), names_of(["food"]), names_of([1, 0, 1], ("staff", "food", "bed"))
     (['staff', 'food'], ['food'], ['staff', 'bed'])
     """
-    known = None if labels is None else [key(label) for label in labels]
-    if known and label_name(value) in known:
-        return [label_name(value)]
+    known = [key(label) for label in labels or ()]
+    one = label_name(value)
+    if one is not None and one in known:
+        return [one]
     names = [name for name in map(label_name, _listed(value)) if name is not None]
-    if not _may_be_marks(names) or (known is not None and len(names) != len(known)):
+    if not _may_be_marks(names) or (labels is not None and len(names) != len(labels)):
         return list(dict.fromkeys(names))
     is_twice = len(set(names)) < len(names)  # as a name never is
-    if known is not None and (is_twice or not _MARKS & set(known)):
+    if labels is not None and (is_twice or not _MARKS & set(known)):
         return [label for label, mark in zip(labels, names, strict=True) if mark == "1"]
     if is_twice or (len(names) > 1 and not isinstance(value, str)):
         raise ValueError(
@@ -98,7 +100,7 @@ def names_among(values: Iterable[Any]) -> tuple[str, ...]:
     >>> names_among([2, "0", 1.0, -1, None]), names_among(["O", "B-LOC"])
     (('0', '1', '2'), ('O', 'B-LOC'))
     """
-    names = set(map(label_name, values)) - {None}
+    names = {name for name in map(label_name, values) if name is not None}
     others = names - {NO_LABEL_ID}
     if len(others) < len(names) and others == {str(i) for i in range(len(others))}:
         if len(others) == 2:
@@ -108,6 +110,31 @@ def names_among(values: Iterable[Any]) -> tuple[str, ...]:
             )
         names = others if len(others) > 2 else names
     return tuple(sorted(names, key=_order))
+
+
+def labels_among(
+    rows: Sequence[Row],
+    label_key: str,
+    values: Sequence[Any],
+    among: Callable[[Sequence[Any]], tuple[str, ...]],
+) -> tuple[str, ...]:
+    """The names of all labels of rows of files, or what is to be said where they are not certain.
+
+    Args:
+        rows: sequence of Row.
+        label_key: str, the column that they are in.
+        values: the labels.
+        among: function of these that gives the names: `names_among` or `several_among`.
+
+    Raises:
+        ValueError: it is not certain what is a label.
+    """
+    try:
+        return among(values)
+    except ValueError as error:
+        raise ValueError(
+            f"{rows[0].source} and others: {label_key}: {error} Say --labels=..., with commas."
+        ) from error
 
 
 def several_among(values: Iterable[Any]) -> tuple[str, ...]:
@@ -168,9 +195,85 @@ def has_label(value: Any, labels: Sequence[str]) -> bool:
     return label_name(value) not in (None, NO_LABEL_ID)
 
 
-def index_of(labels: Sequence[str]) -> Mapping[Any, int]:
-    """The index of each label, looked up by its `key`."""
-    return {key(label): i for i, label in enumerate(labels)}
+def label_index(names: Sequence[str]) -> Callable[[Any, Example], int]:
+    """A function of a label and its example that gives its index, or says what is wrong.
+
+    Example:
+
+    >>> from keras_bert.tasks.labels import label_index
+    >>> index = label_index(("0", "1"))
+    >>> index(1.0, {"sentence": "a fine film"})
+    1
+    """
+    indices = {key(name): i for i, name in enumerate(names)}
+
+    def index(label: Any, example: Example) -> int:
+        found = indices.get(key(label))
+        if found is not None:
+            return found
+        some = ", ".join(repr(one) for one in names[:10])
+        advice = "correct it, or name all labels when the task is made"
+        if not has_label(label, names):
+            advice = "it has no label, so leave it out, or correct it"
+        raise ValueError(
+            f"{source_of(example)}: a label must be one of {some}"
+            f"{' ...' if len(names) > 10 else ''}, but is {label!r:.100}: {advice}."
+        )
+
+    return index
+
+
+def labels_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of classes in transformers' settings, in the order of their ids.
+
+    It says nothing where there are its default ones, LABEL_0 and LABEL_1.
+    """
+    by_id = settings.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
+    names = {int(i): str(name) for i, name in by_id.items()}
+    if sorted(names) != list(range(len(names))):
+        raise ValueError(
+            f"id2label must name the labels 0, 1, 2, ..., but names {sorted(names)}: correct "
+            "config.json."
+        )
+    return tuple(names[i] for i in range(len(names)))
+
+
+def label_settings(labels: Sequence[str]) -> dict[str, Any]:
+    """What transformers' settings say of labels: the way back of `labels_of`."""
+    return {
+        "id2label": {str(i): name for i, name in enumerate(labels)},
+        "label2id": {name: i for i, name in enumerate(labels)},
+    }
+
+
+def balanced_weights(labels: Sequence[Any]) -> list[float]:
+    """Weights of examples by which every label counts as much as any other.
+
+    A label of n among N examples and C labels weighs N / (C n), as in scikit-learn's "balanced".
+
+    Args:
+        labels: the label of each example.
+
+    Returns:
+        list of float, the `sample_weight` of `Task.dataset`.
+
+    Raises:
+        ValueError: an example has no label.
+
+    Example:
+
+    >>> from keras_bert.tasks.labels import balanced_weights
+    >>> balanced_weights(["a", "a", "b"])
+    [0.75, 0.75, 1.5]
+    """
+    names = [label_name(label) for label in labels]
+    if None in names:
+        raise ValueError(
+            f"Every example must have a label to weigh, but that of example {names.index(None)} is "
+            f"{labels[names.index(None)]!r}: leave it out."
+        )
+    counts = collections.Counter(names)
+    return [len(names) / (len(counts) * counts[name]) for name in names]
 
 
 def checked_labels(labels: Sequence[Any], at_least: int = 1) -> tuple[str, ...]:
@@ -196,7 +299,7 @@ def checked_labels(labels: Sequence[Any], at_least: int = 1) -> tuple[str, ...]:
             f"There must be at least two classes to tell apart, not only {labels!r}: name all "
             "labels, or add examples of another one."
         )
-    return names
+    return tuple(name for name in names if name is not None)
 
 
 def check_number(labels: Sequence[str], number: int) -> None:

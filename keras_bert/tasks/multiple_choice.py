@@ -11,24 +11,27 @@ import tensorflow as tf
 from keras import ops
 
 from keras_bert import metrics
+from keras_bert.data.rows import Row
 from keras_bert.layers.attention import MASKED_SCORE
-from keras_bert.layers.dropout import Dropout
-from keras_bert.layers.heads import logits_policy
 from keras_bert.layers.rows import GatherRows
-from keras_bert.models.encoder import BertEncoder
-from keras_bert.tasks.examples import missing_column, plain, source_of
-from keras_bert.tasks.labels import label_name
-from keras_bert.tasks.setting import Setting
-from keras_bert.tasks.task import (
-    Example,
-    Task,
+from keras_bert.models.encoder import Encoder
+from keras_bert.tasks.batches import column
+from keras_bert.tasks.columns import ColumnNames
+from keras_bert.tasks.examples import Example, missing_column, plain, source_of
+from keras_bert.tasks.heads import (
     flat_rows,
     head_dropout,
     head_initializer,
-    packer_of,
-    row_inputs,
+    logits_layer,
+    logits_policy_of,
 )
+from keras_bert.tasks.hooks import Start
+from keras_bert.tasks.labels import label_name
+from keras_bert.tasks.setting import Setting, packer_of
+from keras_bert.tasks.steps import Answers
+from keras_bert.tasks.task import Task
 from keras_bert.text.packing import Packer
+from keras_bert.text.subwords import SubwordTokenizer
 
 
 class MultipleChoice(Task):
@@ -39,7 +42,7 @@ class MultipleChoice(Task):
     `[CLS] context [SEP] question choice [SEP]`.
 
     Args:
-        encoder: BertEncoder.
+        encoder: Encoder.
         packer: Packer; what is longer than its rows is cut, the longer text first.
         dropout: float, before the head; None takes the encoder's.
         initializer: initializer of the head; None is a normal one, as in transformers.
@@ -58,31 +61,52 @@ class MultipleChoice(Task):
     """
 
     ARCHITECTURE = "BertForMultipleChoice"
+    COLUMNS = ColumnNames(("context", "question", "choices"))
 
     dropout = Setting(fixed=True)
 
     def __init__(
         self,
-        encoder: BertEncoder,
+        encoder: Encoder,
         packer: Packer,
+        *,
         dropout: float | None = None,
         initializer=None,
-        name: str = "multiple_choice",
     ):
-        inputs = row_inputs()
+        inputs = encoder.new_inputs(has_rows=True)
         pooled = encoder.pooled(flat_rows(inputs))
-        dropout = head_dropout(encoder, dropout)
-        score = keras.layers.Dense(
-            1,
-            kernel_initializer=head_initializer(encoder, initializer),
-            dtype=logits_policy(),
-            name="classifier",
-        )(Dropout(dropout)(pooled))
-        scores = GatherRows(dtype=logits_policy())(score, inputs["padding_mask"])[:, :, 0]
+        initializer = head_initializer(encoder, initializer)
+        before_head = head_dropout(encoder, dropout)
+        score = logits_layer(encoder, 1, initializer)(before_head(pooled))
+        gather = GatherRows(dtype=logits_policy_of(encoder))
+        scores = gather(score, inputs["padding_mask"])[:, :, 0]
         # Choices that are not there have no part in the softmax, in the loss as in the answers.
         scores = ops.where(inputs["padding_mask"][:, :, 0] > 0, scores, MASKED_SCORE)
-        super().__init__(encoder, packer, inputs, {"logits": scores}, name=name)
-        self.dropout = dropout
+        super().__init__(encoder, packer, inputs, {"logits": scores}, name="multiple_choice")
+        self.dropout = before_head.rate
+
+    @classmethod
+    def from_examples(cls, start: Start, examples: Sequence[Row]) -> MultipleChoice:
+        return cls(start.encoder, start.packer)
+
+    def asked(
+        self, texts: Sequence[str], seconds: Sequence[str] = (), *, choices: Sequence[str] = ()
+    ) -> list[dict[str, Any]]:
+        """One example: its context, its question or none, and its choices."""
+        if len(texts) > 1 or len(seconds) > 1 or len(choices) < 2:
+            raise ValueError(
+                "Multiple choice takes one --text (the context), one --second (the question) or "
+                f"none, and two --choice or more, but there are {len(texts)}, {len(seconds)} and "
+                f"{len(choices)}: give --input_files for several."
+            )
+        [context] = texts
+        question = seconds[0] if seconds else ""
+        return [{"context": context, "question": question, "choices": list(choices)}]
+
+    @property
+    def asking(self) -> str:
+        """The flags that give `train.predict` one example, without a question."""
+        return "--text='...' --choice='...' --choice='...'"
 
     @property
     def example_spec(self) -> dict[str, tf.TensorSpec | tf.RaggedTensorSpec]:
@@ -90,26 +114,38 @@ class MultipleChoice(Task):
         choices = tf.RaggedTensorSpec([None, None], tf.string, ragged_rank=1)
         return {"context": text, "question": text, "choices": choices}
 
-    def features(self, examples: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Strings to ids.
+    def tokenized(self, examples: Mapping[str, tf.Tensor]) -> dict[str, tf.RaggedTensor]:
+        """Strings to pieces.
 
         Args:
             examples: dict of `context` and `question`, string [B], and `choices`, ragged string
                 [B, (choices)], or string [B, C] with "" where an example has fewer.
 
         Returns:
+            dict of `context` and `question`, ragged int32 [B, (pieces)], and `choices`, ragged
+            int32 [B, (choices), (pieces)].
+        """
+        choices = _ragged(examples["choices"])
+        return {
+            "context": self.tokenizer.tokenize(examples["context"]),
+            "question": self.tokenizer.tokenize(examples["question"]),
+            "choices": choices.with_values(self.tokenizer.tokenize(choices.values)),
+        }
+
+    def packed(self, pieces: Mapping[str, tf.RaggedTensor]) -> dict[str, tf.Tensor]:
+        """Pieces to rows.
+
+        Returns:
             dict of int32 `token_ids`, `segment_ids`, `padding_mask` [B, C, T]; rows of choices that
             are not there hold nothing.
         """
-        choices = _ragged(examples["choices"])
-        first, second = self._pieces(examples, choices)
-        packed = self.trimmed(self.packer(first, second))
+        packed = self.trimmed(self.packer(*_segments(pieces)))
+        choices = pieces["choices"]
         return {name: choices.with_values(rows).to_tensor() for name, rows in packed.items()}
 
-    def num_tokens(self, columns: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        first, second = self._pieces(columns, columns["choices"])
-        lengths = first.row_lengths() + second.row_lengths() + 3
-        return tf.reduce_max(columns["choices"].with_values(lengths), axis=1)
+    def num_tokens(self, pieces: Mapping[str, tf.RaggedTensor]) -> tf.Tensor:
+        lengths = self.packer.length_of(*(one.row_lengths() for one in _segments(pieces)))
+        return tf.reduce_max(pieces["choices"].with_values(lengths), axis=1)
 
     def target_columns(self, examples: Sequence[Example]) -> dict[str, Any]:
         return {"label": tf.constant([_label(example) for example in examples])}
@@ -117,7 +153,7 @@ class MultipleChoice(Task):
     def targets(self, columns, features):
         return {"logits": columns["label"]}, {"logits": columns["weight"]}
 
-    def objective(self) -> dict:
+    def objective(self) -> dict[str, Any]:
         """Losses and metrics, as keyword arguments of `compile`: cross-entropy over the choices."""
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum")
         accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
@@ -153,10 +189,14 @@ class MultipleChoice(Task):
     def score_names(self) -> tuple[str, ...]:
         return ("accuracy",)
 
-    def scores(self, examples, answers) -> dict[str, float]:
+    def scores(self, examples: Sequence[Example], answers: Answers) -> dict[str, float]:
         """How good answers are: `accuracy`."""
-        wanted = np.array([_label(example) for example in self.as_examples(examples)])
-        return {"accuracy": metrics.accuracy(wanted, np.array([a["choice"] for a in answers]))}
+        true = np.array([_label(example) for example in self.as_examples(examples)])
+        return {"accuracy": metrics.accuracy(true, column(answers, "choice"))}
+
+    def scored(self, examples: Sequence[Example]) -> dict[str, float]:
+        """As in every task, from the choices alone."""
+        return self.scores(examples, {"choice": self.answer_column(examples, "choice")})
 
     def settings(self) -> dict[str, Any]:
         return {
@@ -165,18 +205,24 @@ class MultipleChoice(Task):
         }
 
     @classmethod
-    def from_settings(cls, encoder, tokenizer, settings, initializer=None) -> MultipleChoice:
+    def from_settings(
+        cls,
+        encoder: Encoder,
+        tokenizer: SubwordTokenizer,
+        settings: Mapping[str, Any],
+        initializer=None,
+    ) -> MultipleChoice:
         packer = packer_of(encoder, tokenizer, settings.get("keras_bert", {}))
-        return cls(encoder, packer, settings.get("classifier_dropout"), initializer)
+        dropout = settings.get("classifier_dropout")
+        return cls(encoder, packer, dropout=dropout, initializer=initializer)
 
-    def _pieces(self, examples, choices: tf.RaggedTensor) -> tuple[tf.RaggedTensor, ...]:
-        """The first and the second segment of every row, ragged int32 [B*C, (pieces)]."""
-        row = choices.value_rowids()
-        context, question = (
-            tf.gather(self.tokenizer.tokenize(examples[name]), row)
-            for name in ("context", "question")
-        )
-        return context, tf.concat([question, self.tokenizer.tokenize(choices.values)], axis=1)
+
+def _segments(pieces: Mapping[str, tf.RaggedTensor]) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+    """The first and the second segment of the row of every choice, ragged int32 [B*C, (pieces)]."""
+    choices = pieces["choices"]
+    of_row = choices.value_rowids()
+    context, question = (tf.gather(pieces[name], of_row) for name in ("context", "question"))
+    return context, tf.concat([question, choices.values], axis=1)
 
 
 def _ragged(choices: tf.Tensor | tf.RaggedTensor) -> tf.RaggedTensor:

@@ -8,8 +8,6 @@ import numpy as np
 import tensorflow as tf
 
 SIMILARITIES = ("cosine", "dot")
-
-
 # Search holds the scores of so many queries and documents in memory at a time: 64 MiB.
 QUERY_BLOCK, DOCUMENT_BLOCK = 1024, 16384
 
@@ -59,6 +57,33 @@ def search(
     return indices, scores
 
 
+def ranks_among(vectors: np.ndarray, candidates: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """How many candidates are as near to each vector as its own, which counts too.
+
+    Args:
+        vectors: float32 [N, D], of length 1.
+        candidates: float32 [M, D], of length 1.
+        own: int [N], which candidate is each vector's own.
+
+    Returns:
+        int [N], from 1 on.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert.tasks.search import ranks_among
+    >>> ranks_among(np.eye(2)[:1], np.array([[0.6, 0.8], [1.0, 0.0]]), np.array([0])).tolist()
+    [2]
+    """
+    ranks = []
+    block = max(1, QUERY_BLOCK * DOCUMENT_BLOCK // len(candidates))
+    for some in blocks(len(vectors), block):
+        cosines = vectors[some] @ candidates.T
+        own_cosines = np.take_along_axis(cosines, own[some, None], axis=1)
+        ranks.append((cosines >= own_cosines).sum(axis=1))
+    return np.concatenate(ranks)
+
+
 def _best(queries: np.ndarray, documents, k: int, prepare) -> tuple[tf.Tensor, tf.Tensor]:
     """The best k of all documents for a block of queries."""
     indices = tf.zeros([len(queries), 0], tf.int64)
@@ -75,6 +100,7 @@ def _best(queries: np.ndarray, documents, k: int, prepare) -> tuple[tf.Tensor, t
 
 
 def blocks(number: int, size: int) -> Iterator[slice]:
+    """Slices of so many entries, of all from 0 up to a number."""
     for start in range(0, number, size):
         yield slice(start, min(start + size, number))
 

@@ -1,4 +1,4 @@
-"""SentenceEmbedder: a text in, a vector out; and exact search among vectors."""
+"""SentenceEmbedder: a text in, a vector out."""
 
 from __future__ import annotations
 
@@ -10,28 +10,32 @@ import numpy as np
 import tensorflow as tf
 
 from keras_bert import metrics
+from keras_bert.data.rows import Row
 from keras_bert.layers.pooling import Pooling
 from keras_bert.layers.rows import GatherRows
-from keras_bert.models.encoder import BertEncoder
+from keras_bert.models.encoder import Encoder
+from keras_bert.tasks.batches import column
+from keras_bert.tasks.columns import ColumnNames, ExampleFiles
 from keras_bert.tasks.contrastive import CosineError, InBatchAccuracy, InBatchNegatives
-from keras_bert.tasks.examples import as_examples, missing_column, source_of, text_columns
-from keras_bert.tasks.labels import label_number
-from keras_bert.tasks.search import DOCUMENT_BLOCK, QUERY_BLOCK, blocks, unit
-from keras_bert.tasks.setting import Setting
-from keras_bert.tasks.task import (
-    Example,
-    Task,
-    flat_rows,
-    packer_of,
-    row_inputs,
-)
+from keras_bert.tasks.examples import Example, as_examples, text_columns
+from keras_bert.tasks.heads import flat_rows, states_of
+from keras_bert.tasks.hooks import Start
+from keras_bert.tasks.pairs import cosine_of, range_of
+from keras_bert.tasks.search import ranks_among, unit
+from keras_bert.tasks.setting import Setting, packer_of
+from keras_bert.tasks.steps import Answers
+from keras_bert.tasks.table import name_of
+from keras_bert.tasks.task import Task
 from keras_bert.text.packing import Packer
+from keras_bert.text.subwords import SubwordTokenizer
 
 # What is learned from.
 PROBLEMS = ("in_batch_negatives", "cosine_regression")
-
-
 COMBINATIONS = ("concatenate", "sum")
+
+# The columns of pairs without a number, and all in the order of their rows.
+_PAIRS = ("text", "positive", "negative")
+_TEXTS = (*_PAIRS, "second")
 
 
 class SentenceEmbedder(Task):
@@ -47,7 +51,7 @@ class SentenceEmbedder(Task):
     row. What belongs to several texts should not be in one batch: it counts as a negative there.
 
     Args:
-        encoder: BertEncoder.
+        encoder: Encoder.
         packer: Packer; what is longer than its rows is cut.
         pooling: "cls", "mean", "max", "mean_max" or "none" (a vector for every token, which cannot
             be trained here), as `Pooling` has them.
@@ -64,23 +68,22 @@ class SentenceEmbedder(Task):
     Example:
 
     >>> import keras_bert as kb
-    >>> from keras_bert.tasks.search import search
-    >>> from keras_bert.tasks.sentence_embedding import SentenceEmbedder
     >>> tokenizer = kb.Tokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "fine", "film"))
     >>> config = kb.BertConfig(
     ...     vocabulary_size=7, num_layers=2, num_heads=3, hidden_dim=15, intermediate_dim=31
     ... )
-    >>> task = SentenceEmbedder(kb.BertEncoder(config), kb.Packer(tokenizer))
+    >>> task = kb.SentenceEmbedder(kb.BertEncoder(config), kb.Packer(tokenizer))
     >>> vectors = task.embed(["film", "fine film"])
     >>> vectors.shape
     (2, 15)
-    >>> indices, scores = search(task.embed(["Film"]), vectors, k=1)
+    >>> indices, scores = kb.search(task.embed(["Film"]), vectors, k=1)
     >>> indices.tolist(), scores.round(3).tolist()
     ([[0]], [[1.0]])
     """
 
     ARCHITECTURE = "BertModel"
     USES_POOLER = False
+    COLUMNS = ColumnNames(("text", "second"), "label", ("positive", "negative"))
 
     pooling = Setting(fixed=True)
     state_layers = Setting(tuple, fixed=True)
@@ -91,20 +94,20 @@ class SentenceEmbedder(Task):
 
     def __init__(
         self,
-        encoder: BertEncoder,
+        encoder: Encoder,
         packer: Packer,
         pooling: str = "mean",
+        *,
         layers: Sequence[int] = (-1,),
         combine: str = "concatenate",
         normalize: bool = True,
         problem: str = "in_batch_negatives",
         label_range: tuple[float, float] = (0.0, 1.0),
-        name: str = "sentence_embedder",
     ):
         _check_arguments(encoder, layers, combine, problem, label_range)
-        inputs = row_inputs()
+        inputs = encoder.new_inputs(has_rows=True)
         rows = flat_rows(inputs)
-        states = _states(encoder, layers, combine)(rows)
+        states = states_of(encoder, layers, combine)(rows)
         # All in float32, as sums over many tokens and scalar products need it.
         vectors = Pooling(pooling, dtype="float32")(states, rows["padding_mask"])
         if normalize:
@@ -113,7 +116,7 @@ class SentenceEmbedder(Task):
             outputs = {"token_embeddings": vectors}  # of texts alone: [B, T, D]
         else:
             outputs = {"embeddings": GatherRows(dtype="float32")(vectors, inputs["padding_mask"])}
-        super().__init__(encoder, packer, inputs, outputs, name=name)
+        super().__init__(encoder, packer, inputs, outputs, name="sentence_embedder")
         self.pooling = pooling
         self.state_layers = layers
         self.combine = combine
@@ -127,11 +130,53 @@ class SentenceEmbedder(Task):
             self.encoder, self.state_layers, self.combine, self.problem, self.label_range
         )
 
+    @classmethod
+    def read(
+        cls,
+        files: ExampleFiles,
+        labelled: bool = True,
+        *,
+        text_keys: Sequence[str] | None = None,
+        label_key: str | None = None,
+    ) -> list[Row]:
+        """As of every task, but pairs may have no number: a text, its positive and its negative.
+
+        Args:
+            files: ExampleFiles.
+            labelled: bool, whether something is to be learned or compared; else `text` is read.
+            text_keys: sequence of str, two columns; without `label_key` perhaps three.
+            label_key: str, the column with the number; None has pairs without one, where
+                `text_keys` are given.
+        """
+        names = cls.COLUMNS
+        if not labelled:
+            names, text_keys = cls._others(_PAIRS[:1]), text_keys and text_keys[:1]
+        elif text_keys and label_key is None:
+            names = cls._others(_PAIRS[: max(2, len(text_keys))])
+        return names.renamed(files.rows(), name_of(cls), labelled, text_keys, label_key)
+
+    @classmethod
+    def _others(cls, texts: tuple[str, ...]) -> ColumnNames:
+        """Some texts alone; other columns that have the task's names are the user's."""
+        return ColumnNames(texts, None, (*_TEXTS, "label"))
+
+    @classmethod
+    def from_examples(cls, start: Start, examples: Sequence[Row]) -> SentenceEmbedder:
+        """As of every task; numbers are learned where there are some, from the least to the most.
+
+        Raises:
+            ValueError: a number is none.
+        """
+        encoder, packer = start.encoder, start.packer
+        if not any("label" in example for example in examples):
+            return cls(encoder, packer, problem="in_batch_negatives")
+        return cls(encoder, packer, problem="cosine_regression", label_range=range_of(examples))
+
     @property
     def example_spec(self) -> dict[str, tf.TensorSpec]:
         return {"text": tf.TensorSpec([None], tf.string, name="text")}
 
-    def embed(self, texts: Sequence[str] | str) -> np.ndarray:
+    def embed(self, texts: Sequence[str] | Sequence[Example] | str) -> np.ndarray:
         """The vectors of texts, as `search` takes them.
 
         Args:
@@ -147,30 +192,35 @@ class SentenceEmbedder(Task):
             vectors[indices] = answers["embedding"]
         return vectors[0] if is_one else vectors
 
-    def features(self, examples: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Strings to ids.
+    def tokenized(self, examples: Mapping[str, tf.Tensor]) -> dict[str, tf.RaggedTensor]:
+        """The pieces of `text`, and in training of the texts that go with it.
 
-        Args:
-            examples: dict of `text`, string [B], and in training of the texts that go with it.
+        Returns:
+            dict of ragged int32 [B, (pieces)].
+        """
+        return {key: self.tokenizer.tokenize(examples[key]) for key in _TEXTS if key in examples}
+
+    def packed(self, pieces: Mapping[str, tf.RaggedTensor]) -> dict[str, tf.Tensor]:
+        """Pieces to rows.
 
         Returns:
             dict of int32 `token_ids`, `segment_ids`, `padding_mask` [B, R, T]: a row for each of R
             texts.
         """
-        packed = [self.packer(texts) for texts in _texts(examples)]
+        packed = [self.packer(ids) for ids in pieces.values()]
         return self.trimmed(
             {name: tf.stack([rows[name] for rows in packed], axis=1) for name in packed[0]}
         )
 
-    def num_tokens(self, columns: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        lengths = [self.tokenizer.tokenize(texts).row_lengths() for texts in _texts(columns)]
-        return tf.reduce_max(tf.stack(lengths), axis=0) + 2
+    def num_tokens(self, pieces: Mapping[str, tf.RaggedTensor]) -> tf.Tensor:
+        lengths = [ids.row_lengths() for ids in pieces.values()]
+        return self.packer.length_of(tf.reduce_max(tf.stack(lengths), axis=0))
 
     def target_columns(self, examples: Sequence[Example]) -> dict[str, Any]:
         self._check_pooled()
         text = tf.TensorSpec([None], tf.string)
         if self.problem == "cosine_regression":
-            labels = tf.constant([self._label(example) for example in examples])
+            labels = tf.constant([cosine_of(example, self.label_range) for example in examples])
             return {**text_columns(examples, {"second": text}), "label": labels}
         has_negatives = any(example.get("negative") is not None for example in examples)
         keys = ("positive", "negative") if has_negatives else ("positive",)
@@ -181,7 +231,7 @@ class SentenceEmbedder(Task):
         labels = columns.get("label", tf.zeros_like(columns["weight"]))
         return {"embeddings": labels}, {"embeddings": columns["weight"]}
 
-    def objective(self, scale: float = 20.0) -> dict:
+    def objective(self, scale: float = 20.0) -> dict[str, Any]:
         """Losses and metrics, as keyword arguments of `compile`.
 
         Negatives are those of a micro-batch on one device: their number is part of the loss.
@@ -227,7 +277,7 @@ class SentenceEmbedder(Task):
             return ("spearman", "pearson")
         return ("accuracy@1", "recall@10", "mrr")
 
-    def scores(self, examples, answers) -> dict[str, float]:
+    def scores(self, examples: Sequence[Example], answers: Answers) -> dict[str, float]:
         """How good answers are; the texts that go with those answered are embedded here.
 
         Returns:
@@ -236,7 +286,7 @@ class SentenceEmbedder(Task):
             `pearson`, their correlation with the labels.
         """
         examples = self.as_examples(examples)
-        vectors = unit(np.array([answer["embedding"] for answer in answers], "float32"))
+        vectors = unit(column(answers, "embedding").astype("float32"))
         columns = {name: np.asarray(c) for name, c in self.target_columns(examples).items()}
         if self.problem == "cosine_regression":
             cosines = (vectors * unit(self.embed(columns["second"].tolist()))).sum(axis=1)
@@ -244,12 +294,20 @@ class SentenceEmbedder(Task):
                 "spearman": metrics.spearman_correlation(columns["label"], cosines),
                 "pearson": metrics.pearson_correlation(columns["label"], cosines),
             }
-        ranks = self._ranks(vectors, np.concatenate(list(columns.values())))
+        texts = np.concatenate(list(columns.values()))
+        different, positions = np.unique(texts, return_inverse=True)
+        candidates = unit(self.embed(different.tolist()))
+        ranks = ranks_among(vectors, candidates, positions[: len(vectors)])
         return {
             "accuracy@1": metrics.recall_at_k(ranks, 1),
             "recall@10": metrics.recall_at_k(ranks, 10),
             "mrr": metrics.mean_reciprocal_rank(ranks),
         }
+
+    def scored(self, examples: Sequence[Example]) -> dict[str, float]:
+        """As in every task, from the vectors as they are."""
+        self._check_pooled()
+        return self.scores(examples, {"embedding": self.embed(examples)})
 
     def settings(self) -> dict[str, Any]:
         return {
@@ -265,50 +323,24 @@ class SentenceEmbedder(Task):
         }
 
     @classmethod
-    def from_settings(cls, encoder, tokenizer, settings, initializer=None) -> SentenceEmbedder:
+    def from_settings(
+        cls,
+        encoder: Encoder,
+        tokenizer: SubwordTokenizer,
+        settings: Mapping[str, Any],
+        initializer=None,
+    ) -> SentenceEmbedder:
         own = settings.get("keras_bert", {})
         return cls(
             encoder,
             packer_of(encoder, tokenizer, own),
-            own.get("pooling", "mean"),
-            own.get("layers", (-1,)),
-            own.get("combine", "concatenate"),
-            own.get("normalize", True),
-            own.get("problem", "in_batch_negatives"),
-            own.get("label_range", (0.0, 1.0)),
+            pooling=own.get("pooling", "mean"),
+            layers=own.get("layers", (-1,)),
+            combine=own.get("combine", "concatenate"),
+            normalize=own.get("normalize", True),
+            problem=own.get("problem", "in_batch_negatives"),
+            label_range=own.get("label_range", (0.0, 1.0)),
         )
-
-    def _label(self, example: Example) -> float:
-        """The cosine that an example's label stands for."""
-        if "label" not in example:
-            raise ValueError(missing_column(example, "label"))
-        first, last = self.label_range
-        label = label_number(example["label"])
-        if label is None or not min(first, last) <= label <= max(first, last):
-            raise ValueError(
-                f"{source_of(example)}: the label must be a number from {first} to {last}, but is "
-                f"{example['label']!r:.100}: correct it, or name another label_range when the task "
-                "is made."
-            )
-        return (label - first) / (last - first)
-
-    def _ranks(self, vectors: np.ndarray, texts: np.ndarray) -> np.ndarray:
-        """How many texts are as near to a vector as its own, which counts too, int [N].
-
-        Args:
-            vectors: float32 [N, D], of length 1.
-            texts: string [N] or more: first the vectors' own, then others.
-        """
-        different, places = np.unique(texts, return_inverse=True)
-        right = places[: len(vectors)]
-        candidates = unit(self.embed(different.tolist()))
-        ranks = []
-        block = max(1, QUERY_BLOCK * DOCUMENT_BLOCK // len(candidates))
-        for some in blocks(len(vectors), block):
-            cosines = vectors[some] @ candidates.T
-            own = np.take_along_axis(cosines, right[some, None], axis=1)
-            ranks.append((cosines >= own).sum(axis=1))
-        return np.concatenate(ranks)
 
     def _check_pooled(self) -> None:
         if self.pooling == "none":
@@ -318,23 +350,7 @@ class SentenceEmbedder(Task):
             )
 
 
-def _texts(columns: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
-    """The texts of examples, in the order of their rows."""
-    keys = ("text", "positive", "negative", "second")
-    return [columns[key] for key in keys if key in columns]
-
-
-def _states(encoder: BertEncoder, layers: Sequence[int], combine: str) -> keras.Model:
-    """A model from the encoder's inputs to the hidden states of some layers."""
-    states = [*encoder.hidden_states[:-1], encoder.output["sequence_output"]]
-    chosen = [states[i] for i in layers]
-    if len(chosen) == 1:
-        return keras.Model(encoder.input, chosen[0], name="states")
-    join = keras.layers.Add if combine == "sum" else keras.layers.Concatenate
-    return keras.Model(encoder.input, join(dtype="float32")(chosen), name="states")
-
-
-def _check_arguments(encoder: BertEncoder, layers, combine, problem, label_range) -> None:
+def _check_arguments(encoder: Encoder, layers, combine, problem, label_range) -> None:
     if problem not in PROBLEMS:
         raise ValueError(f"problem must be one of {PROBLEMS}, not {problem!r}.")
     if combine not in COMBINATIONS:

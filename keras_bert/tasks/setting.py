@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from keras_bert.models.encoder import Encoder
+from keras_bert.text.packing import Packer
+from keras_bert.text.subwords import SubwordTokenizer
 
 
 class Setting:
@@ -33,7 +37,7 @@ class Setting:
     ValueError: top_k must lie between 1 and the 7 pieces of the vocabulary, not 8.
     """
 
-    def __init__(self, read: Callable[[Any], Any] | None = None, fixed: bool = False):
+    def __init__(self, read: Callable[[Any], Any] | None = None, *, fixed: bool = False):
         self.read = read
         self.fixed = fixed
 
@@ -74,3 +78,8 @@ def settings_of(task: Any) -> dict[str, Any]:
         if isinstance(value, Setting)
     )
     return {name: getattr(task, name) for name in names}
+
+
+def packer_of(encoder: Encoder, tokenizer: SubwordTokenizer, own: Mapping[str, Any]) -> Packer:
+    """The packer of a task's own settings; rows of all positions where they do not say."""
+    return Packer(tokenizer, own.get("sequence_length", encoder.config.max_sequence_length))

@@ -6,44 +6,43 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from keras_bert import metrics
-from keras_bert.layers.dropout import Dropout
-from keras_bert.layers.heads import logits_policy
+from keras_bert.data.rows import Row
 from keras_bert.layers.rows import GatherRows, MeanOfRows
-from keras_bert.models.encoder import BertEncoder, encoder_inputs
-from keras_bert.tasks.examples import missing_column, source_of
-from keras_bert.tasks.labels import (
-    NO_LABEL,
-    check_number,
-    checked_labels,
-    key,
-    label_number,
-    names_of,
-)
-from keras_bert.tasks.setting import Setting
-from keras_bert.tasks.task import (
-    Example,
-    Task,
+from keras_bert.models.encoder import Encoder
+from keras_bert.tasks.columns import ExampleFiles, check_columns, in_one_column, split
+from keras_bert.tasks.examples import Example
+from keras_bert.tasks.heads import (
     flat_rows,
     head_dropout,
     head_initializer,
-    label_index,
-    labels_of,
-    packer_of,
-    row_inputs,
+    logits_layer,
+    logits_policy_of,
 )
+from keras_bert.tasks.hooks import Classes, Start
+from keras_bert.tasks.labels import (
+    balanced_weights,
+    check_number,
+    checked_labels,
+    label_settings,
+    labels_of,
+)
+from keras_bert.tasks.problems import (
+    PROBLEMS,
+    REGRESSION,
+    SEVERAL_LABELS,
+    SINGLE_LABEL,
+    Problem,
+)
+from keras_bert.tasks.setting import Setting, packer_of
+from keras_bert.tasks.steps import Answers
+from keras_bert.tasks.task import Task
 from keras_bert.text.packing import Packer
+from keras_bert.text.subwords import SubwordTokenizer
 from keras_bert.text.windows import windows
 
-# What is said of a text, under transformers' names.
-PROBLEMS = (
-    "single_label_classification",
-    "multi_label_classification",
-    "regression",
-)
+TEXT_KEYS, LABEL_KEY = ("sentence",), "label"
 
 
 def _columns(names: Sequence[str]) -> tuple[str, ...]:
@@ -60,7 +59,7 @@ class TextClassifier(Task):
     each label (several labels); a number, or a list of them (regression).
 
     Args:
-        encoder: BertEncoder.
+        encoder: Encoder.
         packer: Packer; what is longer than its rows is cut, unless there is a `stride`.
         labels: sequence of str, names of the C classes, or of the numbers in regression.
         text_keys: sequence of one or two str, the columns with the texts.
@@ -92,6 +91,7 @@ class TextClassifier(Task):
     """
 
     ARCHITECTURE = "BertForSequenceClassification"
+    IF_CUT = f"{Task.IF_CUT} or a stride"
 
     labels = Setting(checked_labels)
     text_keys = Setting(_columns)
@@ -102,37 +102,35 @@ class TextClassifier(Task):
 
     def __init__(
         self,
-        encoder: BertEncoder,
+        encoder: Encoder,
         packer: Packer,
         labels: Sequence[str],
-        text_keys: Sequence[str] = ("sentence",),
-        problem: str = "single_label_classification",
+        text_keys: Sequence[str] = TEXT_KEYS,
+        problem: str = SINGLE_LABEL,
+        *,
         stride: int | None = None,
         dropout: float | None = None,
         initializer=None,
-        name: str = "text_classifier",
-        *,
-        label_key: str = "label",
+        label_key: str = LABEL_KEY,
     ):
         _check_arguments(_columns(text_keys), label_key, problem, stride)
-        labels = checked_labels(labels, 2 if problem == "single_label_classification" else 1)
+        labels = checked_labels(labels, PROBLEMS[problem].LEAST)
         initializer = head_initializer(encoder, initializer)
-        inputs = encoder_inputs() if stride is None else row_inputs()
+        inputs = encoder.new_inputs(has_rows=stride is not None)
         pooled = encoder.pooled(inputs if stride is None else flat_rows(inputs))
-        dropout = head_dropout(encoder, dropout)
-        logits = keras.layers.Dense(
-            len(labels), kernel_initializer=initializer, dtype=logits_policy(), name="classifier"
-        )(Dropout(dropout)(pooled))
+        before_head = head_dropout(encoder, dropout)
+        logits = logits_layer(encoder, len(labels), initializer)(before_head(pooled))
         if stride is not None:
-            logits = GatherRows(dtype=logits_policy())(logits, inputs["padding_mask"])
-            logits = MeanOfRows(dtype=logits_policy())(logits, inputs["padding_mask"])
-        super().__init__(encoder, packer, inputs, {"logits": logits}, name=name)
+            policy = logits_policy_of(encoder)
+            logits = GatherRows(dtype=policy)(logits, inputs["padding_mask"])
+            logits = MeanOfRows(dtype=policy)(logits, inputs["padding_mask"])
+        super().__init__(encoder, packer, inputs, {"logits": logits}, name="text_classifier")
         self.labels = labels
         self.text_keys = text_keys
         self.label_key = label_key
         self.problem = problem
         self.stride = stride
-        self.dropout = dropout
+        self.dropout = before_head.rate
 
     def check_settings(self) -> None:
         super().check_settings()
@@ -145,21 +143,110 @@ class TextClassifier(Task):
             )
         check_number(self.labels, self.output["logits"].shape[-1])
 
+    @classmethod
+    def read(
+        cls,
+        files: ExampleFiles,
+        labelled: bool = True,
+        *,
+        text_keys: Sequence[str] | None = None,
+        label_key: str | None = None,
+        problem: str = SINGLE_LABEL,
+    ) -> list[Row]:
+        """The rows of files, whose columns keep their names.
+
+        Args:
+            files: ExampleFiles.
+            labelled: bool, whether there must be labels.
+            text_keys: sequence of str, the columns with the texts; None is "sentence".
+            label_key: str, the column with the label, None is "label"; of several labels, with
+                commas, those that hold a 0 or 1 for one each.
+            problem: str, as of the task.
+        """
+        text_keys, label_key = text_keys or TEXT_KEYS, label_key or LABEL_KEY
+        label_columns = split(label_key) or ()
+        if len(label_columns) > 1 and problem != SEVERAL_LABELS:
+            raise ValueError(
+                f"--label_key names one column, but is {label_key!r}: several are for "
+                f"--problem={SEVERAL_LABELS}."
+            )
+        rows = files.rows()
+        if not labelled:
+            rows = in_one_column(rows, text_keys)
+        check_columns(rows, [*text_keys, *(label_columns if labelled else ())], text_keys)
+        return rows
+
+    @classmethod
+    def prepared(
+        cls,
+        rows: Sequence[Row],
+        like: Sequence[Row],
+        *,
+        label_key: str = LABEL_KEY,
+        problem: str = SINGLE_LABEL,
+        labels: Sequence[str] | None = None,
+    ) -> list[Row]:
+        """Rows with lists of several labels, or without those that have none, which are counted.
+
+        Args:
+            rows: sequence of Row.
+            like: sequence of Row, those that are learned from.
+            label_key: str, as of `read`.
+            problem: str, as of the task.
+            labels: sequence of str, all labels; None has those of `like`.
+        """
+        return PROBLEMS[problem].prepared(rows, label_key, labels, like)
+
+    @classmethod
+    def from_examples(
+        cls,
+        start: Start,
+        examples: Sequence[Row],
+        *,
+        labels: Sequence[str] | None = None,
+        text_keys: Sequence[str] = TEXT_KEYS,
+        label_key: str = LABEL_KEY,
+        problem: str = SINGLE_LABEL,
+        stride: int | None = None,
+    ) -> TextClassifier:
+        if labels is None or problem == REGRESSION:
+            labels = PROBLEMS[problem].labels_of(examples, label_key)
+        return cls(
+            *(start.encoder, start.packer, labels, text_keys, problem),
+            stride=stride,
+            label_key=label_key,
+        )
+
+    def sample_weights(
+        self, examples: Sequence[Example], *, balance_labels: bool = False
+    ) -> list[float] | None:
+        """Weights of examples by which every label counts as much as any other, if wanted."""
+        if not balance_labels:
+            return None
+        return balanced_weights([example[self.label_key] for example in examples])
+
+    def shares_head(self, model: keras.Model | None) -> bool:
+        """Whether it has the same labels, and says the same of them."""
+        if not isinstance(model, TextClassifier):
+            return False
+        return (model.labels, model.problem) == (self.labels, self.problem)
+
     @property
     def example_spec(self) -> dict[str, tf.TensorSpec]:
         return {key: tf.TensorSpec([None], tf.string, name=key) for key in self.text_keys}
 
-    def features(self, examples: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Strings to ids.
+    def tokenized(self, examples: Mapping[str, tf.Tensor]) -> dict[str, tf.RaggedTensor]:
+        """The pieces of each text, ragged int32 [B, (pieces)], by `text_keys`."""
+        return {key: self.tokenizer.tokenize(examples[key]) for key in self.text_keys}
 
-        Args:
-            examples: dict of string [B], by `text_keys`.
+    def packed(self, pieces: Mapping[str, tf.RaggedTensor]) -> dict[str, tf.Tensor]:
+        """Pieces to rows.
 
         Returns:
             dict of int32 `token_ids`, `segment_ids`, `padding_mask`: [B, T], or [B, R, T] with R
             rows for every text where there is a `stride`.
         """
-        texts = [self.tokenizer.tokenize(examples[key]) for key in self.text_keys]
+        texts = [pieces[key] for key in self.text_keys]
         if self.stride is None:
             return self.trimmed(self.packer(*texts))
         found = windows(self.packer, texts[0], self.stride)
@@ -169,28 +256,25 @@ class TextClassifier(Task):
             for name, rows in self.trimmed(found.rows).items()
         }
 
-    def num_tokens(self, columns: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        lengths = [self.tokenizer.tokenize(columns[key]).row_lengths() for key in self.text_keys]
-        return tf.add_n(lengths) + 1 + len(lengths)
+    def num_tokens(self, pieces: Mapping[str, tf.RaggedTensor]) -> tf.Tensor:
+        return self.packer.length_of(*(pieces[key].row_lengths() for key in self.text_keys))
 
-    def _report_truncation(self, lengths: np.ndarray) -> None:
-        if self.stride is None:  # with one nothing is cut
-            super()._report_truncation(lengths)
+    def count_rows(self, num_tokens) -> int:
+        """As in every task; with a stride nothing is cut."""
+        return super().count_rows(num_tokens) if self.stride is None else len(num_tokens)
+
+    @property
+    def _problem(self) -> Problem:
+        return PROBLEMS[self.problem]
 
     def target_columns(self, examples: Sequence[Example]) -> dict[str, Any]:
-        if self.problem == "regression":
-            targets = [self._numbers(example) for example in examples]
-        else:
-            targets = np.zeros([len(examples), len(self.labels)], "float32")
-            index = label_index(self.labels)
-            for row, example in zip(targets, examples, strict=True):
-                row[[index(name, example) for name in self._names(example)]] = 1.0
+        targets = self._problem.targets(examples, self.label_key, self.labels)
         return {"label": tf.constant(targets, tf.float32)}
 
     def targets(self, columns, features):
         return {"logits": columns["label"]}, {"logits": columns["weight"]}
 
-    def objective(self, label_smoothing: float = 0.0) -> dict:
+    def objective(self, *, label_smoothing: float = 0.0) -> dict[str, Any]:
         """Losses and metrics, as keyword arguments of `compile`.
 
         Cross-entropy of the softmax; for several labels the mean of their binary ones, for numbers
@@ -200,21 +284,7 @@ class TextClassifier(Task):
             label_smoothing: float in [0, 1), the share of a label's probability that is spread over
                 all classes (Szegedy et al. 2016, arXiv:1512.00567).
         """
-        smoothed = {"from_logits": True, "label_smoothing": label_smoothing, "reduction": "sum"}
-        loss, metric = {
-            "single_label_classification": lambda: (
-                keras.losses.CategoricalCrossentropy(**smoothed),
-                keras.metrics.CategoricalAccuracy(name="accuracy"),
-            ),
-            "multi_label_classification": lambda: (
-                keras.losses.BinaryCrossentropy(**smoothed),
-                keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0),
-            ),
-            "regression": lambda: (
-                keras.losses.MeanSquaredError(reduction="sum"),
-                keras.metrics.MeanAbsoluteError(name="mean_absolute_error"),
-            ),
-        }[self.problem]()
+        loss, metric = self._problem.loss(label_smoothing), self._problem.metric()
         return {"loss": {"logits": loss}, "weighted_metrics": {"logits": [metric]}}
 
     def answers(self, outputs, features) -> dict[str, tf.Tensor]:
@@ -229,30 +299,13 @@ class TextClassifier(Task):
             [B, C]. For several: `labels` string [B], those above 0.5 with commas between, and
             `probabilities` [B, C]. In regression: `values` float32 [B, C].
         """
-        logits = tf.cast(outputs["logits"], tf.float32)
-        if self.problem == "regression":
-            return {"values": logits}
-        names = tf.constant(self.labels)
-        if self.problem == "multi_label_classification":
-            chosen = tf.ragged.boolean_mask(tf.broadcast_to(names, tf.shape(logits)), logits > 0)
-            joined = tf.strings.reduce_join(chosen, axis=1, separator=",")
-            return {"labels": joined, "probabilities": tf.sigmoid(logits)}
-        probabilities = tf.nn.softmax(logits)
-        return {
-            "label": tf.gather(names, tf.argmax(logits, axis=1)),
-            "probability": tf.reduce_max(probabilities, axis=1),
-            "probabilities": probabilities,
-        }
+        return self._problem.answers(tf.cast(outputs["logits"], tf.float32), self.labels)
 
     @property
     def score_names(self) -> tuple[str, ...]:
-        return {
-            "single_label_classification": ("accuracy", "f1", "matthews"),
-            "multi_label_classification": ("f1_micro", "f1_macro", "accuracy"),
-            "regression": ("pearson", "spearman", "mean_squared_error"),
-        }[self.problem]
+        return self._problem.SCORES
 
-    def scores(self, examples, answers) -> dict[str, float]:
+    def scores(self, examples: Sequence[Example], answers: Answers) -> dict[str, float]:
         """How good answers are.
 
         Returns:
@@ -261,36 +314,24 @@ class TextClassifier(Task):
             regression `pearson`, `spearman` and `mean_squared_error` of the first number.
         """
         examples = self.as_examples(examples)
-        if self.problem == "regression":
-            wanted = np.array([self._numbers(example)[0] for example in examples])
-            values = np.array([answer["values"][0] for answer in answers])
-            return {
-                "pearson": metrics.pearson_correlation(wanted, values),
-                "spearman": metrics.spearman_correlation(wanted, values),
-                "mean_squared_error": metrics.mean_squared_error(wanted, values),
-            }
-        gold = np.asarray(self.target_columns(examples)["label"])
-        if self.problem == "multi_label_classification":
-            chosen = np.array([answer["probabilities"] for answer in answers]) > 0.5
-            return {
-                "f1_micro": metrics.f1_micro(gold, chosen),
-                "f1_macro": metrics.f1_macro(gold, chosen),
-                "accuracy": float((gold == chosen).all(axis=1).mean()),
-            }
-        wanted = gold.argmax(axis=1)
-        index = label_index(self.labels)
-        said = np.array([index(a["label"], e) for e, a in zip(examples, answers, strict=True)])
-        binary = len(self.labels) == 2
-        return {
-            "accuracy": metrics.accuracy(wanted, said),
-            "f1": metrics.f1_binary(wanted, said, 1) if binary else metrics.f1_macro(wanted, said),
-            "matthews": metrics.matthews_correlation(wanted, said),
-        }
+        targets = self._problem.targets(examples, self.label_key, self.labels)
+        return self._problem.scores(targets, answers, self.labels)
+
+    def scored(self, examples: Sequence[Example]) -> dict[str, float]:
+        """As in every task; texts are not made of the answers."""
+        name = "values" if self.problem == REGRESSION else "probabilities"
+        return self.scores(examples, {name: self.answer_column(examples, name)})
+
+    def classes(self, examples: Sequence[Example], answers: Sequence[Any]) -> Classes | None:
+        predicted = self._problem.predicted(answers, self.labels)
+        if predicted is None:
+            return None
+        targets = self._problem.targets(examples, self.label_key, self.labels)
+        return Classes(self.labels, targets.argmax(axis=1), predicted)
 
     def settings(self) -> dict[str, Any]:
         return {
-            "id2label": {str(i): name for i, name in enumerate(self.labels)},
-            "label2id": {name: i for i, name in enumerate(self.labels)},
+            **label_settings(self.labels),
             "problem_type": self.problem,
             "classifier_dropout": self.dropout,
             "keras_bert": {
@@ -302,60 +343,32 @@ class TextClassifier(Task):
         }
 
     @classmethod
-    def from_settings(cls, encoder, tokenizer, settings, initializer=None) -> TextClassifier:
+    def from_settings(
+        cls,
+        encoder: Encoder,
+        tokenizer: SubwordTokenizer,
+        settings: Mapping[str, Any],
+        initializer=None,
+    ) -> TextClassifier:
         labels = labels_of(settings)
         own = settings.get("keras_bert", {})
-        one_number = "regression" if len(labels) == 1 else "single_label_classification"
+        one_number = REGRESSION if len(labels) == 1 else SINGLE_LABEL
         return cls(
             encoder,
             packer_of(encoder, tokenizer, own),
-            labels,
-            own.get("text_keys", ("sentence",)),
-            settings.get("problem_type") or one_number,
-            own.get("stride"),
-            settings.get("classifier_dropout"),
-            initializer,
-            label_key=own.get("label_key", "label"),
+            labels=labels,
+            text_keys=own.get("text_keys", TEXT_KEYS),
+            problem=settings.get("problem_type") or one_number,
+            stride=own.get("stride"),
+            dropout=settings.get("classifier_dropout"),
+            initializer=initializer,
+            label_key=own.get("label_key", LABEL_KEY),
         )
-
-    def _names(self, example: Example) -> Sequence[Any]:
-        """The labels of an example, by name."""
-        value = self._label(example)
-        if self.problem == "single_label_classification":
-            return [value]
-        if key(value) in (None, NO_LABEL) and key(value) not in self.labels:
-            raise ValueError(
-                f"{source_of(example)}: {self.label_key} must have the labels of the example, but "
-                f"is {value!r}: leave the example out, or write [] or an empty text for none of "
-                "them."
-            )
-        try:
-            return names_of(value, self.labels)
-        except ValueError as error:
-            raise ValueError(f"{source_of(example)}: {error}") from None
-
-    def _numbers(self, example: Example) -> list[float]:
-        """The numbers of an example, as many as there are `labels`."""
-        value, count = self._label(example), len(self.labels)
-        values = value.split(",") if isinstance(value, str) else np.ravel(value).tolist()
-        numbers = list(map(label_number, values))
-        if len(numbers) != count or None in numbers:
-            raise ValueError(
-                f"{source_of(example)}: a label must be "
-                f"{'a finite number' if count == 1 else f'{count} finite numbers'}, but is "
-                f"{value!r:.100}: correct it, or leave the example out."
-            )
-        return numbers
-
-    def _label(self, example: Example) -> Any:
-        if self.label_key not in example:
-            raise ValueError(missing_column(example, self.label_key))
-        return example[self.label_key]
 
 
 def _check_arguments(text_keys, label_key: str, problem: str, stride: int | None) -> None:
     if problem not in PROBLEMS:
-        raise ValueError(f"problem must be one of {PROBLEMS}, not {problem!r}.")
+        raise ValueError(f"problem must be one of {tuple(PROBLEMS)}, not {problem!r}.")
     if len({*text_keys, label_key}) <= len(text_keys):
         raise ValueError(
             f"text_keys and label_key must be different columns, but are {tuple(text_keys)} and "

@@ -21,7 +21,7 @@ def encoder(config, drawn):
 
 def embedder(encoder, tokenizer, pooling="mean", normalize=True, layers=(-1,)):
     packer = kb.Packer(tokenizer, 13)
-    return SentenceEmbedder(encoder, packer, pooling, layers, normalize=normalize)
+    return SentenceEmbedder(encoder, packer, pooling, layers=layers, normalize=normalize)
 
 
 def write(directory, kinds=("Transformer", "Pooling"), prefix=OLD, **files):

@@ -1,3 +1,4 @@
+import collections
 import json
 import math
 
@@ -6,18 +7,15 @@ import pytest
 
 import keras_bert as kb
 from keras_bert.finetuning import report
+from keras_bert.tasks.hooks import Classes
 
-
-@pytest.fixture(scope="module")
-def task(tokenizer, config):
-    return kb.TextClassifier(kb.BertEncoder(config), kb.Packer(tokenizer, 9), ("no", "yes"))
+EXAMPLES = [{"sentence": "Übung", "label": "no"}, {"sentence": "b", "label": "yes"}]
 
 
 def test_predictions_are_examples_with_their_answers(tmp_path):
-    examples = [{"sentence": "Übung", "label": "no"}, {"sentence": "b", "label": "yes"}]
-    report.write_predictions(tmp_path / "predictions.jsonl", examples, [{"label": "no"}, [1]])
+    report.write_predictions(tmp_path / "predictions.jsonl", EXAMPLES, [{"label": "no"}, [1]])
     lines = (tmp_path / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
-    assert json.loads(lines[0]) == {**examples[0], "answer": {"label": "no"}}
+    assert json.loads(lines[0]) == {**EXAMPLES[0], "answer": {"label": "no"}}
     assert "Übung" in lines[0] and json.loads(lines[1])["answer"] == [1]
     assert [path.name for path in tmp_path.iterdir()] == ["predictions.jsonl"]
 
@@ -44,11 +42,6 @@ def test_no_column_is_lost_in_predictions(tmp_path):
     assert second == {"answer": "e", "source_": "a.tsv:7", "answer__": 2}
 
 
-def test_a_model_card_without_held_out_examples_has_no_scores(task):
-    card = report.model_card(task, "mine", {}, {}, "python")
-    assert "None: no examples were held out" in card and "| score |" not in card
-
-
 def test_mean_and_spread_of_one_run():
     assert report.mean_and_spread([{"f1": 0.5}]) == {"f1": (0.5, 0.0)}
 
@@ -59,30 +52,46 @@ def test_mean_and_spread_of_a_run_without_a_number():
     assert all(math.isnan(number) for pair in figures.values() for number in pair)
 
 
-def test_pictures_are_drawn(task, tmp_path):
-    examples = [{"label": label} for label in ("no", "yes", " yes")]
-    answers = [{"label": label} for label in ("no", "no", "yes")]
-    report.draw_confusion(task, examples, answers, tmp_path / "confusion.png")
-    history = {"epoch": [1, 2], "loss": [0.9, 0.5], "val_accuracy": [0.5, 0.75]}
-    report.draw_scores(history, tmp_path / "scores.png")
-    for name in ("confusion.png", "scores.png"):
-        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+def test_figures_of_several_seeds_have_their_spread_and_the_most_frequent_label():
+    classes = Classes(("no", "yes"), np.array([1, 0, 1]), np.array([1, 1, 1]))
+    runs = [{"accuracy": 0.5}, {"accuracy": 1.0}]
+    figures = report.figures_of(runs[1], runs, classes, are_scores=True)
+    assert figures["scores"] == runs[1] and figures["runs"] == runs
+    assert figures["the most frequent label"] == {"label": "yes", "accuracy": 2 / 3}
+    assert figures["mean and standard deviation"]["accuracy"][0] == 0.75
 
 
-def test_a_model_card_says_what_a_reader_asks(task):
-    card = report.model_card(
-        task,
-        "checkpoints/mine",
-        {"learned from": "train.tsv (7 examples)"},
-        {"accuracy": 0.91234, "f1": (0.9, 0.01)},
-        "python -m train.finetune --flagfile=checkpoints/mine/finetune.flags",
+@pytest.fixture(scope="module")
+def packer(tokenizer):
+    return kb.Packer(tokenizer, 11)
+
+
+def test_held_out_examples_are_answered_and_what_was_taken_for_what_is_drawn(
+    packer, config, tmp_path
+):
+    task = kb.TextClassifier(kb.BertEncoder(config), packer, ("no", "yes"))
+    classes = report.answer_held_out(task, EXAMPLES, tmp_path)
+    assert classes.labels == ("no", "yes") and classes.true.tolist() == [0, 1]
+    said = [json.loads(line) for line in (tmp_path / "predictions.jsonl").open()]
+    assert [one["answer"]["label"] for one in said] == [
+        classes.labels[index] for index in classes.predicted
+    ]
+    assert {path.name for path in tmp_path.iterdir()} == {"predictions.jsonl", "confusion.png"}
+
+
+def test_the_threshold_of_no_answer_is_chosen_and_saved(packer, config, tmp_path):
+    task = kb.QuestionAnswerer(kb.BertEncoder(config), packer, no_answer_threshold=99.0)
+    question = {"question": "who", "context": "the fox"}
+    examples = [
+        {**question, "answers": ["the fox"], "answer_starts": [0]},
+        {**question, "impossible": True},
+    ]
+    best = task.scores(examples, task(examples))["best_f1_thresh"]
+    assert report.answer_held_out(task, examples, tmp_path) is None
+    assert kb.load(tmp_path).model.no_answer_threshold == task.no_answer_threshold == best
+    said = [
+        json.loads(line)["answer"]["answer"] for line in (tmp_path / "predictions.jsonl").open()
+    ]
+    assert collections.Counter(said) == collections.Counter(
+        answer["answer"] for answer in task(examples)
     )
-    for part in (
-        "`TextClassifier`",
-        "- learned from: train.tsv (7 examples)",
-        "| accuracy | 0.9123 |",
-        "| f1 | 0.9000 ± 0.0100 |",
-        "python -m train.finetune",
-        'kb.load("checkpoints/mine")',
-    ):
-        assert part in card

@@ -136,11 +136,12 @@ def test_rows_are_as_long_as_the_longest(task):
 @pytest.mark.parametrize(("most", "stride", "expected"), [(3, 5, 3), (64, 16, 4), (64, 5, 5)])
 def test_a_question_is_cut(tokenizer, config, most, stride, expected, caplog):
     task = make_task(tokenizer, config, max_question_tokens=most, stride=stride)
-    columns = task.input_columns([{"question": "the quick brown fox jump", "context": "a dog"}])
+    example = example_of("a dog", "dog", question="the quick brown fox jump")
+    columns = task.input_columns([example])
     tokens = tokenizer.tokens(task.features(columns)["token_ids"])[0].numpy().tolist()
     question = [b"the", b"quick", b"brown", b"fox", b"jump"][:expected]
     assert tokens[: expected + 4] == [b"[CLS]", *question, b"[SEP]", b"a", b"dog"]
-    task._report_cut_questions(columns["question"])
+    task.dataset([example], 1)
     said = f"1 of 1 questions have more than {expected} pieces" in caplog.text
     assert said == (expected < 5)
 
@@ -227,30 +228,36 @@ def test_answers_are_those_of_plain_loops(tokenizer, config, max_tokens, num_bes
     outputs["start_logits"][features["rows_of"].numpy() == 2, 0] += 9.0
     answers = {name: value.numpy() for name, value in task.answers(outputs, features).items()}
     for i, context in enumerate(CONTEXTS):
-        found, none = all_answers(features, outputs, i, max_tokens)
-        best = found[:num_best]
-        filled = num_best - len(best)
-        scores, starts, ends = ([one[k] for one in best] for k in range(3))
-        texts = [context[start:end] for start, end in zip(starts, ends, strict=True)]
+        found = all_answers(features, outputs, i, max_tokens)
         got = {name: value[i] for name, value in answers.items()}
-        assert got["best_starts"].tolist() == starts + [0] * filled
-        assert got["best_ends"].tolist() == ends + [0] * filled
-        assert [text.decode() for text in got["best_answers"]] == texts + [""] * filled
-        scores += [none] * (threshold is not None or not best)
-        expected = softmax(scores)
-        np.testing.assert_allclose(
-            got["best_probabilities"], expected[: len(best)] + [0.0] * filled, rtol=1e-5
-        )
-        difference = none - scores[0] if best else 1e9
-        np.testing.assert_allclose(got["no_answer_score"], difference, rtol=1e-5)
-        is_none = not best or (threshold is not None and difference > threshold)
-        place = -1 if is_none else 0
-        assert got["answer"].decode() == ("" if is_none else texts[0])
-        assert (got["start"], got["end"]) == ((0, 0) if is_none else (starts[0], ends[0]))
-        np.testing.assert_allclose(got["score"], scores[place], rtol=1e-5)
-        np.testing.assert_allclose(got["probability"], expected[place], rtol=1e-5)
+        check_answer(got, context, found, num_best, threshold)
     assert (answers["answer"] == b"").tolist() == [False, False, threshold is not None, True]
     assert all(np.isfinite(v).all() for v in answers.values() if v.dtype != object)
+
+
+def check_answer(got, context, expected, num_best, threshold):
+    """Compares an answer with those of plain loops, best first, and the score of none."""
+    found, none = expected
+    best = found[:num_best]
+    filled = num_best - len(best)
+    scores, starts, ends = ([one[k] for one in best] for k in range(3))
+    texts = [context[start:end] for start, end in zip(starts, ends, strict=True)]
+    assert got["best_starts"].tolist() == starts + [0] * filled
+    assert got["best_ends"].tolist() == ends + [0] * filled
+    assert [text.decode() for text in got["best_answers"]] == texts + [""] * filled
+    scores += [none] * (threshold is not None or not best)
+    expected = softmax(scores)
+    np.testing.assert_allclose(
+        got["best_probabilities"], expected[: len(best)] + [0.0] * filled, rtol=1e-5
+    )
+    difference = none - scores[0] if best else 1e9
+    np.testing.assert_allclose(got["no_answer_score"], difference, rtol=1e-5)
+    is_none = not best or (threshold is not None and difference > threshold)
+    place = -1 if is_none else 0
+    assert got["answer"].decode() == ("" if is_none else texts[0])
+    assert (got["start"], got["end"]) == ((0, 0) if is_none else (starts[0], ends[0]))
+    np.testing.assert_allclose(got["score"], scores[place], rtol=1e-5)
+    np.testing.assert_allclose(got["probability"], expected[place], rtol=1e-5)
 
 
 def test_questions_of_a_batch_do_not_see_each_other(task):
@@ -531,7 +538,6 @@ def test_logits_are_those_of_transformers(shared):
 
 @pytest.mark.reference("torch", "transformers")
 def test_answers_are_those_of_transformers_rows_and_logits(shared):
-    import torch
     import transformers
 
     task = kb.load(golden(shared)).model
@@ -543,39 +549,47 @@ def test_answers_are_those_of_transformers_rows_and_logits(shared):
         (" ".join(rng.choice(words, n)), " ".join(rng.choice(words, m)))
         for n, m in ((3, 90), (5, 11), (1, 47), (7, 131))
     ]
-    for (question, context), answer in zip(pairs, task(pairs), strict=True):
-        room = 37 - len(tokenizer(question)["input_ids"]) + 2
-        theirs = tokenizer(
-            question,
-            context,
-            truncation="only_second",
-            max_length=40,
-            stride=room - task.stride,  # they count what two rows share
-            return_overflowing_tokens=True,
-            return_offsets_mapping=True,
-            padding=True,
-            return_tensors="pt",
-        )
-        features = features_of(task, [{"question": question, "context": context}])
-        length = theirs["input_ids"].shape[1]
-        for name, other in (("token_ids", "input_ids"), ("segment_ids", "token_type_ids")):
-            np.testing.assert_array_equal(features[name][:, :length], theirs[other])
-        inputs = {name: theirs[name] for name in ("input_ids", "token_type_ids", "attention_mask")}
-        with torch.no_grad():
-            logits = model(**inputs)
-        outputs = {name: logits[name].numpy() for name in question_answering.OUTPUTS}
-        ours = task(task.model_inputs(features))
-        there = theirs["attention_mask"].numpy() > 0
-        for name, value in outputs.items():
-            np.testing.assert_allclose(ours[name][:, :length][there], value[there], atol=1e-5)
-        offsets = theirs["offset_mapping"].numpy() * theirs["token_type_ids"].numpy()[..., None]
-        np.testing.assert_array_equal(features["piece_starts"][:, :length], offsets[..., 0])
-        np.testing.assert_array_equal(features["piece_ends"][:, :length], offsets[..., 1])
-        features = {**features, "pieces": features["pieces"][:, :length]}
-        [(score, start, end), *_], none = all_answers(features, outputs, 0, 30)
-        assert (answer["answer"], answer["start"]) == (context[start:end], start)
-        np.testing.assert_allclose(answer["score"], score, atol=1e-5)
-        np.testing.assert_allclose(answer["no_answer_score"], none - score, atol=1e-5)
+    for pair, answer in zip(pairs, task(pairs), strict=True):
+        check_transformers(task, tokenizer, model, pair, answer)
+
+
+def check_transformers(task, tokenizer, model, pair, answer):
+    """Compares rows, logits and the best answer of one question with those of transformers."""
+    import torch
+
+    question, context = pair
+    room = 37 - len(tokenizer(question)["input_ids"]) + 2
+    theirs = tokenizer(
+        question,
+        context,
+        truncation="only_second",
+        max_length=40,
+        stride=room - task.stride,  # they count what two rows share
+        return_overflowing_tokens=True,
+        return_offsets_mapping=True,
+        padding=True,
+        return_tensors="pt",
+    )
+    features = features_of(task, [{"question": question, "context": context}])
+    length = theirs["input_ids"].shape[1]
+    for name, other in (("token_ids", "input_ids"), ("segment_ids", "token_type_ids")):
+        np.testing.assert_array_equal(features[name][:, :length], theirs[other])
+    inputs = {name: theirs[name] for name in ("input_ids", "token_type_ids", "attention_mask")}
+    with torch.no_grad():
+        logits = model(**inputs)
+    outputs = {name: logits[name].numpy() for name in question_answering.OUTPUTS}
+    ours = task(task.model_inputs(features))
+    there = theirs["attention_mask"].numpy() > 0
+    for name, value in outputs.items():
+        np.testing.assert_allclose(ours[name][:, :length][there], value[there], atol=1e-5)
+    offsets = theirs["offset_mapping"].numpy() * theirs["token_type_ids"].numpy()[..., None]
+    np.testing.assert_array_equal(features["piece_starts"][:, :length], offsets[..., 0])
+    np.testing.assert_array_equal(features["piece_ends"][:, :length], offsets[..., 1])
+    features = {**features, "pieces": features["pieces"][:, :length]}
+    [(score, start, end), *_], none = all_answers(features, outputs, 0, 30)
+    assert (answer["answer"], answer["start"]) == (context[start:end], start)
+    np.testing.assert_allclose(answer["score"], score, atol=1e-5)
+    np.testing.assert_allclose(answer["no_answer_score"], none - score, atol=1e-5)
 
 
 # Files with the vocabulary to read them by, and the answers that end within a piece.

@@ -12,7 +12,7 @@ import tensorflow as tf
 import keras_bert as kb
 from keras_bert.layers import transformer
 from keras_bert.layers.rows import gather
-from keras_bert.tasks.task import label_index, labels_of
+from keras_bert.tasks.labels import label_index, labels_of
 
 PAIRS = [("the fine film", "no"), ("a quick brown fox", "yes"), ("over the lazy dog", "yes")]
 MULTI = "multi_label_classification"

@@ -10,7 +10,7 @@ import keras_bert as kb
 from keras_bert import metrics
 from keras_bert.data.examples.conll import read_conll, without_position
 from keras_bert.data.examples.schemes import in_iob2
-from keras_bert.tasks.task import ANSWER_BATCH
+from keras_bert.tasks.batches import ANSWER_BATCH
 from keras_bert.tasks.token_classification import TokenClassifier
 from keras_bert.text.windows import windows
 
@@ -67,7 +67,7 @@ def answered(task, columns, labels):
     shape = (*features["token_ids"].shape, num_classes)
     logits = np.random.default_rng(0).normal(size=shape).reshape(-1, num_classes)
     flat = [task.labels.index(name) for names in labels for name in names]
-    for place, label in zip(features["word_places"].values.numpy(), flat, strict=True):
+    for place, label in zip(features["word_positions"].values.numpy(), flat, strict=True):
         if place >= 0:
             logits[place] = np.eye(num_classes)[label] * 9.0
     answers = task.answers({"logits": logits.reshape(shape)}, features)
@@ -108,7 +108,7 @@ def test_words_and_the_places_of_their_first_pieces(task, tokenizer):
     pieces = [b"[CLS]", b"un", b"##a", b"##f", b"##f", b"##able", b"dog", b"[SEP]"]
     assert row == pieces
     assert features["padding_mask"].numpy().sum(axis=1).tolist() == [8, 2, 3]
-    assert features["word_places"].to_list() == [[1, -1, 6, -1], [], [2 * 8 + 1]]
+    assert features["word_positions"].to_list() == [[1, -1, 6, -1], [], [2 * 8 + 1]]
 
 
 def test_words_of_a_text_are_those_of_bert(task):
@@ -120,7 +120,7 @@ def test_words_of_a_text_are_those_of_bert(task):
     assert found[5:] == ["\u4e2d", "\u6587", "un", "-", "Foxed"]
     assert (starts[1:], ends[1:]) == ([[], [0]], [[], [1]])
     # c ##a ##f ##e, it as i ##t, and then two rows.
-    assert [len(places) for places in features["word_places"].to_list()] == [10, 0, 1]
+    assert [len(places) for places in features["word_positions"].to_list()] == [10, 0, 1]
 
 
 class Row(dict):
@@ -162,7 +162,7 @@ def test_the_row_with_most_context_says_the_label(make, tokenizer, length):
         x.numpy() for x in (features["token_ids"], found.texts, found.starts, found.lengths)
     )
     for i, (sentence, places) in enumerate(
-        zip(sentences, features["word_places"].to_list(), strict=True)
+        zip(sentences, features["word_positions"].to_list(), strict=True)
     ):
         # Every letter is a piece.
         first_pieces = np.cumsum([0, *map(len, sentence)])
@@ -319,7 +319,7 @@ def test_every_word_counts_once(task, caplog):
     loss = task.evaluate(data, verbose=0, return_dict=True)["loss"]
     features = task.features(words(*(example["words"] for example in EXAMPLES)))
     logits = task(task.model_inputs(features))["logits"].numpy().reshape(-1, 5)
-    logs = np.log(keras.ops.softmax(logits[features["word_places"].values.numpy()]))
+    logs = np.log(keras.ops.softmax(logits[features["word_positions"].values.numpy()]))
     wanted = [IOB2.index(name) for example in EXAMPLES for name in example["labels"]]
     weights = np.repeat([1, 2, 0.5], [7, 1, 11])
     expected = -np.sum(weights * logs[np.arange(19), wanted]) / weights.sum()
@@ -449,7 +449,7 @@ def test_gold_labels_come_back_from_real_text(shared, make, read):
     task = make(tokenizer, sorted({name for e in examples for name in e["labels"]}), length=23)
     gold = [example["labels"] for example in examples]
     columns = task.input_columns(examples)
-    has_pieces = (task.features(columns)["word_places"] >= 0).to_list()
+    has_pieces = (task.features(columns)["word_positions"] >= 0).to_list()
     kept = [
         [name if has else "O" for name, has in zip(names, some, strict=True)]
         for names, some in zip(gold, has_pieces, strict=True)

@@ -20,9 +20,9 @@ from matplotlib.figure import Figure
 
 import keras_bert as kb
 from keras_bert.checkpoints import weights
-from keras_bert.tasks import ensembles
+from keras_bert.tasks import ensembles, table
 from keras_bert.training.callbacks import SaveCheckpoints
-from train import predict, tasks
+from train import predict
 
 NOUNS = ("cat", "dog", "fox", "film", "the", "lazy", "quick", "brown", "jump", "over", "fine")
 
@@ -191,7 +191,7 @@ def weights_of(folder: pathlib.Path) -> bytes:
 def asked(directory: pathlib.Path, task: str, parsed) -> tuple[kb.Task, list[dict[str, Any]]]:
     """The task in a directory, and the example that `predict` is asked."""
     arguments = parsed("predict", f"--checkpoint={directory}", *TASKS[task].asked)
-    loaded = tasks.load(str(directory), arguments)
+    loaded = kb.finetuning.load_task(directory)
     return loaded, predict.examples_of(arguments, loaded)
 
 
@@ -328,4 +328,4 @@ def test_a_run_that_stopped_early_stays_stopped(
 
 
 def test_every_task_of_the_binary_has_its_row():
-    assert list(TASKS) == list(tasks.CLASSES) == list(tasks.FLAGS) == list(tasks.MAKERS)
+    assert list(TASKS) == list(table.TASKS)

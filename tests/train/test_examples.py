@@ -8,7 +8,9 @@ import pytest
 
 import keras_bert as kb
 from keras_bert.data.rows import Row
-from train import examples, finetune, tasks
+from keras_bert.tasks.table import task_class
+from train import finetune
+from train.examples import options_of
 
 CLASSIFICATION = "text_classification"
 SEVERAL = "--problem=multi_label_classification"
@@ -40,13 +42,21 @@ def bert(config, tokenizer):
     return kb.Checkpoint(model.encoder.config, tokenizer, model.encoder, model)
 
 
-def labels(read, name, content, *flags, task=CLASSIFICATION):
-    """The labels that are learned from a file."""
-    rows = read(name, content, task, *flags)
-    arguments = read.arguments(name, task, *flags)
-    if task == "token_classification":
-        return tasks.labels_of(arguments, rows, "labels")
-    return tasks.labels_of(arguments, rows, tasks.text_columns(arguments)[1])
+def made_of(bert, arguments, rows) -> kb.Task:
+    """The task that is made for some rows."""
+    kind, options = task_class(arguments.task), options_of(arguments)
+    return kb.finetuning.make_task(kind, bert, rows, None, options)
+
+
+@pytest.fixture
+def labels(read, bert):
+    """A function like `read` that gives the labels that are learned."""
+
+    def labels_of(name, content, *flags, task=CLASSIFICATION):
+        rows = read(name, content, task, *flags)
+        return made_of(bert, read.arguments(name, task, *flags), rows).labels
+
+    return labels_of
 
 
 JSON_LINES = '{{"sentence": "a fine film", "label": {}}}\n{{"sentence": "bad", "label": {}}}\n'
@@ -69,8 +79,8 @@ JSON_LINES = '{{"sentence": "a fine film", "label": {}}}\n{{"sentence": "bad", "
         ("zipped.csv", gzip.compress(b"sentence,label\na fine film,1\nbad,0\n", mtime=0), ()),
     ],
 )
-def test_labels_of_tables_as_they_are_written(read, name, content, flags):
-    assert labels(read, name, content, *flags) == ("0", "1")
+def test_labels_of_tables_as_they_are_written(labels, name, content, flags):
+    assert labels(name, content, *flags) == ("0", "1")
 
 
 @pytest.mark.parametrize(
@@ -83,9 +93,9 @@ def test_labels_of_tables_as_they_are_written(read, name, content, flags):
         ("e.csv", "text,toxic,rude\nx,1,0\ny,0,0\n", ("--label_key=toxic,rude",), "toxic rude"),
     ],
 )
-def test_several_labels_as_they_are_written(read, name, content, flags, expected):
+def test_several_labels_as_they_are_written(labels, name, content, flags, expected):
     text = "text" if content.startswith("text") else "sentence"
-    found = labels(read, name, content, SEVERAL, f"--text_keys={text}", *flags)
+    found = labels(name, content, SEVERAL, f"--text_keys={text}", *flags)
     assert found == tuple(expected.split())
 
 
@@ -97,11 +107,11 @@ def test_columns_of_marks_are_the_labels_of_each_text(read):
         read("b.csv", "text,toxic,rude\nx,1,0\ny,0,no\n", CLASSIFICATION, *flags)
 
 
-def test_what_is_not_certain_is_asked(read):
+def test_what_is_not_certain_is_asked(read, labels):
     content = "sentence,label\nx,-1\ny,0\nz,1\n"
     with pytest.raises(ValueError, match="-1, 0 and 1 may be three.*--labels="):
-        labels(read, "a.csv", content)
-    assert labels(read, "a.csv", content, "--labels=-1,0,1") == ("-1", "0", "1")
+        labels("a.csv", content)
+    assert labels("a.csv", content, "--labels=-1,0,1") == ("-1", "0", "1")
     rows = read("a.csv", content, CLASSIFICATION, "--labels=0,1")
     assert [row["label"] for row in rows] == ["0", "1"]
 
@@ -155,8 +165,8 @@ CONLL = "{}\n{}\n\n{}\n"
         ),
     ],
 )
-def test_tags_of_words_as_they_are_written(read, name, content, flags):
-    found = labels(read, name, content, *flags, task="token_classification")
+def test_tags_of_words_as_they_are_written(labels, name, content, flags):
+    found = labels(name, content, *flags, task="token_classification")
     assert found[0] == "O" and {"B-PER", "B-LOC"} <= {*found} <= {
         "O",
         "B-PER",
@@ -196,8 +206,7 @@ def test_columns_that_hold_no_words_are_not_learned(read, name, content):
 def test_what_has_no_labels_is_not_learned_from(read, task, content, bert):
     with pytest.raises(ValueError, match="a.jsonl"):
         rows = read("a.jsonl", content, task)
-        made = tasks.make(read.arguments("a.jsonl", task), bert, rows)
-        made.target_columns(rows)
+        made_of(bert, read.arguments("a.jsonl", task), rows).target_columns(rows)
 
 
 def test_the_held_out_file_follows_the_scheme_of_the_training_file(read, tmp_path):
@@ -265,20 +274,3 @@ def test_a_row_that_lacks_a_column_is_told(read):
     content = '{"sentence": "a", "label": 1}\n{"sentence": "b"}\n'
     with pytest.raises(ValueError, match=r"a.jsonl:2: there must be a 'label'"):
         read("a.jsonl", content, CLASSIFICATION)
-
-
-@pytest.mark.parametrize(
-    ("share", "number", "expected"),
-    [(0.1, 20, [9, 19]), (0.4, 5, [2, 4]), (0.6, 5, [1, 3, 4]), (0.9, 2, [1])],
-)
-def test_a_share_is_held_out_of_all_parts_of_a_file(share, number, expected):
-    rows = [Row({"i": i}, f"a:{i}") for i in range(number)]
-    learned, held_out = examples.hold_out(rows, share)
-    assert [row["i"] for row in held_out] == expected
-    assert sorted(row["i"] for row in (*learned, *held_out)) == list(range(number))
-
-
-@pytest.mark.parametrize("share", [1.5, -0.1, 1, 0.01])
-def test_a_share_of_nothing_or_of_all_is_refused(share):
-    with pytest.raises(ValueError, match="--eval_share"):
-        examples.hold_out([Row({}, "a:1")] * 3, share)

@@ -8,7 +8,9 @@ import re
 import pytest
 
 import keras_bert as kb
-from train import finetune, predict, tasks
+from keras_bert.tasks.table import task_class
+from train import finetune, predict
+from train.examples import options_of
 
 WORDS = ("the", "a", "old", "young", "red", "cat", "dog", "fox", "sees", "likes", "finds", "and")
 
@@ -133,8 +135,11 @@ def test_scores_of_which_less_is_better_choose_the_least(folder, call):
 def test_the_next_command_gives_one_example(folder, task, text_keys):
     arguments = finetune.Arguments(task=task, output_dir="", text_keys=text_keys, labels="x,y")
     given = collections.defaultdict(tuple)
-    for flag, text in re.findall(r"--(\w+)='(.+?)'", finetune.example_flags(arguments)):
+    made = kb.finetuning.make_task(
+        *(task_class(task), kb.load(folder / "bert"), [{"impossible": False}], None),
+        options_of(arguments),
+    )
+    for flag, text in re.findall(r"--(\w+)='(.+?)'", made.asking):
         given[flag] += (text,)
-    made = tasks.make(arguments, kb.load(folder / "bert"), [{"impossible": False}])
     [example] = predict.examples_of(predict.Arguments(checkpoint="", **given), made)
     assert len(made([example])) == 1

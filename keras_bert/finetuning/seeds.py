@@ -1,0 +1,64 @@
+"""Seeds: several runs of one recipe, and the best of them kept."""
+
+from __future__ import annotations
+
+import pathlib
+import shutil
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import keras
+
+from keras_bert import metrics
+from keras_bert.checkpoints.directory import save
+from keras_bert.finetuning.loading import load_task
+from keras_bert.tasks.task import Task
+from keras_bert.training import run
+
+
+class Run(NamedTuple):
+    """A run with one seed.
+
+    Args:
+        figures: dict of the scores of its best epoch, or else of the training's loss.
+        folder: path of its checkpoint.
+    """
+
+    figures: dict[str, float]
+    folder: pathlib.Path
+
+
+def begin_seed(seed: int, precision: str) -> None:
+    """Forgets the models of other seeds, and seeds all that is drawn from here on.
+
+    Args:
+        seed: int.
+        precision: str, as of `training.run.prepare`.
+    """
+    keras.utils.clear_session()
+    run.prepare(seed, precision)
+
+
+def best_run(runs: Sequence[Run], metric: str | None = None) -> Run:
+    """The best of several runs by a figure; None is the first.
+
+    Example:
+
+    >>> import pathlib
+    >>> from keras_bert.finetuning.seeds import Run, best_run
+    >>> runs = [Run({"loss": loss}, pathlib.Path(name)) for name, loss in (("a", 0.5), ("b", 0.3))]
+    >>> best_run(runs).folder.name
+    'b'
+    """
+    name = metric or next(iter(runs[0].figures))
+    return runs[metrics.best(name, [one.figures[name] for one in runs])]
+
+
+def keep(best: Run, output_dir: pathlib.Path) -> Task:
+    """The task of a run, whose checkpoint and pictures are in the output directory by then."""
+    task = load_task(best.folder)
+    if best.folder != output_dir:
+        save(task, output_dir)
+        for picture in best.folder.glob("*.png"):
+            shutil.copy(picture, output_dir)
+    return task

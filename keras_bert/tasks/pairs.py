@@ -1,0 +1,58 @@
+"""Pairs of texts with a number that says how alike they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from keras_bert.data.rows import Row
+from keras_bert.tasks.examples import Example, missing_column, source_of
+from keras_bert.tasks.labels import label_number
+
+
+def range_of(rows: Sequence[Row]) -> tuple[float, float]:
+    """The least and the greatest of the numbers of pairs, their `label`.
+
+    Raises:
+        ValueError: one of them is no number.
+    """
+    numbers = [_number(row) for row in rows]
+    return min(numbers), max(numbers)
+
+
+def cosine_of(example: Example, label_range: tuple[float, float]) -> float:
+    """The cosine that a pair's number stands for.
+
+    Args:
+        example: dict with a `label`.
+        label_range: pair of float, the labels of cosines 0 and 1.
+
+    Raises:
+        ValueError: there is no number, or it is not within the range.
+
+    Example:
+
+    >>> from keras_bert.tasks.pairs import cosine_of
+    >>> cosine_of({"label": "3.0"}, (1.0, 5.0))
+    0.5
+    """
+    if "label" not in example:
+        raise ValueError(missing_column(example, "label"))
+    first, last = label_range
+    label = label_number(example["label"])
+    if label is None or not min(first, last) <= label <= max(first, last):
+        raise ValueError(
+            f"{source_of(example)}: the label must be a number from {first} to {last}, but is "
+            f"{example['label']!r:.100}: correct it, or name another label_range when the task "
+            "is made."
+        )
+    return (label - first) / (last - first)
+
+
+def _number(row: Row) -> float:
+    number = label_number(row.get("label"))
+    if number is None:
+        raise ValueError(
+            f"{row.source}: label must be a number, as in other rows, but is "
+            f"{row.get('label')!r}: correct it, or leave the row out."
+        )
+    return number
