@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import keras
 import tensorflow as tf
 
-from keras_bert.config import BertConfig
+from keras_bert.models.encoder import Encoder
 from keras_bert.tasks.task import Task
 
 ANSWER, WORDS, TOKENS, TOKENIZE = "serving_default", "words", "tokens", "tokenize"
@@ -16,7 +17,7 @@ ANSWER, WORDS, TOKENS, TOKENIZE = "serving_default", "words", "tokens", "tokeniz
 MAX_TEXT_BYTES = 1 << 16
 
 Columns = dict[str, tf.Tensor]
-ConcreteFunction = tf.types.experimental.ConcreteFunction
+ConcreteFunction: TypeAlias = tf.types.experimental.ConcreteFunction
 
 
 def functions_of(task: Task) -> dict[str, ConcreteFunction]:
@@ -24,7 +25,8 @@ def functions_of(task: Task) -> dict[str, ConcreteFunction]:
 
     - `serving_default`: the texts of a batch of examples, string [B] in each column of the task's
       `example_spec`, and [B, N] where it has a list of them, "" behind the last one. Answers.
-    - `words`, of a TokenClassifier: the `words` of each text, string [B, N]. Their labels.
+    - a column of the task's `other_spec`, under its name: `words`, of a TokenClassifier, are those
+      of each text, string [B, N]. Their labels.
     - `tokens`: the ids that the model takes, int32. The model's outputs.
     - `tokenize`: the texts again. The ids that `tokens` takes. Not for a task in which a long text
       has several rows, as an output must have a row for each example.
@@ -55,10 +57,10 @@ def functions_of(task: Task) -> dict[str, ConcreteFunction]:
      'tokenize': ('padding_mask', 'segment_ids', 'token_ids')}
     """
     functions = {ANSWER: answer_function(task)}
-    if "words" in task.other_spec:
-        functions[WORDS] = _of_texts(task.answer, {"words": tf.TensorSpec([None, None], tf.string)})
+    for name, spec in task.other_spec.items():
+        functions[name] = _of_texts(task.answer, {name: spec})
     functions[TOKENS] = _of_ids(task)
-    if _takes_one_row(task):
+    if task.ONE_ROW_EACH:
         functions[TOKENIZE] = _of_texts(
             lambda examples: task.model_inputs(task.features(examples)), task.example_spec
         )
@@ -103,7 +105,7 @@ def _of_ids(task: Task) -> ConcreteFunction:
     }
 
     def of_ids(ids: Columns) -> Columns:
-        ids = _checked_ids(ids, specs, task.encoder.config)
+        ids = _checked_ids(ids, specs, task.encoder)
         return {name: _sent(value) for name, value in task.outputs_of(ids).items()}
 
     return tf.function(of_ids, autograph=False).get_concrete_function(specs)
@@ -122,29 +124,24 @@ def _checked_texts(texts: Columns, specs: Mapping[str, tf.TensorSpec]) -> Column
     return _behind(demands, texts)
 
 
-def _checked_ids(ids: Columns, specs: Mapping[str, tf.TensorSpec], config: BertConfig) -> Columns:
+def _checked_ids(ids: Columns, specs: Mapping[str, tf.TensorSpec], encoder: Encoder) -> Columns:
     """The ids behind all their checks."""
     ids = {name: tf.ensure_shape(value, specs[name].shape) for name, value in ids.items()}
     shape = tf.shape(ids["token_ids"])
-    longest = config.max_sequence_length
+    longest = encoder.config.max_sequence_length
     long = f"A row must have 1 to {longest} positions: send one of the model's length at most."
     demands = [_demand((shape[-1] <= longest) & (tf.reduce_min(shape[1:]) > 0), long)]
     for name, value in ids.items():
-        limit = _limit(name, config, shape)
+        limit = _limit(name, encoder, shape)
         text = f"{name} must lie in [0, {'positions' if tf.is_tensor(limit) else limit})"
         in_range = _demand((value >= 0) & (value < limit), f"{text}: send what `tokenize` gives.")
         demands += [_same_shape(name, value, shape), in_range]
     return _behind(demands, ids)
 
 
-def _limit(name: str, config: BertConfig, shape: tf.Tensor) -> int | tf.Tensor:
+def _limit(name: str, encoder: Encoder, shape: tf.Tensor) -> int | tf.Tensor:
     """What the values of an input are below."""
-    limits = {
-        "token_ids": config.vocabulary_size,
-        "segment_ids": config.num_segments,
-        "padding_mask": 2,
-        "mask_positions": shape[-1],
-    }
+    limits = {**encoder.limits(), "mask_positions": shape[-1]}
     if name not in limits:
         raise ValueError(
             f"A served model may take {', '.join(limits)}, but takes {name!r} too, whose range is "
@@ -179,13 +176,6 @@ def _behind(demands: list[tf.Operation], tensors: Columns) -> Columns:
 
 def _one_row(specs: Mapping, text: str) -> Columns:
     return {name: tf.fill([1] * spec.shape.rank, text) for name, spec in specs.items()}
-
-
-def _takes_one_row(task: Task) -> bool:
-    """Whether the model's inputs have a row for each example, however long it is."""
-    long = " a" * 2 * task.packer.sequence_length
-    features = task.features(as_examples(_one_row(task.example_spec, long)))
-    return len(features["token_ids"]) == 1
 
 
 def _sent(value: tf.Tensor) -> tf.Tensor:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras_bert.exporting.functions import ANSWER, TOKENIZE, TOKENS, WORDS, as_examples
 from keras_bert.serving.wire import json_tensors, messages, proto_tensors
 from keras_bert.tasks.task import Task
-from keras_bert.text.tokenizer import Tokenizer
+from keras_bert.text.subwords import SubwordTokenizer
 
 # Batches as they come from one client and from several; texts of this many words, and as long as
 # the model reads.
@@ -142,18 +142,18 @@ def _check_output(signature: str, name: str, value: np.ndarray, num_rows: int) -
 
 def _texts(task: Task, batch_size: int, length: int, generator: np.random.Generator) -> Arrays:
     """A column of texts for each of the task's, all columns together of so many words."""
-    words = _words(task.tokenizer)
+    words, mask = _words(task.tokenizer), task.tokenizer.mask_token
     length = max(1, length // len(task.example_spec))
     inputs = {}
     for name, spec in task.example_spec.items():
         shape = (batch_size, LIST_LENGTH)[: spec.shape.rank]
         chosen = generator.choice(words, (*shape, length)).reshape(-1, length).tolist()
         # Each with a blank in front, which FillMask asks for.
-        texts = [" ".join(("[MASK]", *some)).encode() for some in chosen]
+        texts = [" ".join((mask, *some)).encode() for some in chosen]
         inputs[name] = np.array(texts, object).reshape(shape)
     return inputs
 
 
-def _words(tokenizer: Tokenizer) -> list[str]:
+def _words(tokenizer: SubwordTokenizer) -> list[str]:
     """The pieces that are whole words, of which a text has as many pieces as words."""
     return [piece for piece in tokenizer.vocabulary if piece.isalpha()] or ["a"]

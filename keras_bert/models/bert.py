@@ -53,6 +53,9 @@ class BertEncoder(Encoder):
 
     config: BertConfig
 
+    def limits(self) -> dict[str, int]:
+        return {**super().limits(), "segment_ids": self.config.num_segments}
+
     @staticmethod
     def assemble(
         config: BertConfig,

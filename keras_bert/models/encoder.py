@@ -162,6 +162,10 @@ class Encoder(keras.Model):
         """What a model of this kind is on another encoder: that one."""
         return encoder
 
+    def limits(self) -> dict[str, int]:
+        """What the values of its inputs are below, by name: for rows from elsewhere."""
+        return {"token_ids": self.config.vocabulary_size, "padding_mask": 2}
+
     @property
     def token_embedding(self) -> keras.layers.Embedding:
         """The table [V, D] of the pieces' embeddings, which masked language models share."""

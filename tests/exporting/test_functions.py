@@ -14,7 +14,6 @@ from keras_bert.exporting.functions import (
     WORDS,
     functions_of,
 )
-from keras_bert.models.encoder import encoder_inputs
 
 SHORT, LONG = "a fine film", 9 * "dog fox "
 
@@ -216,7 +215,7 @@ class OfSpeakers(kb.Task):
     example_spec = {"text": tf.TensorSpec([None], tf.string)}
 
     def __init__(self, encoder, packer):
-        inputs = encoder_inputs()
+        inputs = encoder.new_inputs()
         outputs = {"pooled": encoder(inputs)["pooled_output"]}
         inputs["speaker_ids"] = keras.Input((None,), dtype="int32", name="speaker_ids")
         super().__init__(encoder, packer, inputs, outputs, name="of_speakers")
