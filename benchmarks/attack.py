@@ -34,7 +34,6 @@ from typing import Any
 
 import grpc
 import httpx
-import keras
 import numpy as np
 
 import keras_bert as kb
@@ -325,6 +324,8 @@ def attack(name: str, server: Server, count, stop) -> None:
 
 def export(preset: str, folder: str) -> str:
     """Writes both models below a base path; returns the path of the classifier's version."""
+    import keras
+
     keras.utils.set_random_seed(0)
     packer = kb.Packer(kb.Tokenizer(vocabulary()), LENGTH)
     config = kb.BertConfig.preset(preset)

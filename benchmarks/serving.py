@@ -31,7 +31,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import httpx
-import keras
 import numpy as np
 
 import keras_bert as kb
@@ -200,6 +199,8 @@ def connected(address: str, num_clients: int) -> Iterator[list[kb.Client]]:
 
 def export(preset: str, folder: str) -> str:
     """Writes a classifier of two classes below a base path; returns the version's path."""
+    import keras
+
     keras.utils.set_random_seed(0)
     tokenizer = kb.Tokenizer(vocabulary())
     encoder = kb.BertEncoder(kb.BertConfig.preset(preset))

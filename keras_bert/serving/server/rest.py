@@ -29,19 +29,16 @@ MODELS = (
     "/v1/models/{name}/versions/{version}",
     "/v1/models/{name}/labels/{label}",
 )
-# Of a body that is too large so much more is read, so that the client hears why it is refused.
-DISCARDED_BODIES = 4
 
 
-def application(predictor: Predictor, timeout_s: float, max_bytes: int) -> Starlette:
+def application(predictor: Predictor, timeout_s: float) -> Starlette:
     """The application.
 
     Args:
         predictor: Predictor.
-        timeout_s: float, seconds in which a request must have come and be answered.
-        max_bytes: int, the size of a body.
+        timeout_s: float, seconds in which a request must be answered.
     """
-    rest = _Rest(predictor, timeout_s, max_bytes)
+    rest = _Rest(predictor, timeout_s)
     routes = [Route("/", rest.index), Route(monitoring.PATH, rest.metrics)]
     for path in MODELS:
         routes += [
@@ -56,10 +53,9 @@ def application(predictor: Predictor, timeout_s: float, max_bytes: int) -> Starl
 
 
 class _Rest:
-    def __init__(self, predictor: Predictor, timeout_s: float, max_bytes: int):
+    def __init__(self, predictor: Predictor, timeout_s: float):
         self._predictor = predictor
         self._timeout_s = timeout_s
-        self._max_bytes = max_bytes
 
     async def predict(self, request: Request) -> Response:
         with self._predictor.observed(_address(request), "REST"):
@@ -68,14 +64,14 @@ class _Rest:
             except asyncio.TimeoutError:
                 raise errors.from_code(
                     "DEADLINE_EXCEEDED",
-                    f"A request must come and be answered within {self._timeout_s:g} s, but was "
-                    "not: send fewer or shorter rows, or come back later.",
+                    f"A request must be answered within {self._timeout_s:g} s, but was not: send "
+                    "fewer or shorter rows, or come back later.",
                 ) from None
             except ClientDisconnect:
                 raise errors.from_code("CANCELLED", "The client has gone.") from None
 
     async def _predict(self, request: Request) -> Response:
-        body = await _body(request, self._max_bytes)
+        body = await request.body()
         return _json(await _unless_gone(request, self._answer(_address(request), body)))
 
     async def _answer(self, address: Address, body: bytes) -> bytes:
@@ -140,26 +136,6 @@ async def _unless_gone(request: Request, answer: Coroutine[None, None, bytes]) -
         gone.cancel()
 
 
-async def _body(request: Request, max_bytes: int) -> bytes:
-    body, size = bytearray(), 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size <= max_bytes:
-            body += chunk
-        elif size > DISCARDED_BODIES * max_bytes:
-            break
-    if size > max_bytes:
-        raise _TooLarge(
-            "RESOURCE_EXHAUSTED",
-            f"A request must have at most {max_bytes} bytes, but has more: send several.",
-        )
-    return bytes(body)
-
-
-class _TooLarge(errors.OverloadedError):
-    """A body that is too large, for which HTTP has a status of its own."""
-
-
 def _address(request: Request) -> Address:
     parameters = request.path_params
     name, version = parameters["name"], parameters.get("version", "0")
@@ -182,8 +158,6 @@ def _json(body: bytes, status: int = 200) -> Response:
 async def _refused(request: Request, error: Exception) -> Response:
     known = as_serving_error(error)
     status = errors.HTTP_STATUS.get(known.code, 500)
-    if isinstance(known, _TooLarge):
-        status = errors.CONTENT_TOO_LARGE
     return _json(json.dumps({"error": known.message}).encode(), status)
 
 

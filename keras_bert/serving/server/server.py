@@ -39,7 +39,7 @@ except ModuleNotFoundError as error:
 
 
 # Connections that wait to be taken, and of them those that are taken before others are served.
-BACKLOG, TAKEN_AT_ONCE = 2048, 16
+BACKLOG, TAKEN_AT_ONCE = 2048, 4
 GRPC_IDLE_MS = 300_000
 # For refusals that are on their way when all is answered.
 LAST_WORDS_S = 1.0
@@ -54,7 +54,9 @@ class Arguments:
     grpc_port: int = flags.flag(8500, "port for gRPC; 0 for any that is free")
     rest_port: int = flags.flag(8501, "port for REST; 0 for any that is free")
     poll_interval_s: float = flags.flag(1.0, "seconds between two looks for new versions")
-    rest_timeout_s: float = flags.flag(30.0, "seconds in which a REST request is answered")
+    rest_timeout_s: float = flags.flag(
+        30.0, "seconds in which a REST request must come, and in which it is answered"
+    )
     # As much as 32 examples of two texts may have; read in 15 ms at most.
     max_request_bytes: int = flags.flag(1 << 22, "size of a request")
     max_connections: int = flags.flag(500, "requests, and REST connections, at the same time")
@@ -112,8 +114,10 @@ class Server:
         self.stop()
 
     def _run(self) -> None:
+        loop = asyncio.SelectorEventLoop(connections.InTurns())
         try:
-            asyncio.run(self._serve())
+            loop.run_until_complete(self._serve())
+            loop.close()
         except BaseException as error:
             if self._ports.done():
                 raise
@@ -171,10 +175,10 @@ class Server:
 
     def _rest_server(self, predictor: Predictor) -> uvicorn.Server:
         arguments = self._arguments
-        application = rest.application(
-            predictor, arguments.rest_timeout_s, arguments.max_request_bytes
+        application = rest.application(predictor, arguments.rest_timeout_s)
+        open_ones = connections.Connections(
+            arguments.max_connections, arguments.max_request_bytes, arguments.rest_timeout_s
         )
-        open_ones = connections.Connections(arguments.max_connections)
         return uvicorn.Server(
             uvicorn.Config(
                 open_ones.application(application),

@@ -210,9 +210,9 @@ def test_clients_that_go_away_are_not_waited_for(started, base_path, gate):
             path = "/v1/models/toy:predict"
             connection = stack.enter_context(connect(server.rest_port, path, len(body)))
             connection.sendall(body)
-        # One who leaves before the body has come.
+        # One who leaves before the body has come, and has asked nothing.
         stack.enter_context(connect(server.rest_port, "/v1/models/toy:predict", 100))
-    count = ':tensorflow:serving:request_count{model_name="toy",status="CANCELLED"} 6.0'
+    count = ':tensorflow:serving:request_count{model_name="toy",status="CANCELLED"} 5.0'
     page = f"http://localhost:{server.rest_port}/monitoring/prometheus/metrics"
     while count not in httpx.get(page).text:
         pass

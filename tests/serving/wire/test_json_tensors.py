@@ -203,14 +203,25 @@ def test_an_answer_without_outputs_is_refused():
         (b"[[], [], {}]", 7),
         (b"[1, 2.5, true, null]", 5),
         (b'"' * 7, 1),
+        (b'["' + b"\\\\" * 3 + b'", ""]', 3),
+        (b'["' + b"\\\\" * 3 + b'\\"", ""]', 3),
     ],
 )
-def test_values_are_counted_without_parsing(body, number):
+@pytest.mark.parametrize("slice_bytes", [2, 4, 1 << 16])
+def test_values_are_counted_without_parsing(monkeypatch, body, number, slice_bytes):
+    monkeypatch.setattr(json_tensors, "SLICE_BYTES", slice_bytes)
     assert json_tensors._num_values(body) == number
 
 
 @pytest.mark.parametrize(
-    "values", [b"[]," * 99_999 + b"[]", b"1," * 99_999 + b"1", b"[" * 99_999, b'"",' * 199_999]
+    "values",
+    [
+        b"[]," * 99_999 + b"[]",
+        b"1," * 99_999 + b"1",
+        b"[" * 99_999,
+        b'"",' * 199_999,
+        b'"' * 299_999,
+    ],
 )
 def test_a_body_of_many_values_is_not_parsed(monkeypatch, values):
     monkeypatch.setattr(json_tensors, "parse", None)
