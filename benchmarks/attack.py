@@ -207,7 +207,7 @@ def failing(bad: Bad) -> None:
 
 def fill(bad: Bad) -> None:
     """A few bytes that stand for 16 MB in each of three inputs."""
-    request = messages.PredictRequest(model_spec=Address(MODEL).spec("tokens"))
+    request = messages.PredictRequest(model_spec=messages.spec_of(Address(MODEL), "tokens"))
     for name in ("token_ids", "segment_ids", "padding_mask"):
         proto = request.inputs[name]
         proto.dtype = messages.DATA_TYPES["DT_INT32"]
@@ -341,7 +341,7 @@ def export(preset: str, folder: str) -> str:
 
 def _request(texts: list[str]) -> bytes:
     """A PredictRequest for the classifier."""
-    request = messages.PredictRequest(model_spec=Address(MODEL).spec())
+    request = messages.PredictRequest(model_spec=messages.spec_of(Address(MODEL)))
     sentence = np.array([text.encode() for text in texts], object)
     proto_tensors.write({"sentence": sentence}, request.inputs)
     return request.SerializeToString()

@@ -30,12 +30,12 @@ def setup():
 
 
 @pytest.fixture(scope="module")
-def without_tensorflow(setup, host_without):
-    """The environment of a process that has nothing that only the rest of the package needs."""
-    missing = requirements(setup["options"]["install_requires"]) - NEEDED_BY_CLIENTS
-    assert {"tensorflow", "tensorflow-text", "keras"} <= missing
-    names = (name.replace("-", "_") for name in missing)
-    return host_without(*names, "tensorflow_serving", "uvicorn", "starlette", "prometheus_client")
+def not_for_clients(setup):
+    """Modules that only the rest of the package needs, or the server."""
+    others = requirements(setup["options"]["install_requires"]) - NEEDED_BY_CLIENTS
+    assert {"tensorflow", "tensorflow-text", "keras"} <= others
+    names = [name.replace("-", "_") for name in others]
+    return (*names, "tensorflow_serving", "uvicorn", "starlette", "prometheus_client")
 
 
 def run(environment, *command):
@@ -44,12 +44,16 @@ def run(environment, *command):
     )
 
 
-@pytest.mark.parametrize("protocol", ["grpc", "http"])
-def test_a_client_asks_without_tensorflow(without_tensorflow, shared_server, protocol):
+@pytest.mark.parametrize(
+    ("protocol", "other"), [("grpc", ("httpx",)), ("http", ("grpc", "google"))]
+)
+def test_a_client_asks_without_tensorflow(
+    not_for_clients, host_without, shared_server, protocol, other
+):
     port = shared_server.grpc_port if protocol == "grpc" else shared_server.rest_port
     address = f"--server={protocol}://localhost:{port}"
     command = ("-m", "keras_bert.serving.client", address, "--model=toy", "--text=a fine film")
-    done = run(without_tensorflow, *command)
+    done = run(host_without(*not_for_clients, *other), *command)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["label"] == "positive"
 
@@ -64,8 +68,10 @@ def test_help_and_wrong_flags_come_without_tensorflow(host_without, side):
     assert wrong.returncode == 1 and "Unknown command line flag 'modell'" in wrong.stderr
 
 
-def test_the_package_says_what_is_missing(without_tensorflow):
-    done = run(without_tensorflow, "-c", "import keras_bert as kb; kb.Client; kb.BertEncoder")
+def test_the_package_says_what_is_missing(not_for_clients, host_without):
+    done = run(
+        host_without(*not_for_clients), "-c", "import keras_bert as kb; kb.Client; kb.BertEncoder"
+    )
     assert "ModuleNotFoundError: No module named" in done.stderr.splitlines()[-1]
 
 

@@ -48,7 +48,7 @@ class GrpcClient:
         timeout_s: float,
     ) -> dict[str, np.ndarray]:
         """The outputs of the signature called `name`."""
-        request = messages.PredictRequest(model_spec=self._address.spec(name))
+        request = messages.PredictRequest(model_spec=messages.spec_of(self._address, name))
         proto_tensors.write(inputs, request.inputs)
         answer = self._ask(messages.PREDICT, request, timeout_s)
         return proto_tensors.read(answer.outputs, signature.outputs, trusted=True)
@@ -56,16 +56,16 @@ class GrpcClient:
     def metadata(self, timeout_s: float) -> dict[str, signatures.Signature]:
         """The signatures that can be asked, by name."""
         request = messages.GetModelMetadataRequest(
-            model_spec=self._address.spec(), metadata_field=[messages.SIGNATURE_DEF]
+            model_spec=messages.spec_of(self._address), metadata_field=[signatures.SIGNATURE_DEF]
         )
         answer = self._ask(messages.GET_MODEL_METADATA, request, timeout_s)
         signature_defs = messages.SignatureDefMap()
-        answer.metadata[messages.SIGNATURE_DEF].Unpack(signature_defs)
-        return signatures.of_message(signature_defs)
+        answer.metadata[signatures.SIGNATURE_DEF].Unpack(signature_defs)
+        return messages.signatures_of(signature_defs)
 
     def status(self, timeout_s: float) -> dict[int, str]:
         """The state of each version."""
-        request = messages.GetModelStatusRequest(model_spec=self._address.spec())
+        request = messages.GetModelStatusRequest(model_spec=messages.spec_of(self._address))
         answer = self._ask(messages.GET_MODEL_STATUS, request, timeout_s)
         return {one.version: _STATES[one.state] for one in answer.model_version_status}
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import httpx
 import numpy as np
 
-from keras_bert.serving.wire import errors, json_tensors, messages, signatures
+from keras_bert.serving.wire import errors, json_tensors, signatures
 from keras_bert.serving.wire.address import Address
 
 ResultT = TypeVar("ResultT")
@@ -51,7 +51,7 @@ class RestClient:
             f"{self._path}/metadata",
             timeout_s,
             lambda content: signatures.read(
-                content["metadata"][messages.SIGNATURE_DEF]["signature_def"]
+                content["metadata"][signatures.SIGNATURE_DEF]["signature_def"]
             ),
         )
 

@@ -52,7 +52,7 @@ class Services:
 
     async def predict(self, request: Message, context: Context) -> Message:
         """Answers a PredictRequest."""
-        address = Address.of_spec(request.model_spec)
+        address = messages.address_of(request.model_spec)
         async with _refusing(context):
             with self._predictor.observed(address, "GRPC"):
                 return await self._predict(request, address)
@@ -66,7 +66,7 @@ class Services:
             request.ByteSize(),
             request.output_filter,
         )
-        spec = Address(address.name, answer.version).spec(signature)
+        spec = messages.spec_of(Address(address.name, answer.version), signature)
         response = messages.PredictResponse(model_spec=spec)
         proto_tensors.write(answer.outputs, response.outputs)
         return response
@@ -74,17 +74,17 @@ class Services:
     async def metadata(self, request: Message, context: Context) -> Message:
         """Answers a GetModelMetadataRequest."""
         async with _refusing(context):
-            if list(request.metadata_field) != [messages.SIGNATURE_DEF]:
+            if list(request.metadata_field) != [signatures.SIGNATURE_DEF]:
                 raise errors.invalid(
-                    f"metadata_field must be [{messages.SIGNATURE_DEF!r}], but is "
+                    f"metadata_field must be [{signatures.SIGNATURE_DEF!r}], but is "
                     f"{list(request.metadata_field)}: ask for that."
                 )
-            return self._predictor.metadata(Address.of_spec(request.model_spec))
+            return self._predictor.metadata(messages.address_of(request.model_spec))
 
     async def status(self, request: Message, context: Context) -> Message:
         """Answers a GetModelStatusRequest."""
         async with _refusing(context):
-            return self._predictor.status(Address.of_spec(request.model_spec))
+            return self._predictor.status(messages.address_of(request.model_spec))
 
 
 class Calls(grpc.aio.ServerInterceptor):

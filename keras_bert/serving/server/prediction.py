@@ -107,8 +107,8 @@ class Predictor:
         """The GetModelMetadataResponse of a model: its signatures."""
         model = self.models.find(*address)
         response = messages.GetModelMetadataResponse()
-        response.model_spec.CopyFrom(Address(address.name, model.version).spec())
-        response.metadata[messages.SIGNATURE_DEF].Pack(model.signature_defs)
+        response.model_spec.CopyFrom(messages.spec_of(Address(address.name, model.version)))
+        response.metadata[signatures.SIGNATURE_DEF].Pack(model.signature_defs)
         return response
 
     def status(self, address: Address) -> Message:

@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from keras_bert.serving.server import monitoring
 from keras_bert.serving.server.prediction import Predictor, as_serving_error
-from keras_bert.serving.wire import errors, json_tensors, layout, messages
+from keras_bert.serving.wire import errors, json_tensors, layout, messages, signatures
 from keras_bert.serving.wire.address import Address
 
 # A model, one of its versions, or what a label stands for.
@@ -100,10 +100,10 @@ class _Rest:
     async def metadata(self, request: Request) -> Response:
         response = self._predictor.metadata(_address(request))
         signature_defs = messages.SignatureDefMap()
-        response.metadata[messages.SIGNATURE_DEF].Unpack(signature_defs)
+        response.metadata[signatures.SIGNATURE_DEF].Unpack(signature_defs)
         content = {
             "model_spec": _as_dict(response.model_spec),
-            "metadata": {messages.SIGNATURE_DEF: _as_dict(signature_defs)},
+            "metadata": {signatures.SIGNATURE_DEF: _as_dict(signature_defs)},
         }
         return _json(json.dumps(content).encode())
 

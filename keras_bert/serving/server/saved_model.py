@@ -43,7 +43,7 @@ class SavedModel:
             self._model = tf.saved_model.load(str(path), tags=["serve"])
         self.signatures = {
             key: signature
-            for key, signature in signatures.of_message(self.signature_defs).items()
+            for key, signature in messages.signatures_of(self.signature_defs).items()
             if key in self._model.signatures
         }
         self._warm_up(path / layout.WARMUP_FILE)

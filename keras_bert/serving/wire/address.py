@@ -5,10 +5,6 @@ from __future__ import annotations
 import urllib.parse
 from typing import NamedTuple
 
-from google.protobuf.message import Message
-
-from keras_bert.serving.wire import messages
-
 
 class Address(NamedTuple):
     """The model that a request is for.
@@ -23,8 +19,6 @@ class Address(NamedTuple):
     >>> from keras_bert.serving.wire.address import Address
     >>> Address("sst2", label="stable").path
     '/v1/models/sst2/labels/stable'
-    >>> Address.of_spec(Address("sst2", version=3).spec())
-    Address(name='sst2', version=3, label=None)
     """
 
     name: str
@@ -38,21 +32,6 @@ class Address(NamedTuple):
         if self.version is not None:
             return f"{path}/versions/{self.version}"
         return path if self.label is None else f"{path}/labels/{_quoted(self.label)}"
-
-    def spec(self, signature: str = "") -> Message:
-        """Its ModelSpec in gRPC, with the name of a signature."""
-        spec = messages.ModelSpec(name=self.name, signature_name=signature)
-        if self.version is not None:
-            spec.version.value = self.version
-        elif self.label is not None:
-            spec.version_label = self.label
-        return spec
-
-    @classmethod
-    def of_spec(cls, spec: Message) -> Address:
-        """What a ModelSpec says."""
-        version = spec.version.value if spec.HasField("version") else None
-        return cls(spec.name, version, spec.version_label or None)
 
 
 def _quoted(name: str) -> str:

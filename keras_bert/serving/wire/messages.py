@@ -22,12 +22,14 @@ from google.protobuf import (
     any_pb2,
     descriptor_pb2,
     descriptor_pool,
+    json_format,
     message_factory,
     wrappers_pb2,
 )
 from google.protobuf.message import Message
 
-from keras_bert.serving.wire import errors
+from keras_bert.serving.wire import errors, signatures
+from keras_bert.serving.wire.address import Address
 
 PACKAGE = "tensorflow.serving"
 
@@ -238,5 +240,33 @@ GET_MODEL_METADATA = Method(
 GET_MODEL_STATUS = Method(
     MODEL_SERVICE, "GetModelStatus", GetModelStatusRequest, GetModelStatusResponse
 )
-# Of metadata, what TF Serving has: the signatures.
-SIGNATURE_DEF = "signature_def"
+
+
+def spec_of(address: Address, signature: str = "") -> Message:
+    """The ModelSpec of an address, with the name of a signature.
+
+    Example:
+
+    >>> from keras_bert.serving.wire import messages
+    >>> from keras_bert.serving.wire.address import Address
+    >>> messages.address_of(messages.spec_of(Address("sst2", version=3)))
+    Address(name='sst2', version=3, label=None)
+    """
+    spec = ModelSpec(name=address.name, signature_name=signature)
+    if address.version is not None:
+        spec.version.value = address.version
+    elif address.label is not None:
+        spec.version_label = address.label
+    return spec
+
+
+def address_of(spec: Message) -> Address:
+    """What a ModelSpec says."""
+    version = spec.version.value if spec.HasField("version") else None
+    return Address(spec.name, version, spec.version_label or None)
+
+
+def signatures_of(signature_defs: Message) -> dict[str, signatures.Signature]:
+    """What a SignatureDefMap says, by the signature's name."""
+    content = json_format.MessageToDict(signature_defs, preserving_proto_field_name=True)
+    return signatures.read(content.get("signature_def", {}))

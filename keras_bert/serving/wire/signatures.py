@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import ml_dtypes
 import numpy as np
-from google.protobuf import json_format
-from google.protobuf.message import Message
 
 from keras_bert.serving.wire import errors
 
 DEFAULT_SIGNATURE = "serving_default"
+# What metadata holds them under; TF Serving has no other.
+SIGNATURE_DEF = "signature_def"
 # Of a request, where each is an object of Python for a while: 32 rows of 512 ids in three inputs
 # are 49,152. JSON with so many numbers is parsed in 15 ms at most, and Python does nothing else
 # meanwhile.
@@ -100,12 +100,6 @@ def read(signature_defs: Mapping[str, Any]) -> dict[str, Signature]:
             for info in content.get(direction, {}).values()
         )
     }
-
-
-def of_message(signature_defs: Message) -> dict[str, Signature]:
-    """Reads a SignatureDefMap as `read` does."""
-    content = json_format.MessageToDict(signature_defs, preserving_proto_field_name=True)
-    return read(content.get("signature_def", {}))
 
 
 def describe(dtype: np.dtype, shape: Iterable[int | None] | None) -> str:

@@ -1,8 +1,7 @@
-"""Which model a request is for, in both protocols."""
+"""Which model a request is for."""
 
 import pytest
 
-from keras_bert.serving.wire import messages
 from keras_bert.serving.wire.address import Address
 
 
@@ -14,8 +13,5 @@ from keras_bert.serving.wire.address import Address
         (Address("toy", label="é"), "/v1/models/toy/labels/%C3%A9"),
     ],
 )
-def test_there_and_back(address, path):
+def test_paths(address, path):
     assert address.path == path
-    spec = messages.ModelSpec.FromString(address.spec("words").SerializeToString())
-    assert spec.signature_name == "words"
-    assert Address.of_spec(spec) == address

@@ -14,7 +14,8 @@ from tensorflow_serving.apis import (
 )
 from tensorflow_serving.config import model_server_config_pb2
 
-from keras_bert.serving.wire import messages
+from keras_bert.serving.wire import messages, signatures
+from keras_bert.serving.wire.address import Address
 
 # What others are made of is looked at with them.
 WHOLE = {
@@ -99,6 +100,15 @@ def test_one_choice_takes_the_place_of_another():
     assert not spec.HasField("version")
 
 
+@pytest.mark.parametrize(
+    "address", [Address("toy"), Address("toy", version=0), Address("toy", label="stable")]
+)
+def test_addresses_there_and_back(address):
+    sent = messages.spec_of(address, "words").SerializeToString()
+    assert messages.ModelSpec.FromString(sent).signature_name == "words"
+    assert messages.address_of(messages.ModelSpec.FromString(sent)) == address
+
+
 def test_fields_that_are_not_here_are_kept():
     theirs = predict_pb2.PredictRequest(client_id=b"me", output_filter=["a"])
     sent = messages.PredictRequest.FromString(theirs.SerializeToString()).SerializeToString()
@@ -107,8 +117,8 @@ def test_fields_that_are_not_here_are_kept():
 
 def test_signatures_are_packed_under_the_same_name():
     response = messages.GetModelMetadataResponse()
-    response.metadata[messages.SIGNATURE_DEF].Pack(messages.SignatureDefMap())
-    url = response.metadata[messages.SIGNATURE_DEF].type_url
+    response.metadata[signatures.SIGNATURE_DEF].Pack(messages.SignatureDefMap())
+    url = response.metadata[signatures.SIGNATURE_DEF].type_url
     assert url == "type.googleapis.com/tensorflow.serving.SignatureDefMap"
 
 
