@@ -77,7 +77,9 @@ def take_heads(model: BertPretrainer, checkpoint: Checkpoint) -> str:
     return f"New weights: {heads}; all others are the checkpoint's."
 
 
-def take_word_vectors(encoder: Encoder, tokenizer: SubwordTokenizer, path: str | os.PathLike) -> str:
+def take_word_vectors(
+    encoder: Encoder, tokenizer: SubwordTokenizer, path: str | os.PathLike
+) -> str:
     """Lets the embeddings of known words start from vectors of a file, and says of how many.
 
     Args:
