@@ -10,15 +10,15 @@ from typing import Any
 ACTIVATIONS = ("gelu", "gelu_tanh", "relu")
 POSITIONS = ("learned", "sinusoidal")
 
-# Depth, width and heads of the published sizes: base and large from Devlin et al. 2018 (table 1's
-# models), the smaller ones from Turc et al. 2019 (arXiv:1908.08962).
+# Published sizes: num_layers, num_heads, hidden_dim and intermediate_dim. Base and large are of
+# Devlin et al. 2018 (table 1's models), the smaller ones of Turc et al. 2019 (arXiv:1908.08962).
 PRESETS = {
-    "tiny": dict(num_layers=2, num_heads=2, hidden_dim=128, intermediate_dim=512),
-    "mini": dict(num_layers=4, num_heads=4, hidden_dim=256, intermediate_dim=1024),
-    "small": dict(num_layers=4, num_heads=8, hidden_dim=512, intermediate_dim=2048),
-    "medium": dict(num_layers=8, num_heads=8, hidden_dim=512, intermediate_dim=2048),
-    "base": dict(num_layers=12, num_heads=12, hidden_dim=768, intermediate_dim=3072),
-    "large": dict(num_layers=24, num_heads=16, hidden_dim=1024, intermediate_dim=4096),
+    "tiny": (2, 2, 128, 512),
+    "mini": (4, 4, 256, 1024),
+    "small": (4, 8, 512, 2048),
+    "medium": (8, 8, 512, 2048),
+    "base": (12, 12, 768, 3072),
+    "large": (24, 16, 1024, 4096),
 }
 
 
@@ -140,7 +140,13 @@ class BertConfig(EncoderConfig):
         """
         if name not in PRESETS:
             raise ValueError(f"A preset is one of {tuple(PRESETS)}, not {name!r}.")
-        return cls(**PRESETS[name])
+        num_layers, num_heads, hidden_dim, intermediate_dim = PRESETS[name]
+        return cls(
+            num_layers=num_layers,
+            num_heads=num_heads,
+            hidden_dim=hidden_dim,
+            intermediate_dim=intermediate_dim,
+        )
 
 
 def _is_number(value: Any) -> bool:

@@ -9,6 +9,7 @@ import os
 import pathlib
 import shutil
 from collections.abc import Iterator
+from typing import BinaryIO
 
 import filelock
 
@@ -182,10 +183,16 @@ def flush(*paths: pathlib.Path) -> None:
 
 def sha256(path: str | os.PathLike) -> str:
     """The SHA-256 of a file, in hexadecimal digits."""
-    digest = hashlib.sha256()  # hashlib.file_digest came with Python 3.11
     with open(path, "rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
+        return sha256_of(file)
+
+
+def sha256_of(file: BinaryIO) -> str:
+    """The SHA-256 of an open file from its beginning, in hexadecimal digits."""
+    digest = hashlib.sha256()  # hashlib.file_digest came with Python 3.11
+    file.seek(0)
+    while chunk := file.read(1 << 20):
+        digest.update(chunk)
     return digest.hexdigest()
 
 

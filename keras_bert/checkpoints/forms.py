@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import pathlib
 import re
+from typing import Any
 
-from keras_bert.checkpoints import google, hub, sentence_transformers, tokenizer_files
+from keras_bert.checkpoints import google, hub, sentence_transformers
+from keras_bert.checkpoints.families import family_of
+from keras_bert.checkpoints.families.family import Family
 from keras_bert.checkpoints.snapshot import Snapshot
+from keras_bert.checkpoints.tensor_files import INDEX_FILE, WEIGHTS_FILE
 from keras_bert.checkpoints.weights import Form
 
 # What a run of a binary leaves in its directory before it saves a model.
 RUN_FLAGS = ("pretrain.flags", "finetune.flags")
+_FILES = f"{hub.CONFIG_FILE}, {WEIGHTS_FILE} and its tokenizer's, such as {google.VOCABULARY_FILE}"
 # The names of 2018, which the Hub keeps for these.
 _OLD_NAMES = re.compile(r"bert-(base|large)-[\w-]+")
 _HUB_NAMES = re.compile(r"[\w.-]+/[\w.-]+")
@@ -53,11 +58,12 @@ def form_of(snapshot: Snapshot) -> Form:
     Raises:
         ValueError: there is no model, or none that can be opened; it says what is there.
     """
-    for name in (hub.CONFIG_FILE, hub.OLD_CONFIG_FILE):
-        if snapshot.has(name):
-            hub.check_family(snapshot.json(name), snapshot.path(name))
-    if snapshot.has(hub.WEIGHTS_FILE) or snapshot.has(hub.INDEX_FILE):
-        _check_complete(snapshot)
+    configs = [name for name in (hub.CONFIG_FILE, hub.OLD_CONFIG_FILE) if snapshot.has(name)]
+    families = [family_of(snapshot.json(name), snapshot.path(name)) for name in configs]
+    if snapshot.has(WEIGHTS_FILE) or snapshot.has(INDEX_FILE):
+        if not families:
+            _check_there(snapshot, hub.CONFIG_FILE)
+        _check_vocabulary(snapshot, families[0])
         return "hub"
     pickle = next(filter(snapshot.has, hub.PICKLES), None)
     if snapshot.has(hub.OLD_CONFIG_FILE) and not (
@@ -68,26 +74,24 @@ def form_of(snapshot: Snapshot) -> Form:
     if pickle:
         raise ValueError(
             f"{snapshot.path(pickle)} is not opened, as such a file can run code or is not the "
-            f"Hub's present form: convert it to {hub.WEIGHTS_FILE} where you trust it, with "
+            f"Hub's present form: convert it to {WEIGHTS_FILE} where you trust it, with "
             f"transformers: AutoModel.from_pretrained({str(snapshot.directory)!r})"
             f".save_pretrained({str(snapshot.directory)!r})."
         )
     raise ValueError(_nothing_there(snapshot))
 
 
-def _check_complete(snapshot: Snapshot) -> None:
-    if not snapshot.has(hub.OLD_CONFIG_FILE):
-        _check_there(snapshot, hub.CONFIG_FILE)
-    if not snapshot.has(tokenizer_files.FAST_TOKENIZER_FILE):
-        _check_there(snapshot, tokenizer_files.VOCABULARY_FILE)
+def _check_vocabulary(snapshot: Snapshot, family: Family[Any]) -> None:
+    names = family.tokenizer.vocabularies
+    if not any(map(snapshot.has, names)):
+        _check_there(snapshot, names[0])
 
 
 def _check_there(snapshot: Snapshot, name: str) -> None:
     if not snapshot.has(name):
         raise ValueError(
-            f"A checkpoint is a directory with {hub.CONFIG_FILE}, {hub.WEIGHTS_FILE} and "
-            f"{tokenizer_files.VOCABULARY_FILE}, but there is no {snapshot.path(name)}: copy the "
-            "whole directory."
+            f"A checkpoint is a directory with {_FILES}, but there is no {snapshot.path(name)}: "
+            "copy the whole directory."
         )
 
 
@@ -98,7 +102,7 @@ def _nothing_there(snapshot: Snapshot) -> str:
         if (directory / name).is_file():
             return (
                 f"{directory} is the directory of a run that has not ended, as there is no "
-                f"{hub.WEIGHTS_FILE} yet: run the same command again, or "
+                f"{WEIGHTS_FILE} yet: run the same command again, or "
                 f"`python -m train.{name.removesuffix('.flags')} --flagfile={directory / name}`, "
                 "which goes on with it."
             )
@@ -110,17 +114,16 @@ def _nothing_there(snapshot: Snapshot) -> str:
         )
     if snapshot.has(sentence_transformers.MODULES_FILE):
         return (
-            f"{directory} has no {hub.WEIGHTS_FILE}: {sentence_transformers.MODULES_FILE} may say "
+            f"{directory} has no {WEIGHTS_FILE}: {sentence_transformers.MODULES_FILE} may say "
             "that the encoder is in a folder of its own, as old versions of sentence-transformers "
             "wrote it. Open that folder, or save the model again with a newer version."
         )
     below = sorted(
-        path.parent.name for path in directory.glob(f"*/{hub.WEIGHTS_FILE}") if path.is_file()
+        path.parent.name for path in directory.glob(f"*/{WEIGHTS_FILE}") if path.is_file()
     )
     hint = f" There are models in its folders {', '.join(below[:5])}." if below else ""
     return (
-        f"A checkpoint is a directory with {hub.CONFIG_FILE}, {hub.WEIGHTS_FILE} and "
-        f"{tokenizer_files.VOCABULARY_FILE}, or Google's with {google.CONFIG_FILE}, but there is "
-        f"no {snapshot.path(hub.WEIGHTS_FILE)}: name the directory that save() or "
+        f"A checkpoint is a directory with {_FILES}, or Google's with {google.CONFIG_FILE}, but "
+        f"there is no {snapshot.path(WEIGHTS_FILE)}: name the directory that save() or "
         f"save_pretrained() wrote.{hint}"
     )

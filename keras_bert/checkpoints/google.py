@@ -6,7 +6,6 @@ import os
 import pathlib
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import keras
 import numpy as np
@@ -15,8 +14,8 @@ from absl import logging
 
 from keras_bert import files
 from keras_bert.checkpoints import settings, weights
+from keras_bert.checkpoints.families import family_of_model
 from keras_bert.checkpoints.snapshot import Snapshot
-from keras_bert.config import BertConfig
 from keras_bert.text.tokenizer import Tokenizer
 from keras_bert.text.vocabulary import write_vocabulary
 
@@ -32,7 +31,7 @@ TRAINING_STATE = ("/adam_m", "/adam_v", "global_step")
 DAMAGE = (tf.errors.OpError, IndexError, RuntimeError, ValueError)
 
 
-class Tensors(Mapping):
+class Tensors(Mapping[str, np.ndarray]):
     """The weights in a TF1 checkpoint by name, read from the disk one at a time.
 
     Args:
@@ -41,6 +40,9 @@ class Tensors(Mapping):
     Raises:
         ValueError: there is no such checkpoint, or it is damaged.
     """
+
+    # Google's code writes no weight twice.
+    copies: frozenset[str] = frozenset()
 
     def __init__(self, prefix: pathlib.Path):
         self.prefix = prefix
@@ -118,11 +120,6 @@ def _newest(snapshot: Snapshot) -> str | None:
     return pathlib.PurePath(os.fsdecode(said[1])).name if said else None
 
 
-def read_config(content: Mapping[str, Any], directory: pathlib.Path) -> BertConfig:
-    """The config that the content of a directory's bert_config.json says."""
-    return settings.read_config(content, settings.GOOGLE_ACTIVATIONS, directory / CONFIG_FILE)
-
-
 def save_google(model: keras.Model, directory: str | os.PathLike, tokenizer: Tokenizer) -> None:
     """Writes a model as google-research/bert does.
 
@@ -131,20 +128,20 @@ def save_google(model: keras.Model, directory: str | os.PathLike, tokenizer: Tok
     it by the directory's name.
 
     Args:
-        model: BertEncoder, BertPretrainer or a task; labels are nowhere in Google's files.
+        model: an encoder, a pretrainer or a task; labels are nowhere in Google's files.
         directory: path of a directory that is empty or not there.
         tokenizer: Tokenizer.
 
     Raises:
         ValueError: Google's code has no such model, or the directory is not empty.
     """
-    config = getattr(model, "encoder", model).config
-    if config.norm_first or config.positions != "learned" or config.activation == "gelu":
+    family = family_of_model(model)
+    if family.google is None:
         raise ValueError(
-            "Google's code has learned positions, post-norm and gelu by its tanh formula, but this "
-            f"model has positions={config.positions!r}, norm_first={config.norm_first} and "
-            f"activation={config.activation!r}: save it in the Hub's layout."
+            f"Google's code has no {family.name}, the family of this model: save it in the Hub's "
+            "layout."
         )
+    content = family.google.write(model.encoder.config)
     directory = pathlib.Path(directory)
     if directory.exists() and not (directory.is_dir() and not any(directory.iterdir())):
         raise ValueError(f"{directory} must be empty, but holds files: choose another directory.")
@@ -156,8 +153,6 @@ def save_google(model: keras.Model, directory: str | os.PathLike, tokenizer: Tok
     with files.whole_folder(directory) as staging:
         write_vocabulary(staging / VOCABULARY_FILE, tokenizer.vocabulary)
         _write_tensors(weights.tensors_of(model, "google"), staging / WEIGHTS_PREFIX)
-        content = settings.config_settings(config, settings.GOOGLE_ACTIVATIONS)
-        del content["layer_norm_eps"]  # Google's code has it as a constant, 1e-12.
         settings.write_json(staging / CONFIG_FILE, content)
 
 

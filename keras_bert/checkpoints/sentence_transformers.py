@@ -10,9 +10,9 @@ from typing import Any
 
 from absl import logging
 
-from keras_bert.checkpoints import hub, settings, tokenizer_files
+from keras_bert.checkpoints import settings, tokenizer_files
 from keras_bert.checkpoints.snapshot import Snapshot
-from keras_bert.config import BertConfig
+from keras_bert.config import EncoderConfig
 from keras_bert.tasks.sentence_embedding import SentenceEmbedder
 
 MODULES_FILE = "modules.json"
@@ -41,12 +41,12 @@ def is_here(snapshot: Snapshot) -> bool:
     return snapshot.has(MODULES_FILE)
 
 
-def read_settings(snapshot: Snapshot, config: BertConfig) -> dict[str, Any]:
+def read_settings(snapshot: Snapshot, config: EncoderConfig) -> dict[str, Any]:
     """How sentence-transformers makes vectors in a directory, as `SentenceEmbedder.settings` says.
 
     Args:
         snapshot: a directory with `modules.json`, of any version.
-        config: BertConfig of the encoder in it.
+        config: EncoderConfig of the encoder in it.
 
     Returns:
         dict of `pooling`, `normalize` and `sequence_length`.
@@ -75,9 +75,9 @@ def read_settings(snapshot: Snapshot, config: BertConfig) -> dict[str, Any]:
     folders = _module_folders(snapshot)
     _check_prompts(snapshot)
     if "Normalize" in folders:
-        _check_normalize(snapshot, f"{folders['Normalize']}/{hub.CONFIG_FILE}")
+        _check_normalize(snapshot, f"{folders['Normalize']}/{settings.CONFIG_FILE}")
     return {
-        "pooling": _pooling(snapshot, f"{folders['Pooling']}/{hub.CONFIG_FILE}", config),
+        "pooling": _pooling(snapshot, f"{folders['Pooling']}/{settings.CONFIG_FILE}", config),
         "normalize": "Normalize" in folders,
         "sequence_length": _sequence_length(snapshot, config),
     }
@@ -112,7 +112,7 @@ def write(directory: pathlib.Path, embedder: SentenceEmbedder) -> None:
     )
     (directory / POOLING_FOLDER).mkdir(exist_ok=True)
     settings.write_json(
-        directory / POOLING_FOLDER / hub.CONFIG_FILE,
+        directory / POOLING_FOLDER / settings.CONFIG_FILE,
         {"word_embedding_dimension": config.hidden_dim, **_pooling_settings(embedder.pooling)},
     )
 
@@ -150,7 +150,7 @@ def _module_folders(snapshot: Snapshot) -> dict[str, str]:
     return dict(zip(kinds, folders, strict=True))
 
 
-def _pooling(snapshot: Snapshot, name: str, config: BertConfig) -> str:
+def _pooling(snapshot: Snapshot, name: str, config: EncoderConfig) -> str:
     content, path = _read(snapshot, name), snapshot.path(name)
     keys = ("embedding_dimension", "word_embedding_dimension")
     for key in keys:
@@ -180,15 +180,15 @@ def _pooling_names(content: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(named) if isinstance(named, list) else (named,)
 
 
-def _sequence_length(snapshot: Snapshot, config: BertConfig) -> int:
-    content, path = _json(snapshot, TRANSFORMER_FILE), snapshot.path(TRANSFORMER_FILE)
+def _sequence_length(snapshot: Snapshot, config: EncoderConfig) -> int:
+    content, path = snapshot.json_if_there(TRANSFORMER_FILE), snapshot.path(TRANSFORMER_FILE)
     task = content.get("transformer_task", "feature-extraction")
     if task != "feature-extraction":
         raise ValueError(
             f"{path}: transformer_task must be 'feature-extraction', not {task!r}: other models "
             "give no hidden states to be pooled."
         )
-    tokenizer = _json(snapshot, tokenizer_files.TOKENIZER_FILE)
+    tokenizer = snapshot.json_if_there(tokenizer_files.TOKENIZER_FILE)
     if (
         settings.switch(content, "do_lower_case", None, path)
         and tokenizer.get("do_lower_case") is False
@@ -205,7 +205,7 @@ def _sequence_length(snapshot: Snapshot, config: BertConfig) -> int:
 
 
 def _check_normalize(snapshot: Snapshot, name: str) -> None:
-    content = _json(snapshot, name)  # older versions have no file
+    content = snapshot.json_if_there(name)  # older versions have no file
     names = [content.get(key) for key in ("module_input_name", "module_output_name")]
     if not all(name in (None, "sentence_embedding") for name in names):
         raise ValueError(
@@ -217,7 +217,7 @@ def _check_normalize(snapshot: Snapshot, name: str) -> None:
 
 def _check_prompts(snapshot: Snapshot) -> None:
     """A text that goes before all texts would be missed in silence."""
-    content, path = _json(snapshot, PROMPTS_FILE), snapshot.path(PROMPTS_FILE)
+    content, path = snapshot.json_if_there(PROMPTS_FILE), snapshot.path(PROMPTS_FILE)
     name = settings.text(content, "default_prompt_name", None, path)
     prompts = content.get("prompts") or {}
     prompt = prompts.get(name) if isinstance(prompts, dict) else prompts
@@ -226,10 +226,6 @@ def _check_prompts(snapshot: Snapshot) -> None:
             f"{path}: default_prompt_name must be null, but {name!r} is to go before every text: "
             f"put {prompt!r} there yourself, and null into the file."
         )
-
-
-def _json(snapshot: Snapshot, name: str) -> dict[str, Any]:
-    return snapshot.json(name) if snapshot.has(name) else {}
 
 
 def _read(snapshot: Snapshot, name: str) -> dict[str, Any]:

@@ -1,40 +1,22 @@
-"""BertConfig as the JSON files of a checkpoint say it, and JSON files from elsewhere."""
+"""The JSON files of a checkpoint, and what they say of an encoder's config."""
 
 from __future__ import annotations
 
 import json
 import math
 import pathlib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, TypeVar
 
-from keras_bert.config import BertConfig
+from keras_bert.config import EncoderConfig
 
-# Fields of BertConfig, as Google and the Hub call them.
-CONFIG_KEYS = {
-    "vocabulary_size": "vocab_size",
-    "num_layers": "num_hidden_layers",
-    "num_heads": "num_attention_heads",
-    "hidden_dim": "hidden_size",
-    "intermediate_dim": "intermediate_size",
-    "max_sequence_length": "max_position_embeddings",
-    "num_segments": "type_vocab_size",
-    "dropout": "hidden_dropout_prob",
-    "attention_dropout": "attention_probs_dropout_prob",
-    "initializer_range": "initializer_range",
-    "norm_epsilon": "layer_norm_eps",
-}
-# Our activations by the names of each form; the first name of each is the one that is written.
-# What Google calls gelu is computed by the tanh formula, what the Hub calls gelu by erf.
-GOOGLE_ACTIVATIONS = {"gelu": "gelu_tanh", "relu": "relu"}
-HUB_ACTIVATIONS = {
-    "gelu": "gelu",
-    "gelu_new": "gelu_tanh",
-    "gelu_pytorch_tanh": "gelu_tanh",
-    "relu": "relu",
-}
-# A config must say these; for the others it may rely on the reference's defaults, which are ours.
-NEEDED = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
+CONFIG_FILE = "config.json"
+
+Config = TypeVar("Config", bound=EncoderConfig)
+# The defaults of settings, which may be null where their default is.
+Switch = TypeVar("Switch", bool, None)
+Number = TypeVar("Number", float, None)
+Text = TypeVar("Text", str, None)
 
 
 def read_json(path: pathlib.Path) -> dict[str, Any]:
@@ -79,7 +61,7 @@ def write_json(path: pathlib.Path, value: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
-def switch(settings: Mapping[str, Any], key: str, default: bool | None, source: object):
+def switch(settings: Mapping[str, Any], key: str, default: Switch, source: object) -> bool | Switch:
     """A setting that is true or false, or, where the default is None, null.
 
     Raises:
@@ -91,7 +73,9 @@ def switch(settings: Mapping[str, Any], key: str, default: bool | None, source: 
     return value
 
 
-def number(settings: Mapping[str, Any], key: str, default: float | None, source: object):
+def number(
+    settings: Mapping[str, Any], key: str, default: Number, source: object
+) -> float | Number:
     """A setting that is a finite number, or, where the default is None, null.
 
     Raises:
@@ -106,7 +90,7 @@ def number(settings: Mapping[str, Any], key: str, default: float | None, source:
     return value
 
 
-def text(settings: Mapping[str, Any], key: str, default: str | None, source: object):
+def text(settings: Mapping[str, Any], key: str, default: Text, source: object) -> str | Text:
     """A setting that is a text, or, where the default is None, null.
 
     Raises:
@@ -118,52 +102,66 @@ def text(settings: Mapping[str, Any], key: str, default: str | None, source: obj
     return value
 
 
-def read_config(
-    settings: Mapping[str, Any],
-    activations: Mapping[str, str],
-    source: pathlib.Path,
-    own_keys: Sequence[str] = (),
-) -> BertConfig:
-    """The BertConfig that settings describe.
-
-    Args:
-        settings: content of `bert_config.json` or `config.json`.
-        activations: our activations by the form's names.
-        source: the file, for errors.
-        own_keys: fields of ours that the settings may hold besides.
+def one_of(
+    settings: Mapping[str, Any], key: str, default: str, choices: Collection[str], source: object
+) -> str:
+    """A setting that is one of some names.
 
     Raises:
-        ValueError: a setting is missing, or has a value that no BERT of ours has.
+        ValueError: it is something else.
     """
-    missing = [key for key in NEEDED if key not in settings]
-    if missing:
+    value = text(settings, key, default, source)
+    if value not in choices:
+        raise ValueError(f"{source}: {key} must be one of {tuple(choices)}, not {value!r}.")
+    return value
+
+
+def architecture_of(settings: Mapping[str, Any], source: object) -> str | None:
+    """The class of transformers that config.json names; None where it names none.
+
+    Raises:
+        ValueError: it has something else in that place.
+    """
+    names = settings.get("architectures") or [None]
+    if not isinstance(names, list) or not isinstance(names[0], str | None):
         raise ValueError(
-            f"{source} must be the config of a BERT, but does not say {', '.join(missing)}: "
-            "restore the file."
+            f"{source}: architectures must be a list of names, not {names!r:.80}: correct it."
         )
-    activation = text(settings, "hidden_act", "gelu", source)
-    if activation not in activations:
-        raise ValueError(
-            f"{source}: hidden_act must be one of {tuple(activations)}, not {activation!r}."
-        )
-    there = {ours: key for ours, key in CONFIG_KEYS.items() if key in settings}
-    fields = {ours: number(settings, key, 0, source) for ours, key in there.items()}
-    fields.update({key: settings[key] for key in own_keys if key in settings})
+    return names[0]
+
+
+def read_config(
+    kind: type[Config],
+    settings: Mapping[str, Any],
+    keys: Mapping[str, str],
+    source: object,
+    others: Mapping[str, Any],
+) -> Config:
+    """The config that settings describe by numbers under keys of their own.
+
+    Args:
+        kind: class of the config.
+        settings: content of `config.json` or `bert_config.json`; for keys that it lacks the config
+            has its defaults.
+        keys: the settings' keys by the config's fields.
+        source: the file, for errors.
+        others: fields of the config that are known already.
+
+    Raises:
+        ValueError: a setting is no number, or has a value that no such encoder has.
+
+    Example:
+
+    >>> import keras_bert as kb
+    >>> from keras_bert.checkpoints import settings
+    >>> content, keys = {"n_layers": 6}, {"num_layers": "n_layers"}
+    >>> settings.read_config(kb.BertConfig, content, keys, "config.json", {}).num_layers
+    6
+    """
+    there = {ours: key for ours, key in keys.items() if key in settings}
+    fields: dict[str, Any] = {ours: number(settings, key, 0, source) for ours, key in there.items()}
     try:
-        return BertConfig(activation=activations[activation], **fields)
+        return kind(**fields, **others)
     except ValueError as error:
         names = [f"{ours} is {key}" for ours, key in there.items() if ours in str(error).split()]
         raise ValueError(f"{source}: {error}{f' ({names[0]} there.)' if names else ''}") from error
-
-
-def config_settings(config: BertConfig, activations: Mapping[str, str]) -> dict[str, Any]:
-    """What `read_config` reads."""
-    [hidden_act, *_] = [theirs for theirs, ours in activations.items() if ours == config.activation]
-    values = {key: getattr(config, ours) for ours, key in CONFIG_KEYS.items()}
-    return {"hidden_act": hidden_act, **values}
-
-
-def dropout_settings(dropout: float | None) -> dict[str, float]:
-    """The settings that replace a config's dropouts, of hidden states, attention and heads."""
-    keys = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout")
-    return {} if dropout is None else dict.fromkeys(keys, dropout)

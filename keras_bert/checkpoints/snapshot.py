@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import pathlib
 import re
@@ -125,6 +124,10 @@ class Snapshot:
         """
         return settings.parse_json(self.read(name), self.path(name))
 
+    def json_if_there(self, name: str) -> dict[str, Any]:
+        """The object in a JSON file; an empty one if there is no such file."""
+        return self.json(name) if self.has(name) else {}
+
     def check_sums(self) -> None:
         """Compares the files with their checksums, if there are some.
 
@@ -133,7 +136,7 @@ class Snapshot:
         """
         for name, expected in (self.checksums or {}).items():
             file = self._files[name]
-            if file is None or _sha256(file) != expected:
+            if file is None or files.sha256_of(file) != expected:
                 raise ValueError(
                     f"{self.path(name)} must be the file that was saved, but it is "
                     f"{'damaged or changed' if file else 'not there'} (its SHA-256 is in "
@@ -289,11 +292,3 @@ def _open(path: pathlib.Path) -> BinaryIO | None:
 def _is_folder(path: pathlib.Path) -> bool:
     """Whether there is a folder, and no link to one."""
     return path.is_dir() and not path.is_symlink()
-
-
-def _sha256(file: BinaryIO) -> str:
-    file.seek(0)
-    digest = hashlib.sha256()
-    while chunk := file.read(1 << 20):
-        digest.update(chunk)
-    return digest.hexdigest()

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterable, Iterator
 from typing import Literal, Protocol
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_bert.checkpoints.names import (
-    WeightName,
-    encoder_names,
-    pretraining_names,
-    task_names,
-)
-from keras_bert.config import BertConfig
-from keras_bert.models.pretrainer import BertPretrainer
+from keras_bert.checkpoints.families import family_of_model
+from keras_bert.checkpoints.families.family import Config, Family
+from keras_bert.checkpoints.names import WeightName
 
 Form = Literal["google", "hub"]
 
 # So much of a tensor is assigned at a time.
 BLOCK_BYTES = 1 << 25
-# transformers leaves the pooler out where no head uses it; Google's code always has it.
-POOLER = frozenset(("pooler/dense/kernel", "pooler/dense/bias"))
-# Sinusoidal positions are in no file; they are computed, so many numbers at most.
-MAX_COMPUTED = 1 << 26
 
 
 class Tensors(Protocol):
     """Tensors of a file by name, read from the disk one at a time, and their shapes, unread."""
 
     def __contains__(self, name: object) -> bool: ...
+    def __iter__(self) -> Iterator[str]: ...
     def __len__(self) -> int: ...
     def __getitem__(self, name: str) -> np.ndarray: ...
     def shape(self, name: str) -> tuple[int, ...]: ...
@@ -41,28 +34,34 @@ def names_of(model: keras.Model) -> dict[str, WeightName]:
     """The names of a model's weights.
 
     Args:
-        model: BertEncoder, BertPretrainer or a task.
+        model: an encoder, a pretrainer or a task.
 
     Returns:
         dict of WeightName by our name, the path of the variable.
     """
-    config = getattr(model, "encoder", model).config
-    objective = getattr(model, "sentence_objective", None) or "next_sentence"
-    names = encoder_names(config.num_layers) + pretraining_names(objective) + task_names()
+    names = family_of_model(model).names(model.encoder.config).all()
     paths = {variable.path for variable in model.weights}
-    return {name.ours: name for name in names if name.ours in paths}
+    return {ours: name for ours, name in names.items() if ours in paths}
 
 
-def uses_pooler(model: keras.Model) -> bool:
-    """Whether a head of the model stands on the pooler; of an encoder alone one may."""
-    if isinstance(model, BertPretrainer):
-        return model.sentence_objective is not None
-    return getattr(model, "USES_POOLER", True)
+def pooler_of(model: keras.Model) -> set[str]:
+    """The paths of the pooler's weights where no head of a model stands on it.
+
+    Of an encoder alone they are those of its pooler: a head may come.
+    """
+    idle = set(model.encoder.pooling_layers)
+    if model is not model.encoder:
+        idle &= set(model.idle_layers)
+    return {weight.path for layer in idle for weight in layer.weights}
 
 
 def tensors_of(model: keras.Model, form: Form) -> dict[str, np.ndarray]:
-    """The weights that a model uses as a form names and stores them, float32."""
-    unused = POOLER if form == "hub" and not uses_pooler(model) else ()
+    """The weights that a model uses as a form names and stores them, float32.
+
+    transformers leaves the pooler out where no head uses it; Google's code always has it.
+    """
+    has_all = form == "google" or model is model.encoder
+    unused = set() if has_all else pooler_of(model)
     variables = {variable.path: variable for variable in model.weights}
     return {
         getattr(name, form): np.ascontiguousarray(
@@ -73,37 +72,33 @@ def tensors_of(model: keras.Model, form: Form) -> dict[str, np.ndarray]:
     }
 
 
-def check_shapes(tensors: Tensors, config: BertConfig, form: Form, source: str) -> None:
+def check_shapes(
+    tensors: Tensors, family: Family[Config], config: Config, form: Form, source: str
+) -> None:
     """Compares what a file holds with the config, before a model of that size is built.
 
     Args:
         tensors: the file's.
-        config: BertConfig.
+        family: the encoder's.
+        config: the encoder's.
         form: "google" or "hub".
         source: what an error calls the file.
 
     Raises:
         ValueError: a tensor of the encoder is missing, or a shape is not the config's.
     """
-    computed = config.max_sequence_length * config.hidden_dim
-    if config.positions == "sinusoidal" and computed > MAX_COMPUTED:
-        raise ValueError(
-            f"{source}: {config.max_sequence_length} sinusoidal positions of {config.hidden_dim} "
-            "numbers are too many: correct the config."
-        )
     # As many layers as the file can hold, so that a config cannot ask for a million names.
-    encoder = encoder_names(min(config.num_layers, len(tensors) + 1))
-    absent = _absent(config)
-    encoder = [name for name in encoder if not name.ours.startswith(absent)]
-    missing = [getattr(name, form) for name in encoder if name.ours not in POOLER]
+    num_layers = min(config.num_layers, len(tensors) + 1)
+    names = family.names(dataclasses.replace(config, num_layers=num_layers))
+    missing = [getattr(name, form) for name in names.encoder]
     missing = [name for name in missing if name not in tensors]
     if missing:
         raise ValueError(
-            f"{source} must hold the tensors of a BERT of its config, but {_some(missing)} are "
-            "missing: check that the directory holds one whole BERT and the config that belongs "
-            "to it."
+            f"{source} must hold the tensors of a {family.name} of its config, but "
+            f"{_some(missing)} are missing: check that the directory holds one whole "
+            f"{family.name} and the config that belongs to it."
         )
-    for name in (*encoder, *pretraining_names(), *task_names()):
+    for name in names.all().values():
         if getattr(name, form) in tensors:
             sizes = (getattr(config, s) if isinstance(s, str) else s for s in name.shape)
             shape = tensors.shape(getattr(name, form))
@@ -112,13 +107,13 @@ def check_shapes(tensors: Tensors, config: BertConfig, form: Form, source: str) 
             )
 
 
-def _absent(config: BertConfig) -> tuple[str, ...]:
-    """How our names of weights begin that encoders of a config do not have."""
-    norm = "embeddings/norm/" if config.norm_first else "norm/"
-    return (norm, "embeddings/position/") if config.positions != "learned" else (norm,)
-
-
-def _check_shape(shape, sizes, name: WeightName, form: Form, source: str) -> None:
+def _check_shape(
+    shape: tuple[int, ...],
+    sizes: Iterable[int | None],
+    name: WeightName,
+    form: Form,
+    source: str,
+) -> None:
     expected = tuple(sizes)
     if len(shape) != len(expected) or any(
         there != size for there, size in zip(shape, expected, strict=True) if size is not None
@@ -129,24 +124,19 @@ def _check_shape(shape, sizes, name: WeightName, form: Form, source: str) -> Non
         )
 
 
-def assign(
-    model: keras.Model,
-    tensors: Mapping[str, np.ndarray],
-    form: Form,
-    source: str,
-) -> list[str]:
+def assign(model: keras.Model, tensors: Tensors, form: Form, source: str) -> list[keras.Variable]:
     """Puts every tensor into its variable; nothing may be left over on either side.
 
     Only the pooler of an encoder alone, or of a model that does not use it, may be missing.
 
     Args:
-        model: BertEncoder, BertPretrainer or a task.
-        tensors: mapping of names, as the form gives them, to arrays; read one at a time.
+        model: an encoder, a pretrainer or a task.
+        tensors: the file's.
         form: "google" or "hub".
         source: what an error calls the file.
 
     Returns:
-        Paths of the variables that keep their value, since there is no tensor for them.
+        The variables that keep their value, since there is no tensor for them.
 
     Raises:
         ValueError: a tensor is missing, not known, or does not fit; the message names it.
@@ -154,21 +144,22 @@ def assign(
     names = names_of(model)
     expected = {getattr(name, form) for name in names.values()}
     optional = set()
-    if form == "hub" and not (uses_pooler(model) and hasattr(model, "encoder")):
-        optional = {getattr(names[ours], form) for ours in POOLER}
+    if form == "hub":
+        optional = {getattr(names[ours], form) for ours in pooler_of(model)}
     missing = sorted(expected - set(tensors) - optional)
     unknown = sorted(set(tensors) - expected)
     if missing or unknown:
+        family = family_of_model(model).name
         raise ValueError(
             f"{source} must hold the tensors of a {type(model).__name__} of its config, but "
             f"{_some(missing)} are missing and {_some(unknown)} are not known: check that the "
-            "directory holds one whole BERT and the config that belongs to it."
+            f"directory holds one whole {family} and the config that belongs to it."
         )
     kept = []
     for variable in model.weights:
         name = names[variable.path]
         if getattr(name, form) not in tensors:
-            kept.append(variable.path)
+            kept.append(variable)
             continue
         value = _turned(tensors[getattr(name, form)], name, form)
         _check_shape(value.shape, variable.shape, name, form, source)

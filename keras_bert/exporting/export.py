@@ -19,7 +19,7 @@ from absl import logging
 from keras_bert import files
 from keras_bert.checkpoints.settings import write_json
 from keras_bert.exporting import functions, operations, warmup
-from keras_bert.models.encoder import BertEncoder
+from keras_bert.models.encoder import Encoder
 from keras_bert.models.pretrainer import BertPretrainer
 from keras_bert.serving.wire import layout
 from keras_bert.tasks.fill_mask import FillMask
@@ -160,13 +160,13 @@ def _as_task(model: keras.Model, tokenizer: Tokenizer | None) -> Task:
         if tokenizer not in (None, model.tokenizer):
             raise ValueError("A task is exported with its own tokenizer: leave out the other one.")
         return model
-    if tokenizer is None or not isinstance(model, BertEncoder | BertPretrainer):
+    if tokenizer is None or not isinstance(model, Encoder | BertPretrainer):
         raise ValueError(
-            "What is exported must be a task, or a BertEncoder or BertPretrainer with a tokenizer, "
+            "What is exported must be a task, or an Encoder or BertPretrainer with a tokenizer, "
             f"but is a {type(model).__name__} {'without' if tokenizer is None else 'with'} one: "
             "export(model, directory, tokenizer=tokenizer)."
         )
-    is_encoder = isinstance(model, BertEncoder)
+    is_encoder = isinstance(model, Encoder)
     config = (model if is_encoder else model.encoder).config
     packer = Packer(tokenizer, config.max_sequence_length)
     return SentenceEmbedder(model, packer) if is_encoder else FillMask(model, packer)

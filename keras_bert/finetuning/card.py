@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_bert import files
+from keras_bert.checkpoints import hub
 from keras_bert.tasks.task import Task
 
 
@@ -41,7 +42,7 @@ def model_card(
         f"A `{type(task).__name__}` of keras_bert: {config.num_layers} layers of "
         f"{config.hidden_dim}, {task.count_params():,} parameters, rows of up to "
         f"{task.packer.sequence_length} pieces. transformers opens it as "
-        f"`{task.ARCHITECTURE}`.\n\n"
+        f"`{hub.class_of(task)}`.\n\n"
         f"## Data\n\n{facts}\n"
         f"## Scores on held-out examples\n\n{_table(scores)}\n"
         f"## How it was made\n\n```\n{command}\n```\n\n"

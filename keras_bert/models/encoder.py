@@ -376,21 +376,3 @@ class AttentionScores(keras.layers.Layer):
 
     def call(self, x, bias):
         return self.block.scores(x, bias)
-
-
-# What follows stands here until the tasks ask their encoder for its inputs.
-INPUTS = ("token_ids", "segment_ids", "padding_mask")
-
-
-def encoder_inputs() -> dict[str, keras.KerasTensor]:
-    """The symbolic inputs of a BERT, int32 [B, T]."""
-    return {name: keras.Input((None,), dtype="int32", name=name) for name in INPUTS}
-
-
-def __getattr__(name: str) -> Any:
-    """`BertEncoder`, which has a file of its own now."""
-    if name != "BertEncoder":
-        raise AttributeError(f"There is no {name} in {__name__}.")
-    from keras_bert.models.bert import BertEncoder
-
-    return BertEncoder

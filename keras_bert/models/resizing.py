@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import TypeVar
 
 import keras
@@ -55,8 +54,12 @@ def resize(
             f"What is resized must be an encoder, a pretrainer or a task, not {model!r}: resize "
             "its encoder, and make a model on that."
         )
-    sizes = {"max_sequence_length": max_sequence_length, "vocabulary_size": vocabulary_size}
-    larger = model.on(encoder.anew(_resized_config(encoder.config, sizes)))
+    config = dataclasses.replace(
+        encoder.config,
+        max_sequence_length=_grown(encoder.config, "max_sequence_length", max_sequence_length),
+        vocabulary_size=_grown(encoder.config, "vocabulary_size", vocabulary_size),
+    )
+    larger = model.on(encoder.anew(config))
     # States of dropout too; none of the two is compiled or has metrics among its variables.
     old_variables = {variable.path: variable for variable in model.variables}
     for variable in larger.variables:
@@ -75,12 +78,14 @@ def _fill(variable: keras.Variable, old_variable: keras.Variable) -> None:
     variable.trainable = old_variable.trainable
 
 
-def _resized_config(config: EncoderConfig, sizes: Mapping[str, int | None]) -> EncoderConfig:
-    wanted = {name: size for name, size in sizes.items() if size is not None}
-    for name, size in wanted.items():
-        if size < getattr(config, name):
-            raise ValueError(
-                f"A model can only grow: {name} must be at least its {getattr(config, name)}, not "
-                f"{size}. Train a smaller one to have less."
-            )
-    return dataclasses.replace(config, **wanted)
+def _grown(config: EncoderConfig, name: str, size: int | None) -> int:
+    """The size that a model is to have, its own where nothing is said."""
+    own = getattr(config, name)
+    if size is None:
+        return own
+    if size < own:
+        raise ValueError(
+            f"A model can only grow: {name} must be at least its {own}, not {size}. Train a "
+            "smaller one to have less."
+        )
+    return size

@@ -54,7 +54,6 @@ class FillMask(Task):
     """
 
     # Of a pretrainer with a sentence objective transformers opens the other head as well.
-    ARCHITECTURE = "BertForMaskedLM"
     USES_POOLER = False
     COLUMNS = ColumnNames(("text",), "answers")
 

@@ -60,7 +60,6 @@ class MultipleChoice(Task):
     3
     """
 
-    ARCHITECTURE = "BertForMultipleChoice"
     COLUMNS = ColumnNames(("context", "question", "choices"))
 
     dropout = Setting(fixed=True)

@@ -96,7 +96,6 @@ class QuestionAnswerer(Task):
     'Ann'
     """
 
-    ARCHITECTURE = "BertForQuestionAnswering"
     USES_POOLER = False
     ONE_ROW_EACH = False
     COLUMNS = ColumnNames(("question", "context"), "answers", ("answer_starts", "impossible"))

@@ -81,7 +81,6 @@ class SentenceEmbedder(Task):
     ([[0]], [[1.0]])
     """
 
-    ARCHITECTURE = "BertModel"
     USES_POOLER = False
     COLUMNS = ColumnNames(("text", "second"), "label", ("positive", "negative"))
 

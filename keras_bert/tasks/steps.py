@@ -27,8 +27,6 @@ class Steps:
     A task's file has those that raise NotImplementedError here.
     """
 
-    # transformers' class for such a model.
-    ARCHITECTURE: str
     # Whether the head stands on the pooled output.
     USES_POOLER = True
     # Whether the model's inputs have a row for each example, however long its texts are.

@@ -90,7 +90,6 @@ class TextClassifier(Task):
     'positive'
     """
 
-    ARCHITECTURE = "BertForSequenceClassification"
     IF_CUT = f"{Task.IF_CUT} or a stride"
 
     labels = Setting(checked_labels)

@@ -91,7 +91,6 @@ class TokenClassifier(Task):
     [['B-PER', 'I-PER']]
     """
 
-    ARCHITECTURE = "BertForTokenClassification"
     USES_POOLER = False
     ONE_ROW_EACH = False
 

@@ -406,59 +406,6 @@ def test_what_cannot_be_written_is_an_error_of_the_disk(saved, config, monkeypat
     assert kb.load(folder).model is not None
 
 
-def edit(folder, name, **change):
-    path = folder / name
-    content = json.loads(path.read_text()) if path.is_file() else {}
-    path.write_text(json.dumps({**content, **change}))
-    (folder / "checksums.json").unlink(missing_ok=True)
-
-
-@pytest.fixture
-def classifier(tmp_path, tokenizer, config):
-    """A classifier as transformers saves it, without settings of ours."""
-    task = kb.TextClassifier(kb.BertEncoder(config), kb.Packer(tokenizer, 9), ("a", "b", "c"))
-    kb.save(task, tmp_path)
-    content = json.loads((tmp_path / "config.json").read_text())
-    del content["keras_bert"]
-    (tmp_path / "config.json").write_text(json.dumps(content))
-    (tmp_path / "checksums.json").unlink()
-    return tmp_path
-
-
-@pytest.mark.parametrize(
-    ("change", "text_keys", "expected"),
-    [
-        ({}, None, ("sentence",)),
-        ({}, ("a", "b"), ("a", "b")),
-        ({"id2label": ["CONTRADICTION", "x", "Entailment"]}, None, ("premise", "hypothesis")),
-        ({"id2label": ["contradiction", "x", "y"]}, ("a",), ("a",)),
-        ({"sentence_transformers": {"version": "4"}}, None, ("query", "document")),
-        (
-            {"id2label": ["entailment", "x", "y"], "keras_bert": {"text_keys": ["mine"]}},
-            None,
-            ("mine",),
-        ),
-        ({"keras_bert": {"text_keys": ["mine"]}}, ("a", "b"), ("a", "b")),
-        ({"id2label": None, "num_labels": 3}, None, ("sentence",)),
-    ],
-)
-def test_what_a_classifier_reads(classifier, change, text_keys, expected):
-    edit(classifier, "config.json", **change)
-    assert kb.load(classifier, text_keys=text_keys).model.text_keys == expected
-
-
-@pytest.mark.parametrize("text_keys", [(), ("a", "b", "c"), ("a", 5), ("",)])
-def test_columns_that_are_none(classifier, text_keys):
-    with pytest.raises(ValueError, match="text_keys must be one or two names of columns"):
-        kb.load(classifier, text_keys=text_keys)
-
-
-def test_columns_of_what_is_no_classifier(saved):
-    _, folder = saved
-    with pytest.raises(ValueError, match="text_keys name what a TextClassifier reads"):
-        kb.load(folder, text_keys=("a",))
-
-
 def test_an_old_config_beside_or_in_place_of_the_new_one(saved):
     """pytorch-pretrained-bert's name; without a TF1 checkpoint it makes none of Google's."""
     model, folder = saved

@@ -207,7 +207,7 @@ def test_google_layer_by_layer(shared):
     """Every layer of google-research/bert's own code, from its own checkpoint, to 1e-5."""
     import tensorflow as tf
 
-    from keras_bert.checkpoints.names import encoder_names
+    from keras_bert.checkpoints.families.bert import weight_names
 
     folder = shared / "golden" / "google_bert_3x48"
     expected = np.load(folder / "expected.npz")
@@ -223,9 +223,9 @@ def test_google_layer_by_layer(shared):
             activation="gelu_tanh",
         )
     )
-    names = {name.ours: name.google for name in encoder_names(3)}
+    names = weight_names(encoder.config).all()
     for variable in encoder.weights:
-        variable.assign(reader.get_tensor(names[variable.path]))
+        variable.assign(reader.get_tensor(names[variable.path].google))
     features = {name: expected[name] for name in ("token_ids", "segment_ids", "padding_mask")}
     hidden_states = encoder.probe()(features)["hidden_states"]
     layers = ("embedding_output", "layer_0", "layer_1", "layer_2")

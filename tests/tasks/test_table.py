@@ -30,7 +30,6 @@ from keras_bert.tasks.task import Task
 
 
 class Loudness(Task):
-    ARCHITECTURE = "BertForSequenceClassification"
     COLUMNS = ColumnNames(("text",), "loudness")
 
     def __init__(self, encoder, packer, initializer=None):
@@ -78,8 +77,7 @@ class Loudness(Task):
         return {"mean_squared_error": metrics.mean_squared_error(true, said)}
 
     def settings(self):
-        length = self.packer.sequence_length
-        return {"keras_bert": {"task": "loudness", "sequence_length": length}}
+        return {"keras_bert": {"sequence_length": self.packer.sequence_length}}
 
     @classmethod
     def from_settings(cls, encoder, tokenizer, settings, initializer=None):

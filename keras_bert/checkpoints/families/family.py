@@ -1,0 +1,112 @@
+"""Family: all that the checkpoints of one family of encoders say in their own way."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+from keras_bert.checkpoints.names import Names
+from keras_bert.checkpoints.snapshot import Snapshot
+from keras_bert.config import EncoderConfig
+from keras_bert.models.encoder import Encoder
+from keras_bert.text.tokenizer import Tokenizer
+
+Config = TypeVar("Config", bound=EncoderConfig)
+
+
+@dataclasses.dataclass(frozen=True)
+class ConfigFile(Generic[Config]):
+    """How the config file of a form, the Hub's or Google's, says the config of a family.
+
+    Args:
+        read: from the file's content, and its path for errors, to the config; a ValueError where
+            it describes what no encoder of the family is.
+        write: from a config to the content; a ValueError where the form has no such model.
+    """
+
+    read: Callable[[Mapping[str, Any], pathlib.Path], Config]
+    write: Callable[[Config], dict[str, Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class HubClasses:
+    """transformers' classes of a family's models, by which config.json names them.
+
+    Args:
+        encoder: that of an encoder alone.
+        masked_lm: of a pretrainer without a sentence objective.
+        pretraining: of a pretrainer with one; None where the family has none.
+        tasks: of tasks, by the names of ours.
+    """
+
+    encoder: str
+    masked_lm: str
+    pretraining: str | None
+    tasks: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class HubTensors:
+    """What the Hub's files call and hold besides the weights that `Names` has.
+
+    Args:
+        prefix: what names of an encoder's tensors begin with under a head, and not without one.
+        present_name: from a name that a file has, of any version of transformers, to the present
+            one, with the prefix.
+        copies: tensors that older versions wrote besides, by what they are copies of.
+        counters: buffers that must count 0, 1, 2, ...
+    """
+
+    prefix: str
+    present_name: Callable[[str], str]
+    copies: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    counters: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenizerFiles:
+    """How a directory says the tokenizer of a family.
+
+    Args:
+        vocabularies: names of the files that may hold a vocabulary; a directory has one of them.
+        read: from the directory, the model's config and the content of config.json to the
+            tokenizer; a ValueError where it is none of the family's.
+        write: writes the files of a tokenizer for a model of a config into a folder.
+    """
+
+    vocabularies: tuple[str, ...]
+    read: Callable[[Snapshot, EncoderConfig, Mapping[str, Any]], Tokenizer]
+    write: Callable[[pathlib.Path, Tokenizer, EncoderConfig], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Family(Generic[Config]):
+    """A family of encoders as checkpoints know it: one value, in a file of its own in this folder.
+
+    Args:
+        name: what messages call a model of it: "BERT".
+        encoder: class of its encoders, made from its config.
+        model_types: values of `model_type` in its config.json.
+        class_prefix: how the names of transformers' classes begin, which tell of it where there is
+            no `model_type`.
+        classes: transformers' classes.
+        config: how config.json says the config.
+        names: from a config to the names of all weights that its models may have.
+        tensors: what is special about the tensors.
+        tokenizer: its tokenizer's files.
+        google: how Google's config file says the config; None where Google's code has no such
+            model.
+    """
+
+    name: str
+    encoder: type[Encoder]
+    model_types: tuple[str, ...]
+    class_prefix: str
+    classes: HubClasses
+    config: ConfigFile[Config]
+    names: Callable[[Config], Names]
+    tensors: HubTensors
+    tokenizer: TokenizerFiles
+    google: ConfigFile[Config] | None = None
