@@ -11,10 +11,22 @@ import pathlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import hypothesis
 import numpy as np
 import pytest
 
 import keras_bert as kb
+
+# Properties are tried on the same values in every run, however busy the machine is.
+hypothesis.settings.register_profile(
+    "tests",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    max_examples=60,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("tests")
 
 # The hooks below are tried on tests of their own.
 pytest_plugins = ("pytester",)

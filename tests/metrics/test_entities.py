@@ -33,7 +33,6 @@ def test_entities(labels, expected):
     assert metrics.entities(labels) == expected
 
 
-PROPERTY = hypothesis.settings(derandomize=True, deadline=None, database=None)
 SENTENCES = st.lists(st.sampled_from(["O", *"BIES", *(f"{t}-{k}" for t in "BIES" for k in "xy")]))
 
 
@@ -51,13 +50,11 @@ def entities_restated(labels):
     return found
 
 
-@PROPERTY
 @hypothesis.given(SENTENCES)
 def test_entities_of_any_tags_are_runs_of_one_kind(labels):
     assert metrics.entities(labels) == entities_restated(labels)
 
 
-@PROPERTY
 @hypothesis.given(st.lists(st.tuples(SENTENCES, st.randoms(use_true_random=False)), min_size=1))
 def test_scores_of_any_tags_count_entities_sentence_by_sentence(sentences):
     gold = [labels for labels, _ in sentences]

@@ -8,10 +8,7 @@ import pytest
 
 from keras_bert.training.epochs import Epochs
 
-PROPERTY = hypothesis.settings(derandomize=True, deadline=None, database=None)
 
-
-@PROPERTY
 @hypothesis.given(st.integers(1, 60), st.integers(1, 20), st.data())
 def test_the_rest_of_a_run_is_every_step_once_in_epochs_of_one_length(num_steps, length, data):
     epochs = Epochs(num_steps=num_steps, steps_per_epoch=length)

@@ -180,7 +180,6 @@ def test_real_characters_have_their_positions_taken_off(shared):
     assert {word for word in words if len(word) != 1} == {"\ufffd\ufffd"}
 
 
-PROPERTY = hypothesis.settings(derandomize=True, deadline=None, database=None, max_examples=60)
 WORD = st.text(
     st.characters(codec="utf-8", exclude_characters="\0\r\n\t \ufeff"), min_size=1, max_size=4
 )
@@ -211,7 +210,6 @@ TAGGED = st.lists(st.lists(LABELLED, min_size=1, max_size=5), max_size=4)
 ENDS = st.sampled_from(["\n", "\r\n"])
 
 
-@PROPERTY
 @hypothesis.given(TAGGED, ENDS, st.sampled_from([" ", "\t", " \t "]), st.integers(1, 3))
 def test_what_is_written_in_columns_is_read(tmp_path_factory, sentences, end, blank, between):
     path = tmp_path_factory.getbasetemp() / "any.conll"

@@ -70,14 +70,12 @@ def test_real_tags(shared, name, number, num_ranges, num_empty, caplog):
     check_labels(examples, universal.split())
 
 
-PROPERTY = hypothesis.settings(derandomize=True, deadline=None, database=None, max_examples=60)
 CELLS = st.text(
     st.characters(codec="utf-8", exclude_characters="\0\r\n\t\ufeff"), min_size=1, max_size=4
 )
 SENTENCES = st.lists(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=5), max_size=4)
 
 
-@PROPERTY
 @hypothesis.given(SENTENCES, st.sampled_from(["\n", "\r\n"]), st.booleans())
 def test_what_is_written_is_read(tmp_path_factory, sentences, end, comments):
     lines, places = [], []

@@ -248,7 +248,6 @@ def test_real_files_by_their_names(shared):
     assert len(read_examples(f"{data}/mc/xcopa_*", Reading(form="copa"))) == 200
 
 
-PROPERTY = hypothesis.settings(derandomize=True, deadline=None, database=None, max_examples=60)
 # How files begin that are compressed, marked, or no text at all.
 STARTS = [b"", b"\x1f\x8b\x08\0", b"BZh91AY&SY", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"PK\3\4"]
 STARTS += [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"\xff\xfe\0\0", b"\0\0\xfe\xff"]
@@ -286,7 +285,6 @@ def assert_read_or_refused(path, reading):
 
 
 @pytest.mark.parametrize("form", FORMS)
-@PROPERTY
 @hypothesis.given(st.sampled_from(STARTS), st.binary(max_size=90))
 def test_any_bytes_are_rows_or_an_error_that_names_the_file(tmp_path_factory, form, start, rest):
     path = tmp_path_factory.getbasetemp() / "any.bytes"
@@ -295,7 +293,6 @@ def test_any_bytes_are_rows_or_an_error_that_names_the_file(tmp_path_factory, fo
 
 
 @pytest.mark.parametrize("form", FORMS)
-@PROPERTY
 @hypothesis.given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
 def test_any_text_is_rows_or_an_error_that_names_the_file(tmp_path_factory, form, text):
     path = tmp_path_factory.getbasetemp() / "any.text"
@@ -304,7 +301,6 @@ def test_any_text_is_rows_or_an_error_that_names_the_file(tmp_path_factory, form
 
 
 @pytest.mark.parametrize("form", ["jsonl", "json", "squad", "copa", "arc", "race"])
-@PROPERTY
 @hypothesis.given(st.lists(VALUES, min_size=1, max_size=3), st.sampled_from(["\n", " ", "\n\n"]))
 def test_any_json_is_rows_or_an_error_that_names_the_file(tmp_path_factory, form, values, between):
     path = tmp_path_factory.getbasetemp() / "any.json"

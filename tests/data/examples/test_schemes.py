@@ -96,9 +96,6 @@ def test_every_sequence_is_converted_or_refused(scheme):
     )
 
 
-PROPERTY = hypothesis.settings(derandomize=True, deadline=None, database=None, max_examples=60)
-
-
 @st.composite
 def segmentations(draw):
     """Entities of a sentence, some of which touch, and its length."""
@@ -110,7 +107,6 @@ def segmentations(draw):
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-@PROPERTY
 @hypothesis.given(st.lists(segmentations(), max_size=4))
 def test_entities_survive_the_way_from_any_scheme(scheme, sentences):
     rows = [Row({"labels": written(*one, scheme)}, f"a:{i}") for i, one in enumerate(sentences)]
@@ -123,7 +119,6 @@ def test_entities_survive_the_way_from_any_scheme(scheme, sentences):
 
 
 @pytest.mark.parametrize("scheme", ["iob1", "iob2", "bioes", "bmes"])
-@PROPERTY
 @hypothesis.given(segmentations())
 def test_scores_find_the_entities_of_every_scheme_that_they_know(scheme, one):
     spans, length = one
@@ -132,7 +127,6 @@ def test_scores_find_the_entities_of_every_scheme_that_they_know(scheme, one):
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-@PROPERTY
 @hypothesis.given(st.data())
 def test_what_is_repaired_is_iob2_of_the_same_words(scheme, data):
     tags = ["O", *(f"{prefix}-{kind}" for prefix in SCHEMES[scheme] for kind in "xy")]

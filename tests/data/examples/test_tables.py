@@ -287,7 +287,6 @@ def test_any_name_may_be_a_columns(write):
     assert row == dict(zip(names, "12345678", strict=True)) and row.source == f"{path}:2"
 
 
-PROPERTY = hypothesis.settings(derandomize=True, deadline=None, database=None, max_examples=60)
 # All that UTF-8 can hold, but for NUL, and the byte order mark, which may be no text.
 LETTERS = st.characters(codec="utf-8", exclude_characters="\0\r\ufeff")
 ENDS = st.sampled_from(["\n", "\r\n"])
@@ -309,7 +308,6 @@ def expected(names, rows):
     return [dict(zip(names, cells, strict=True)) for cells in rows]
 
 
-@PROPERTY
 @hypothesis.given(tables(LETTERS.filter(lambda letter: letter not in "\t\n")), ENDS)
 def test_what_is_written_with_tabs_is_read(tmp_path_factory, table, end):
     path = tmp_path_factory.getbasetemp() / "any.tsv"
@@ -319,7 +317,6 @@ def test_what_is_written_with_tabs_is_read(tmp_path_factory, table, end):
     assert [row.source for row in rows] == [f"{path}:{n}" for n in range(2, len(rows) + 2)]
 
 
-@PROPERTY
 @hypothesis.given(
     tables(LETTERS, least=2),
     st.sampled_from(",;|\t"),
@@ -347,7 +344,6 @@ VALUES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) 
 OBJECTS = st.dictionaries(TEXTS, VALUES | st.lists(VALUES, max_size=3), max_size=4)
 
 
-@PROPERTY
 @hypothesis.given(st.lists(OBJECTS, max_size=4), st.booleans())
 def test_json_that_is_written_is_read(tmp_path_factory, objects, ensure_ascii):
     path = tmp_path_factory.getbasetemp() / "any.jsonl"
