@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import importlib.metadata
 import os
 import pathlib
@@ -27,7 +28,7 @@ from keras_bert.tasks.sentence_embedding import SentenceEmbedder
 from keras_bert.tasks.setting import settings_of
 from keras_bert.tasks.task import Task
 from keras_bert.text.packing import Packer
-from keras_bert.text.tokenizer import Tokenizer
+from keras_bert.text.subwords import SubwordTokenizer
 
 Precision = Literal["float32", "bfloat16"]
 PRECISIONS = ("float32", "bfloat16")
@@ -42,7 +43,7 @@ def export(
     model: keras.Model,
     directory: str | os.PathLike,
     precision: Precision = "float32",
-    tokenizer: Tokenizer | None = None,
+    tokenizer: SubwordTokenizer | None = None,
 ) -> pathlib.Path:
     """Writes a model as the next version of a served model: `<directory>/<number>/`.
 
@@ -58,13 +59,14 @@ def export(
     at a time wait for each other.
 
     Args:
-        model: Task; or a BertEncoder, which is exported as a `SentenceEmbedder` that takes the
-            mean, or a BertPretrainer, as a `FillMask`.
+        model: Task; or an Encoder, which is exported as a `SentenceEmbedder` that takes the mean,
+            or a BertPretrainer, as a `FillMask`.
         directory: path of the served model's directory, such as "saved_models/sst2".
         precision: "float32" or "bfloat16": of weights, which take half the space then, and of
             computation. How much answers change by it is logged and in `metadata.json`; whether it
             is faster depends on the CPU: 0.55 to 1.8 times the speed of float32 was measured.
-        tokenizer: Tokenizer of an encoder or pretrainer; None for a task, which has its own.
+        tokenizer: SubwordTokenizer of an encoder or pretrainer; None for a task, which has its
+            own.
 
     Returns:
         pathlib.Path of the new version.
@@ -154,22 +156,39 @@ def _filled_up(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.nd
     return first, second
 
 
-def _as_task(model: keras.Model, tokenizer: Tokenizer | None) -> Task:
+@functools.singledispatch
+def _as_task(model: Any, tokenizer: SubwordTokenizer | None) -> Task:
     """The model, or the task that a model without one is exported as."""
-    if isinstance(model, Task):
-        if tokenizer not in (None, model.tokenizer):
-            raise ValueError("A task is exported with its own tokenizer: leave out the other one.")
-        return model
-    if tokenizer is None or not isinstance(model, Encoder | BertPretrainer):
+    raise ValueError(
+        "What is exported must be a task, or an Encoder or BertPretrainer with a tokenizer, but is "
+        f"a {type(model).__name__}: load a checkpoint."
+    )
+
+
+@_as_task.register
+def _(task: Task, tokenizer: SubwordTokenizer | None) -> Task:
+    if tokenizer not in (None, task.tokenizer):
+        raise ValueError("A task is exported with its own tokenizer: leave out the other one.")
+    return task
+
+
+@_as_task.register
+def _(encoder: Encoder, tokenizer: SubwordTokenizer | None) -> Task:
+    return SentenceEmbedder(encoder, _packer(encoder, tokenizer))
+
+
+@_as_task.register
+def _(pretrainer: BertPretrainer, tokenizer: SubwordTokenizer | None) -> Task:
+    return FillMask(pretrainer, _packer(pretrainer.encoder, tokenizer))
+
+
+def _packer(encoder: Encoder, tokenizer: SubwordTokenizer | None) -> Packer:
+    if tokenizer is None:
         raise ValueError(
-            "What is exported must be a task, or an Encoder or BertPretrainer with a tokenizer, "
-            f"but is a {type(model).__name__} {'without' if tokenizer is None else 'with'} one: "
-            "export(model, directory, tokenizer=tokenizer)."
+            "What is no task is exported with a tokenizer, but there is none: export(model, "
+            "directory, tokenizer=tokenizer)."
         )
-    is_encoder = isinstance(model, Encoder)
-    config = (model if is_encoder else model.encoder).config
-    packer = Packer(tokenizer, config.max_sequence_length)
-    return SentenceEmbedder(model, packer) if is_encoder else FillMask(model, packer)
+    return Packer(tokenizer, encoder.config.max_sequence_length)
 
 
 def _write(reference: Task, precision: Precision, staging: pathlib.Path) -> None:

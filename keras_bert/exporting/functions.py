@@ -9,9 +9,10 @@ import keras
 import tensorflow as tf
 
 from keras_bert.models.encoder import Encoder
+from keras_bert.serving.wire.signatures import DEFAULT_SIGNATURE
 from keras_bert.tasks.task import Task
 
-ANSWER, WORDS, TOKENS, TOKENIZE = "serving_default", "words", "tokens", "tokenize"
+ANSWER, TOKENS, TOKENIZE = DEFAULT_SIGNATURE, "tokens", "tokenize"
 
 # A longer text is refused, since an answer about a part of it would pass for one about the whole.
 MAX_TEXT_BYTES = 1 << 16

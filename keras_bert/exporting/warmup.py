@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_bert.exporting.functions import ANSWER, TOKENIZE, TOKENS, WORDS, as_examples
+from keras_bert.exporting.functions import ANSWER, TOKENIZE, TOKENS, as_examples
 from keras_bert.serving.wire import json_tensors, messages, proto_tensors
 from keras_bert.tasks.task import Task
 from keras_bert.text.subwords import SubwordTokenizer
@@ -67,9 +67,9 @@ def requests_for(task: Task, signatures: Collection[str]) -> list[Request]:
     ]
     examples = as_examples({name: tf.constant(value) for name, value in texts[0].items()})
     ids = task.model_inputs(task.features(examples))
-    words = [word.encode() for word in _words(task.tokenizer)[:SHORT]]
+    words = np.array([[word.encode() for word in _words(task.tokenizer)[:SHORT]]], object)
     others = {
-        WORDS: {"words": np.array([words], object)},
+        **{name: {name: words} for name in task.other_spec},
         TOKENS: {name: value.numpy() for name, value in ids.items()},
         TOKENIZE: texts[0],
     }

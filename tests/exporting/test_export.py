@@ -247,7 +247,7 @@ def test_an_encoder_and_a_pretrainer_are_served_as_a_task(quick, tmp_path, confi
     pretrainer = kb.BertPretrainer(encoder)
     blanks = module._as_task(pretrainer, tokenizer)
     assert isinstance(blanks, kb.FillMask) and blanks.pretrainer is pretrainer
-    halves = module._in_precision(blanks, "bfloat16")
+    halves = blanks.in_precision("bfloat16")
     assert {weight.dtype for weight in halves.weights} == {"bfloat16"}
     for weight, half in zip(blanks.get_weights(), halves.get_weights(), strict=True):
         np.testing.assert_allclose(half.astype("float32"), weight, rtol=2**-8)
@@ -256,8 +256,8 @@ def test_an_encoder_and_a_pretrainer_are_served_as_a_task(quick, tmp_path, confi
 @pytest.mark.parametrize(
     ("model", "arguments", "message"),
     [
-        (kb.BertEncoder, {}, "a BertEncoder without one"),
-        (lambda config: keras.Sequential(), {"tokenizer": 1}, "a Sequential with one"),
+        (kb.BertEncoder, {}, "with a tokenizer, but there is none"),
+        (lambda config: keras.Sequential(), {"tokenizer": 1}, "but is a Sequential"),
         (kb.BertEncoder, {"precision": "float16"}, "precision must be one of"),
     ],
 )

@@ -11,11 +11,12 @@ from keras_bert.exporting.functions import (
     MAX_TEXT_BYTES,
     TOKENIZE,
     TOKENS,
-    WORDS,
     functions_of,
 )
 
 SHORT, LONG = "a fine film", 9 * "dog fox "
+# Of a TokenClassifier.
+WORDS = "words"
 
 
 def classifier(encoder, packer):

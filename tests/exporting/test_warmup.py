@@ -4,9 +4,9 @@ import tensorflow as tf
 
 import keras_bert as kb
 from keras_bert.exporting import warmup
-from keras_bert.exporting.functions import ANSWER, TOKENIZE, TOKENS, WORDS
+from keras_bert.exporting.functions import ANSWER, TOKENIZE, TOKENS
 
-ALL = (ANSWER, WORDS, TOKENS, TOKENIZE)
+ALL = (ANSWER, "words", TOKENS, TOKENIZE)
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +41,8 @@ def test_columns_share_the_length(encoder, packer):
 
 def test_words_and_lists_of_texts_and_blanks(encoder, packer):
     tagger = kb.TokenClassifier(encoder, packer, ("O", "B-PER"))
-    *_, words, tokens = warmup.requests_for(tagger, (ANSWER, WORDS, TOKENS))
-    assert words.signature == WORDS and words.inputs["words"].shape == (1, 8)
+    *_, words, tokens = warmup.requests_for(tagger, (ANSWER, "words", TOKENS))
+    assert words.signature == "words" and words.inputs["words"].shape == (1, 8)
     assert {value.shape for value in tokens.inputs.values()} == {(1, 16)}
     choice = kb.MultipleChoice(encoder, packer)
     assert warmup.requests_for(choice, ALL)[5].inputs["choices"].shape == (32, 4)
