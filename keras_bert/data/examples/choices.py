@@ -70,13 +70,6 @@ def read_swag(path: Path, dialect: Dialect = TOLD) -> list[Row]:
     return [_swag_example(row) for row in rows]
 
 
-def _swag_example(row: Row) -> Row:
-    label = row.get("label")
-    label = int(label) if label and re.fullmatch("-?[0-9]{1,9}", label) else label
-    choices = _numbered(row, "ending", 0)
-    return _choice_example(row["sent1"], row["sent2"], choices, label, row.source)
-
-
 def read_copa(
     path: Path, questions: Mapping[str, str] = COPA_QUESTIONS, *, encoding: str | None = None
 ) -> list[Row]:
@@ -106,19 +99,6 @@ def read_copa(
     'What was the cause of this?'
     """
     return [_copa_example(record, questions) for record in read_jsonl(path, encoding)]
-
-
-def _copa_example(record: Row, questions: Mapping[str, str]) -> Row:
-    place = record.source
-    asked = field(record, "question", str, place)
-    if asked not in questions:
-        raise ValueError(
-            f"{place}: 'question' must be one of {', '.join(questions)}, but is {asked!r}: "
-            "correct it, or name the form that the file has."
-        )
-    context = field(record, "premise", str, place)
-    choices = _numbered(record, "choice", 1)
-    return _choice_example(context, questions[asked], choices, record.get("label"), place)
 
 
 def read_arc(path: Path, dialect: Dialect = TOLD) -> list[Row]:
@@ -155,17 +135,6 @@ def read_arc(path: Path, dialect: Dialect = TOLD) -> list[Row]:
     return [_arc_example(record) for record in read_jsonl(path, dialect.encoding)]
 
 
-def _arc_example(record: Row) -> Row:
-    place = record.source
-    question = field(record, "question", dict, place)
-    choices = field(question, "choices", list, place)
-    labels = [field(choice, "label", str, place) for choice in choices]
-    texts = [field(choice, "text", str, place) for choice in choices]
-    key = record.get("answerKey")
-    label = labels.index(key) if labels.count(key) == 1 else key
-    return _choice_example(field(question, "stem", str, place), "", texts, label, place)
-
-
 def read_race(path: Path, encoding: str | None = None) -> list[Row]:
     """Reads the articles of [RACE](https://arxiv.org/abs/1704.04683), with several questions each.
 
@@ -192,6 +161,37 @@ def read_race(path: Path, encoding: str | None = None) -> list[Row]:
     1
     """
     return [example for file in matching_files(path) for example in _race_questions(file, encoding)]
+
+
+def _swag_example(row: Row) -> Row:
+    label = row.get("label")
+    label = int(label) if label and re.fullmatch("-?[0-9]{1,9}", label) else label
+    choices = _numbered(row, "ending", 0)
+    return _choice_example(row["sent1"], row["sent2"], choices, label, row.source)
+
+
+def _copa_example(record: Row, questions: Mapping[str, str]) -> Row:
+    place = record.source
+    asked = field(record, "question", str, place)
+    if asked not in questions:
+        raise ValueError(
+            f"{place}: 'question' must be one of {', '.join(questions)}, but is {asked!r}: "
+            "correct it, or name the form that the file has."
+        )
+    context = field(record, "premise", str, place)
+    choices = _numbered(record, "choice", 1)
+    return _choice_example(context, questions[asked], choices, record.get("label"), place)
+
+
+def _arc_example(record: Row) -> Row:
+    place = record.source
+    question = field(record, "question", dict, place)
+    choices = field(question, "choices", list, place)
+    labels = [field(choice, "label", str, place) for choice in choices]
+    texts = [field(choice, "text", str, place) for choice in choices]
+    key = record.get("answerKey")
+    label = labels.index(key) if labels.count(key) == 1 else key
+    return _choice_example(field(question, "stem", str, place), "", texts, label, place)
 
 
 def _arc_rows(path: Path, dialect: Dialect) -> list[Row]:
