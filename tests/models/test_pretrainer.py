@@ -100,18 +100,18 @@ def rows_alone_and_joined(tokenizer):
     seconds = ["the dog", "a", "over the lazy dog", "want", "a dog"]
     rows = packer(firsts, seconds)
     long_rows, members = packer.join(rows, num_sequences=3)
-    places = np.array([[1, 2], [3, 1], [2, 4], [1, 0], [4, 1]], "int32")
-    labels = np.random.default_rng(7).integers(5, 97, places.shape).astype("int32")
+    positions = np.array([[1, 2], [3, 1], [2, 4], [1, 0], [4, 1]], "int32")
+    labels = np.random.default_rng(7).integers(5, 97, positions.shape).astype("int32")
     followed = np.array([0, 1, 1, 0, 1], "int32")
-    x = {**rows, "mask_positions": tf.constant(places)}
+    x = {**rows, "mask_positions": tf.constant(positions)}
     y = {"masked_lm": labels, "next_sentence": followed}
-    weights = {"masked_lm": (places > 0).astype("float32"), "next_sentence": np.ones(5, "float32")}
+    weights = {"masked_lm": (positions > 0).astype("float32"), "next_sentence": np.ones(5, "float32")}
     members = members.numpy()
     exists, mask = members >= 0, long_rows["padding_mask"].numpy()
     assert exists.sum() == 5 and len(members) < 5
     starts = np.stack([np.argmax(mask == number, axis=1) for number in (1, 2, 3)], axis=1)
-    long_places = (places[members] + starts[..., None]).reshape(len(members), 6)
-    long_x = {**long_rows, "mask_positions": tf.constant(long_places, tf.int32)}
+    long_positions = (positions[members] + starts[..., None]).reshape(len(members), 6)
+    long_x = {**long_rows, "mask_positions": tf.constant(long_positions, tf.int32)}
     long_y = {
         "masked_lm": labels[members].reshape(len(members), 6),
         "next_sentence": followed[members],
@@ -205,10 +205,10 @@ def test_flops_are_those_of_the_products():
     config = kb.BertConfig.preset("mini")
     rows, hidden, heads, length, predictions = 1, 256, 4, 128, 20
     products = []
-    for places in (length, length, length, predictions):  # the last block is read in few places
-        products += [(length, hidden, hidden)] * 2 + [(places, hidden, hidden)] * 2
-        products += [(places, hidden, 1024), (places, 1024, hidden)]
-        products += [(places, hidden // heads, length), (places, length, hidden // heads)] * heads
+    for positions in (length, length, length, predictions):  # the last block is read in few positions
+        products += [(length, hidden, hidden)] * 2 + [(positions, hidden, hidden)] * 2
+        products += [(positions, hidden, 1024), (positions, 1024, hidden)]
+        products += [(positions, hidden // heads, length), (positions, length, hidden // heads)] * heads
     products += [(predictions, hidden, hidden), (predictions, hidden, config.vocabulary_size)]
     expected = 3 * rows * sum(2 * m * k * n for m, k, n in products)
     assert kb.num_training_flops(config, length, predictions) == expected
