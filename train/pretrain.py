@@ -175,7 +175,7 @@ def build_model(arguments: Arguments, checkpoint: kb.Checkpoint) -> kb.BertPretr
     encoder.recompute = arguments.recompute
     model = kb.BertPretrainer(encoder, objective, num_sequences=arguments.num_sequences)
     if arguments.initial_checkpoint:
-        print(kb.pretraining.take_heads(model, checkpoint))
+        print(kb.pretraining.take_known_heads(model, checkpoint))
     if arguments.word_vectors:
         print(kb.pretraining.take_word_vectors(encoder, tokenizer, arguments.word_vectors))
     warmup_steps = arguments.warmup_steps

@@ -6,9 +6,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import keras
-
 from keras_bert.checkpoints.directory import Checkpoint
+from keras_bert.checkpoints.transfer import take_heads
 from keras_bert.config import BertConfig
 from keras_bert.data.rows import Row
 from keras_bert.finetuning.options import given
@@ -84,13 +83,7 @@ def take_head(task: Task, start: Checkpoint) -> str:
     Returns:
         str, a sentence.
     """
-    model: keras.Model = start.model or start.encoder
-    before = {weight.path: weight for weight in model.weights}
-    shared = {id(weight) for weight in (*before.values(), *start.encoder.weights)}
-    heads = [weight for weight in task.trainable_weights if id(weight) not in shared]
-    if heads and not task.shares_head(start.model):
-        names = ", ".join(weight.path for weight in heads)
-        return f"New weights: {names}; all others are the checkpoint's."
-    for weight in heads:
-        weight.assign(before[weight.path])
-    return f"All weights are the checkpoint's{', those of the head too' if heads else ''}."
+    heads = take_heads(task, start, are_alike=task.shares_head(start.model))
+    if heads.new:
+        return f"New weights: {', '.join(heads.new)}; all others are the checkpoint's."
+    return f"All weights are the checkpoint's{', those of the head too' if heads.taken else ''}."

@@ -1,6 +1,6 @@
 """Pretraining from raw text: where it begins, and what it has reached."""
 
 from keras_bert.pretraining.results import beside_baseline
-from keras_bert.pretraining.start import check_same, take_heads, take_word_vectors
+from keras_bert.pretraining.start import check_same, take_known_heads, take_word_vectors
 
-__all__ = ["beside_baseline", "check_same", "take_heads", "take_word_vectors"]
+__all__ = ["beside_baseline", "check_same", "take_known_heads", "take_word_vectors"]

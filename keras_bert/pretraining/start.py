@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_bert.checkpoints.directory import Checkpoint
+from keras_bert.checkpoints.transfer import take_heads
 from keras_bert.data.pretraining.word_vectors import fit_word_vectors, read_word_vectors
 from keras_bert.models.encoder import Encoder
 from keras_bert.models.pretrainer import BertPretrainer
@@ -61,19 +62,12 @@ def check_same(
         )
 
 
-def take_heads(model: BertPretrainer, checkpoint: Checkpoint) -> str:
+def take_known_heads(model: BertPretrainer, checkpoint: Checkpoint) -> str:
     """Takes over the weights of the heads that a checkpoint has too, and says which are new."""
-    shared = {id(weight) for weight in checkpoint.encoder.weights}
-    before = {weight.path: weight for weight in getattr(checkpoint.model, "weights", ())}
-    new = []
-    for weight in (weight for weight in model.trainable_weights if id(weight) not in shared):
-        if weight.path in before:
-            weight.assign(before[weight.path])
-        else:
-            new.append(weight.path.split("/")[0])
+    new = take_heads(model, checkpoint).new
     if not new:
         return "All weights are the checkpoint's."
-    heads = " and ".join(dict.fromkeys(new))
+    heads = " and ".join(dict.fromkeys(path.split("/")[0] for path in new))
     return f"New weights: {heads}; all others are the checkpoint's."
 
 

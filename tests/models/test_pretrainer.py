@@ -105,7 +105,10 @@ def rows_alone_and_joined(tokenizer):
     followed = np.array([0, 1, 1, 0, 1], "int32")
     x = {**rows, "mask_positions": tf.constant(positions)}
     y = {"masked_lm": labels, "next_sentence": followed}
-    weights = {"masked_lm": (positions > 0).astype("float32"), "next_sentence": np.ones(5, "float32")}
+    weights = {
+        "masked_lm": (positions > 0).astype("float32"),
+        "next_sentence": np.ones(5, "float32"),
+    }
     members = members.numpy()
     exists, mask = members >= 0, long_rows["padding_mask"].numpy()
     assert exists.sum() == 5 and len(members) < 5
@@ -205,10 +208,18 @@ def test_flops_are_those_of_the_products():
     config = kb.BertConfig.preset("mini")
     rows, hidden, heads, length, predictions = 1, 256, 4, 128, 20
     products = []
-    for positions in (length, length, length, predictions):  # the last block is read in few positions
+    for positions in (
+        length,
+        length,
+        length,
+        predictions,
+    ):  # the last block is read in few positions
         products += [(length, hidden, hidden)] * 2 + [(positions, hidden, hidden)] * 2
         products += [(positions, hidden, 1024), (positions, 1024, hidden)]
-        products += [(positions, hidden // heads, length), (positions, length, hidden // heads)] * heads
+        products += [
+            (positions, hidden // heads, length),
+            (positions, length, hidden // heads),
+        ] * heads
     products += [(predictions, hidden, hidden), (predictions, hidden, config.vocabulary_size)]
     expected = 3 * rows * sum(2 * m * k * n for m, k, n in products)
     assert kb.num_training_flops(config, length, predictions) == expected
