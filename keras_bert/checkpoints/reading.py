@@ -127,10 +127,18 @@ def read_hub(snapshot: Snapshot, dropout: float | None, text_keys: Sequence[str]
     if "pooling" in own:
         task = SentenceEmbedder
     if hub.TASK_KEY in own:
-        task = task_class(own[hub.TASK_KEY])
+        task = _task_named(own[hub.TASK_KEY], path)
     content[hub.OWN_SECTION] = _with_text_keys(own, text_keys, task, snapshot.directory)
     tokenizer = family.tokenizer.read(snapshot, config, content)
     return Found(family, config, content, task, tokenizer, held)
+
+
+def _task_named(name: str, path: pathlib.Path) -> type[Task]:
+    """The class of a task that a config names."""
+    try:
+        return task_class(name)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def read_google(

@@ -115,7 +115,7 @@ def run(binary, *given):
 
 
 def test_a_new_task_is_learned_saved_asked_and_exported(
-    loudness, eagerly, tokenizer, config, tmp_path
+    loudness, eagerly, tokenizer, config, tmp_path, monkeypatch
 ):
     kb.save(kb.BertEncoder(config), tmp_path / "bert", tokenizer)
     rows = ({"said": word, "db": i} for i, word in enumerate(("a fox", "the dog", "over", "film")))
@@ -141,6 +141,9 @@ def test_a_new_task_is_learned_saved_asked_and_exported(
     assert float(said.split()[-1]) == pytest.approx(answer, abs=1e-5)
     with pytest.raises(ValueError, match="The task loudness has no --stride, which is for text"):
         run(finetune, *learned, "--stride=3")
+    monkeypatch.delitem(table.TASKS, "loudness")
+    with pytest.raises(ValueError, match="config.json: A task must be one of .* not 'loudness'"):
+        kb.load(tmp_path / "loud")
 
 
 @pytest.mark.parametrize("name", table.TASKS)
