@@ -96,6 +96,7 @@ class Server:
         try:
             self.grpc_port, self.rest_port = self._ports.result()
         except BaseException:
+            self._thread.join()
             self.models.stop()
             raise
 
@@ -117,11 +118,12 @@ class Server:
         loop = asyncio.SelectorEventLoop(connections.InTurns())
         try:
             loop.run_until_complete(self._serve())
-            loop.close()
         except BaseException as error:
             if self._ports.done():
                 raise
             self._ports.set_exception(error)
+        finally:
+            loop.close()
 
     async def _serve(self) -> None:
         metrics = Metrics(lambda: batcher.num_waiting)
