@@ -13,7 +13,7 @@ from keras_bert.checkpoints.families import family_of_model
 from keras_bert.checkpoints.families.family import HubClasses
 from keras_bert.checkpoints.snapshot import Snapshot
 from keras_bert.models.pretrainer import BertPretrainer
-from keras_bert.tasks.table import TASKS
+from keras_bert.tasks.table import name_of
 
 CONFIG_FILE = settings.CONFIG_FILE
 # pytorch-pretrained-bert's name of the config, which some keep beside, or in place of, the other.
@@ -81,10 +81,10 @@ def settings_of(model: keras.Model, head_settings: Mapping[str, Any]) -> dict[st
 
 
 def class_of(model: keras.Model) -> str:
-    """transformers' class for a model.
+    """transformers' class for a model; of a task that it has none for, that of the encoder.
 
     Raises:
-        ValueError: it has none.
+        ValueError: it has none for a pretrainer, or a task is not in the table.
 
     Example:
 
@@ -94,33 +94,26 @@ def class_of(model: keras.Model) -> str:
     'BertModel'
     """
     family = family_of_model(model)
-    classes = family.classes
     if model is model.encoder:
-        return classes.encoder
-    if isinstance(model, BertPretrainer):
-        found = classes.masked_lm if model.sentence_objective is None else classes.pretraining
-    elif own_name(model) is not None:
-        found = classes.encoder
-    else:
-        found = next((classes.tasks[name] for name in _kinds(model) if name in classes.tasks), None)
-    if found is None:
+        return family.classes.encoder
+    if not isinstance(model, BertPretrainer):
+        return family.classes.tasks.get(name_of(type(model)), family.classes.encoder)
+    if model.sentence_objective is None:
+        return family.classes.masked_lm
+    if family.classes.pretraining is None:
         raise ValueError(
-            f"transformers has no class for a {type(model).__name__} on a {family.name}: save its "
-            "encoder, or name a class in the family's file (keras_bert/checkpoints/families/)."
+            f"transformers has no class for a {type(model).__name__} with a sentence objective on "
+            f"a {family.name}: save its encoder, or one without."
         )
-    return found
+    return family.classes.pretraining
 
 
 def own_name(model: keras.Model) -> str | None:
     """What the table calls a task that transformers has no class for; None of all others."""
-    kinds = _kinds(model)
-    if family_of_model(model).classes.tasks.keys() & set(kinds):
+    if model is model.encoder or isinstance(model, BertPretrainer):
         return None
-    return next((name for name, kind in TASKS.items() if kind in kinds), None)
-
-
-def _kinds(model: keras.Model) -> list[str]:
-    return [kind.__name__ for kind in type(model).__mro__]
+    name = name_of(type(model))
+    return None if name in family_of_model(model).classes.tasks else name
 
 
 def task_of(architecture: str | None, classes: HubClasses) -> str | None:

@@ -26,7 +26,6 @@ from keras_bert.checkpoints.snapshot import Snapshot
 from keras_bert.config import EncoderConfig
 from keras_bert.models.encoder import Encoder
 from keras_bert.models.pretrainer import SENTENCE_OBJECTIVES, BertPretrainer
-from keras_bert.tasks.multiple_choice import MultipleChoice
 from keras_bert.tasks.question_answering import QuestionAnswerer
 from keras_bert.tasks.sentence_embedding import SentenceEmbedder
 from keras_bert.tasks.table import task_class
@@ -37,12 +36,7 @@ from keras_bert.text.tokenizer import Tokenizer
 
 # What sentence objective a model has, which transformers' config does not say.
 SENTENCE_KEY = "sentence_objective"
-# The tasks that a class of transformers tells, by their names in a family's file.
-TASKS: dict[str, type[Task]] = {
-    task.__name__: task
-    for task in (TextClassifier, TokenClassifier, QuestionAnswerer, MultipleChoice)
-}
-# Of these, those whose head has labels.
+# Tasks whose head has labels, which other libraries may leave unsaid.
 LABELLED = (TextClassifier, TokenClassifier)
 # The columns that models of pairs read if nobody says which, and the labels that tell them.
 NLI_LABELS, NLI_KEYS = frozenset(("entailment", "contradiction")), ("premise", "hypothesis")
@@ -115,8 +109,8 @@ def read_hub(snapshot: Snapshot, dropout: float | None, text_keys: Sequence[str]
         content["classifier_dropout"] = dropout
     tensors = tensor_files.Tensors(snapshot, family.tensors)
     held = _held(tensors, family, config, "hub", tensors.source)
-    architecture = settings.architecture_of(content, path)
-    task = TASKS.get(hub.task_of(architecture, family.classes) or "")
+    name = hub.task_of(settings.architecture_of(content, path), family.classes)
+    task = None if name is None else task_class(name)
     if task in LABELLED:
         number = held.shape("classifier/kernel")[0] if "classifier/kernel" in held else 2
         content["id2label"] = hub.labels_of(content, number, path)

@@ -77,13 +77,13 @@ CLASSES = HubClasses(
     masked_lm="BertForMaskedLM",
     pretraining="BertForPreTraining",
     tasks={
-        "TextClassifier": "BertForSequenceClassification",
-        "TokenClassifier": "BertForTokenClassification",
-        "QuestionAnswerer": "BertForQuestionAnswering",
-        "MultipleChoice": "BertForMultipleChoice",
-        "SentenceEmbedder": "BertModel",
+        "text_classification": "BertForSequenceClassification",
+        "token_classification": "BertForTokenClassification",
+        "question_answering": "BertForQuestionAnswering",
+        "multiple_choice": "BertForMultipleChoice",
+        "sentence_embedding": "BertModel",
         # Of a pretrainer with a sentence objective transformers opens the other head as well.
-        "FillMask": "BertForMaskedLM",
+        "fill_mask": "BertForMaskedLM",
     },
 )
 

@@ -38,7 +38,8 @@ class HubClasses:
         encoder: that of an encoder alone.
         masked_lm: of a pretrainer without a sentence objective.
         pretraining: of a pretrainer with one; None where the family has none.
-        tasks: of tasks, by the names of ours.
+        tasks: of tasks, by their names in the table of tasks; what it lacks is saved as an encoder
+            that says which task it is.
     """
 
     encoder: str

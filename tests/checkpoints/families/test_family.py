@@ -138,7 +138,7 @@ TOY = Family(
         encoder="ToyModel",
         masked_lm="ToyForMaskedLM",
         pretraining=None,
-        tasks={"TextClassifier": "ToyForSequenceClassification"},
+        tasks={"text_classification": "ToyForSequenceClassification"},
     ),
     config=ConfigFile(read_config, write_config),
     names=weight_names,
@@ -190,6 +190,29 @@ def test_a_pretrainer_is_saved_and_opened(tmp_path, tokenizer, encoder, drawn):
     assert len(blanks[0][0]) == 3
 
 
+def test_tasks_stand_on_it_as_on_any(tmp_path, tokenizer, encoder, drawn):
+    """One that transformers has a class for in the family, and one that it has none for."""
+    packer = kb.Packer(tokenizer, 9)
+    classifier = drawn(kb.TextClassifier(encoder, packer, ("no", "yes")))
+    assert "segment_ids" not in classifier.input_names
+    embedder = kb.SentenceEmbedder(encoder, packer)
+    for task, architecture in (
+        (classifier, "ToyForSequenceClassification"),
+        (embedder, "ToyModel"),
+    ):
+        folder = tmp_path / architecture
+        kb.save(task, folder)
+        content = json.loads((folder / "config.json").read_text())
+        assert content["architectures"] == [architecture]
+        loaded = kb.load(folder).model
+        assert type(loaded) is type(task) and loaded.settings() == task.settings()
+        columns = dict.fromkeys(task.example_spec, ["the fox", "a lazy dog"])
+        again = loaded.outputs_of(loaded.features(columns))
+        for name, value in task.outputs_of(task.features(columns)).items():
+            np.testing.assert_array_equal(again[name], value)
+        assert loaded.copy("bfloat16").encoder.dtype_policy.name == "bfloat16"
+
+
 def test_both_families_stand_beside_each_other(tmp_path, tokenizer, encoder, config):
     for _ in range(2):  # in one directory too
         for one, kind in ((encoder, ToyEncoder), (kb.BertEncoder(config), kb.BertEncoder)):
@@ -197,8 +220,8 @@ def test_both_families_stand_beside_each_other(tmp_path, tokenizer, encoder, con
             assert type(kb.load(tmp_path).encoder) is kind
 
 
-def test_what_a_family_has_not_is_told_by_its_name(tmp_path, tokenizer, encoder, monkeypatch):
-    with pytest.raises(ValueError, match="transformers has no class for a BertPretrainer on a Toy"):
+def test_what_a_family_has_not_is_told_by_its_name(tmp_path, tokenizer, encoder):
+    with pytest.raises(ValueError, match="no class for a BertPretrainer with a sentence"):
         kb.save(kb.BertPretrainer(encoder), tmp_path / "hub", tokenizer)
     with pytest.raises(ValueError, match="Google's code has no Toy"):
         kb.save_google(encoder, tmp_path / "google", tokenizer)
@@ -243,5 +266,5 @@ def test_a_family_is_told_by_its_type_or_else_by_its_class(tmp_path, content, na
 
 def test_a_task_finds_the_class_of_its_family(encoder):
     assert hub.class_of(encoder) == "ToyModel"
-    assert hub.task_of("ToyForSequenceClassification", TOY.classes) == "TextClassifier"
+    assert hub.task_of("ToyForSequenceClassification", TOY.classes) == "text_classification"
     assert hub.task_of("BertForSequenceClassification", TOY.classes) is None
