@@ -93,7 +93,9 @@ def main(arguments: Arguments) -> None:
             model,
             train_data,
             output_dir,
-            training.Epochs(arguments.num_steps, arguments.steps_per_epoch),
+            training.Epochs(
+                num_steps=arguments.num_steps, steps_per_epoch=arguments.steps_per_epoch
+            ),
             validation_data=eval_data,
             callbacks=[
                 training.Throughput(tokens_per_step=rows * length, flops_per_step=rows * flops)
