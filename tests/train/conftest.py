@@ -4,16 +4,38 @@ import contextlib
 import importlib
 import io
 import pathlib
+import random
 import subprocess
 import sys
 
 import keras
 import pytest
+import tensorflow as tf
 from absl import flags as absl_flags
 
+import keras_bert as kb
 from keras_bert import flags
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+WORDS = ("the", "a", "old", "young", "red", "cat", "dog", "fox", "sees", "likes", "finds", "and")
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory):
+    """A folder with small documents in corpus/train and corpus/eval, and their vocabulary."""
+    folder, generator = tmp_path_factory.mktemp("documents"), random.Random(1)
+
+    def document():
+        sentences = (" ".join(generator.choices(WORDS, k=9)) + ".\n" for _ in range(7))
+        return "".join(sentence.capitalize() for sentence in sentences)
+
+    for split, number in (("train", 40), ("eval", 10)):
+        (folder / "corpus" / split).mkdir(parents=True)
+        text = "\n".join(document() for _ in range(number))
+        (folder / "corpus" / split / "text.txt").write_text(text)
+    lines = kb.TextCorpus(f"{folder}/corpus/train/*.txt", "blank_lines").lines()
+    kb.write_vocabulary(folder / "vocab.txt", kb.learn_vocabulary(lines, vocabulary_size=90))
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +80,28 @@ def call(parsed):
         return printed.getvalue()
 
     return call_binary
+
+
+@contextlib.contextmanager
+def _eagerly():
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="session")
+def eagerly():
+    """`with eagerly():` runs operation by operation: a graph takes longer than a few steps do."""
+    return _eagerly
+
+
+@pytest.fixture
+def without_graphs():
+    """A test of which all runs so."""
+    with _eagerly():
+        yield
 
 
 @pytest.fixture(scope="session")

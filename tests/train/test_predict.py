@@ -81,3 +81,12 @@ def test_a_text_without_entities_is_told(folder, call):
 def test_as_many_candidates_as_wanted(folder, call):
     said = call("predict", f"--checkpoint={folder}/bert", "--text=a [MASK]", "--top_k=2")
     assert said.count("%") == 2
+
+
+def test_blanks_are_filled(folder, call):
+    texts = ("The old [MASK] sees a [MASK].", "A cat, [MASK].")
+    flags = (f"--checkpoint={folder}/bert", *(f"--text={text}" for text in texts), "--top_k=3")
+    printed = call("predict", *flags).splitlines()
+    assert [line for line in printed if not line.startswith("  ")] == list(texts)
+    assert sum(line.startswith("  [MASK] ") for line in printed) == 3
+    assert all(line.count("%") == 3 for line in printed if line.startswith("  [MASK] "))

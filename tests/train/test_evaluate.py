@@ -1,0 +1,68 @@
+import dataclasses
+import json
+
+import pytest
+
+import keras_bert as kb
+from keras_bert.tasks import ensembles
+
+ROWS = [{"text": text, "animal": animal} for text, animal in (
+    ("a fine fox", "fox"), ("the lazy dog", "dog"), ("quick brown fox", "fox"), ("over", "dog"),
+)]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, tokenizer, config):
+    """A folder with two classifiers of animals, one of other labels, and labelled texts."""
+    folder = tmp_path_factory.mktemp("evaluate")
+    small = dataclasses.replace(config, num_layers=1, initializer_range=0.3)
+    for name, labels in (("one", "dog fox"), ("other", "dog fox"), ("alien", "fox dog")):
+        task = kb.TextClassifier(kb.BertEncoder(small), kb.Packer(tokenizer, 9), labels.split())
+        kb.save(task, folder / name)
+    lines = [f"{row['text']}\t{row['animal']}\n" for row in ROWS]
+    (folder / "animals.tsv").write_text("".join(["text\tanimal\n", *lines]))
+    (folder / "cats.tsv").write_text("".join(["text\tanimal\n", *lines, "a cat\tcat\n"]))
+    return folder
+
+
+@pytest.fixture
+def flags(folder, tmp_path):
+    """Those that read the labelled texts and say where the answers go."""
+    columns = ("--text_keys=text", "--label_key=animal")
+    return (f"--eval_files={folder}/animals.tsv", *columns, f"--output_dir={tmp_path}/scored")
+
+
+def members(folder, *names):
+    """Tasks as the binary loads them, to read the columns of the file."""
+    loaded = [kb.load(folder / name).model for name in names]
+    for task in loaded:
+        task.text_keys = ("text",)
+    return loaded
+
+
+@pytest.mark.parametrize("combine", [None, "ensemble", "average"])
+def test_files_are_scored_and_answered(folder, tmp_path, flags, combine, call, without_graphs):
+    names = ["one", "other"] if combine else ["one"]
+    paths = ",".join(str(folder / name) for name in names)
+    how = (f"--combine={combine}",) if combine else ()
+    printed = call("evaluate", f"--checkpoint={paths}", *flags, *how)
+    loaded = members(folder, *names)
+    task = getattr(ensembles, combine)(loaded) if combine else loaded[0]
+    answers = task([{"text": row["text"]} for row in ROWS])
+    examples = [{"text": row["text"], "label": row["animal"]} for row in ROWS]
+    scores = json.loads(printed[: printed.index("}") + 1])
+    assert scores == pytest.approx({"examples": 4, **task.scores(examples, answers)}, nan_ok=True)
+    lines = (tmp_path / "scored" / "predictions.jsonl").read_text().splitlines()
+    written = [json.loads(line)["answer"]["probability"] for line in lines]
+    assert written == pytest.approx([answer["probability"] for answer in answers], abs=1e-5)
+    metrics = json.loads((tmp_path / "scored" / "metrics.json").read_text())
+    assert {"examples": 4, **metrics} == scores
+
+
+def test_members_that_differ_and_labels_that_are_none_are_refused(folder, tmp_path, flags, refused):
+    both = f"--checkpoint={folder}/one,{folder}/alien"
+    assert "labels is ('dog', 'fox') of the first" in refused("evaluate", both, *flags)
+    cats = f"--eval_files={folder}/cats.tsv"
+    error = refused("evaluate", f"--checkpoint={folder}/one", *flags, cats)
+    assert "cats.tsv:6: a label must be one of 'dog', 'fox', but is 'cat'" in error
+    assert not (tmp_path / "scored").exists()

@@ -1,0 +1,30 @@
+import pytest
+
+import keras_bert as kb
+
+
+def test_a_vocabulary_is_learned(corpus, tmp_path, call):
+    printed = call(
+        "learn_vocabulary",
+        f"--input_pattern={corpus}/corpus/train/*.txt",
+        f"--output={tmp_path}/vocab.txt",
+        *("--documents=blank_lines", "--vocabulary_size=90"),
+    )
+    assert "1 files, 40 documents" in printed
+    assert f"Next: python -m train.pretrain --vocabulary={tmp_path}/vocab.txt" in printed
+    pieces = kb.read_vocabulary(tmp_path / "vocab.txt")
+    assert f"{tmp_path}/vocab.txt: {len(pieces)} pieces" in printed
+    assert pieces == kb.read_vocabulary(corpus / "vocab.txt")
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--input_pattern=/nowhere/*.txt", "'/nowhere/*.txt' matches none"),
+        ("--vocabulary_size=3", "vocabulary_size"),
+    ],
+)
+def test_what_teaches_nothing_is_refused(corpus, tmp_path, flag, message, refused):
+    flags = (f"--input_pattern={corpus}/corpus/train/*.txt", f"--output={tmp_path}/vocab.txt")
+    assert message in refused("learn_vocabulary", *flags, flag)
+    assert not list(tmp_path.iterdir())
