@@ -1,6 +1,7 @@
 """The public names; `__init__.py` reads them here, and so do type checkers."""
 
 from . import checkpoints as checkpoints
+from . import config as config
 from . import data as data
 from . import exporting as exporting
 from . import files as files
