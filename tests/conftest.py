@@ -111,12 +111,17 @@ def pytest_addoption(parser):
 
 
 # Where the files are that take longest: begun last, one would be waited for by all other workers.
-SLOW_FOLDERS = ("train", "serving", "tasks", "models")
+SLOW_FOLDERS = ("train", "exporting", "serving", "tasks", "training", "models", "checkpoints")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     places = {folder: place for place, folder in enumerate(SLOW_FOLDERS)}
-    items.sort(key=lambda item: places.get(item.path.parent.name, len(places)))
+
+    def place(item):
+        folders = item.path.relative_to(config.rootpath).parts
+        return min(places.get(folder, len(places)) for folder in folders)
+
+    items.sort(key=place)
 
 
 def pytest_collection_finish():
