@@ -4,7 +4,10 @@ A test that is skipped shows nothing, so each kind of skip has a budget in pypro
 all tests says in one line how many were skipped and why, and fails if they are more.
 """
 
+from __future__ import annotations  # so that who starts the workers does not import TensorFlow
+
 import collections
+import contextlib
 import gc
 import importlib.util
 import os
@@ -85,6 +88,30 @@ def drawn():
         return model
 
     return draw
+
+
+@contextlib.contextmanager
+def _eagerly():
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="session")
+def eagerly():
+    """`with eagerly():` runs operation by operation: a graph takes longer than a few steps do."""
+    return _eagerly
+
+
+@pytest.fixture
+def without_graphs():
+    """A test all of which runs so."""
+    with _eagerly():
+        yield
 
 
 @pytest.fixture(scope="session")

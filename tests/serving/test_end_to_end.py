@@ -120,8 +120,10 @@ def examples():
 @pytest.fixture(scope="module")
 def base_path(tasks, tmp_path_factory):
     base_path = tmp_path_factory.mktemp("models")
-    for name, task in tasks.items():
-        kb.export(task, base_path / name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(warmup, "BATCH_SIZES", (1,))  # those of the usual sizes take longer
+        for name, task in tasks.items():
+            kb.export(task, base_path / name)
     return base_path
 
 

@@ -57,7 +57,7 @@ MAKERS = {
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_a_task_and_its_copy_say_what_it_says_alone(name, tokenizer, config):
+def test_a_task_and_its_copy_say_what_it_says_alone(name, tokenizer, config, without_graphs):
     make, example = MAKERS[name]
     config = dataclasses.replace(config, num_layers=1, initializer_range=0.3)
     task = make(kb.BertEncoder(config), kb.Packer(tokenizer, 9))

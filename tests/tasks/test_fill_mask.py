@@ -1,5 +1,3 @@
-import dataclasses
-
 import keras
 import numpy as np
 import pytest
@@ -45,22 +43,6 @@ def test_texts_of_a_batch_do_not_see_each_other(task):
             np.testing.assert_allclose(
                 [p for _, p in blank], [p for _, p in same], rtol=1e-4, atol=1e-7
             )
-
-
-def test_a_text_learned_by_heart_is_filled(tokenizer, config):
-    keras.utils.set_random_seed(1)
-    config = dataclasses.replace(config, num_layers=1, dropout=0.0, attention_dropout=0.0)
-    model = kb.BertPretrainer(kb.BertEncoder(config), None)
-    task = kb.FillMask(model, kb.Packer(tokenizer, 23), top_k=3)
-    examples = [
-        {"text": "the quick brown [MASK] jump over the [MASK] dog", "answers": ["fox", "lazy"]},
-        {"text": "a fine [MASK]", "answers": ["film"]},
-    ]
-    task.compile(kb.AdamW(5e-3), **task.objective())
-    task.fit(task.dataset(examples, 2).repeat(40), verbose=0)
-    answers = task([example["text"] for example in examples])
-    assert [[blank[0][0] for blank in blanks] for blanks in answers] == [["fox", "lazy"], ["film"]]
-    assert task.scores(examples, answers) == {"accuracy": 1.0, "accuracy_at_3": 1.0}
 
 
 def test_scores_look_at_all_candidates(task):

@@ -10,7 +10,6 @@ import sys
 
 import keras
 import pytest
-import tensorflow as tf
 from absl import flags as absl_flags
 
 import keras_bert as kb
@@ -80,28 +79,6 @@ def call(parsed):
         return printed.getvalue()
 
     return call_binary
-
-
-@contextlib.contextmanager
-def _eagerly():
-    tf.config.run_functions_eagerly(True)
-    try:
-        yield
-    finally:
-        tf.config.run_functions_eagerly(False)
-
-
-@pytest.fixture(scope="session")
-def eagerly():
-    """`with eagerly():` runs operation by operation: a graph takes longer than a few steps do."""
-    return _eagerly
-
-
-@pytest.fixture
-def without_graphs():
-    """A test of which all runs so."""
-    with _eagerly():
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 import keras_bert as kb
+from keras_bert.exporting import warmup
 from train.export import Arguments, main
 
 
@@ -33,7 +34,8 @@ def test_a_checkpoint_is_exported(checkpoint, tmp_path, capsys):
     assert found == pytest.approx(wanted, abs=0.01)
 
 
-def test_a_model_is_added_to_the_list_of_those_served(checkpoint, tmp_path, capsys):
+def test_a_model_is_added_to_the_list_of_those_served(checkpoint, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(warmup, "BATCH_SIZES", (1,))
     path = tmp_path / "models.config"
     main(Arguments(checkpoint, str(tmp_path / "sst2"), models_config=str(path)))
     assert f"{path} has the model sst2." in capsys.readouterr().out
