@@ -170,17 +170,17 @@ class TransformerBlock(keras.layers.Layer):
 
         y = x
         if self.norm_first:
-            seen = self.attention_norm(seen)
-            y = seen if positions is None else self.attention_norm(x)
+            seen = self.attention_norm(seen, training=training)
+            y = seen if positions is None else self.attention_norm(x, training=training)
         y = self.attention(y, seen, bias, x_rows, tokens, training=training, seed=seeds[0])
         x = x + self.dropout(y, training=training, seed=seeds[1])
         if not self.norm_first:
-            x = self.attention_norm(x)
-        y = self.output_norm(x) if self.norm_first else x
-        y = self.projection(self.intermediate(y))
+            x = self.attention_norm(x, training=training)
+        y = self.output_norm(x, training=training) if self.norm_first else x
+        y = self.projection(self.intermediate(y, training=training))
         x = x + self.dropout(y, training=training, seed=seeds[2])
         if not self.norm_first:
-            x = self.output_norm(x)
+            x = self.output_norm(x, training=training)
         x = scatter(x, x_rows, batch * length)
         return ops.reshape(x, (batch, num_positions, hidden_dim))
 

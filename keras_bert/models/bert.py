@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import keras
 
 from keras_bert.config import BertConfig
-from keras_bert.layers.activations import ACTIVATIONS
+from keras_bert.layers.activations import ActivatedDense
 from keras_bert.layers.attention import AttentionBias, SelfAttention
 from keras_bert.layers.embeddings import Embeddings, Sinusoids
 from keras_bert.layers.heads import Pooler
@@ -111,14 +111,11 @@ def _block(
         dtype,
         name="attention",
     )
-    activation = ACTIVATIONS[config.activation]
-    intermediate, projection = (
-        keras.layers.Dense(width, function, kernel_initializer=initializer, dtype=dtype, name=part)
-        for part, width, function in (
-            ("intermediate", config.intermediate_dim, activation),
-            ("output", config.hidden_dim, None),
-        )
+    options = {"kernel_initializer": initializer, "dtype": dtype}
+    intermediate = ActivatedDense(
+        config.intermediate_dim, config.activation, name="intermediate", **options
     )
+    projection = keras.layers.Dense(config.hidden_dim, name="output", **options)
     return TransformerBlock(
         attention,
         intermediate,

@@ -7,28 +7,30 @@ import tensorflow as tf
 from keras_bert.layers.activations import ACTIVATIONS, gelu
 
 
-def test_gelu_and_its_derivative_are_those_of_the_normal_distribution():
+@pytest.mark.parametrize("training", [True, False])
+def test_gelu_and_its_derivative_are_those_of_the_normal_distribution(training):
     x = np.linspace(-9, 9, 1001)
     cdf = np.array([0.5 * math.erfc(-value / math.sqrt(2)) for value in x])
     density = np.exp(-0.5 * x**2) / math.sqrt(2 * math.pi)
     inputs = tf.constant(x, tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(inputs)
-        y = gelu(inputs)
+        y = gelu(inputs, training)
     np.testing.assert_allclose(y, x * cdf, atol=1e-6)
     np.testing.assert_allclose(tape.gradient(y, inputs), cdf + x * density, atol=1e-6)
 
 
+@pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_bfloat16_stays_near_float32(name):
+def test_bfloat16_stays_near_float32(name, training):
     x = tf.cast(np.linspace(-6, 6, 101), tf.bfloat16)
     with tf.GradientTape() as tape:
         tape.watch(x)
-        y = ACTIVATIONS[name](x)
+        y = ACTIVATIONS[name](x, training)
     exact = tf.cast(x, tf.float32)
     with tf.GradientTape() as exact_tape:
         exact_tape.watch(exact)
-        expected = ACTIVATIONS[name](exact)
+        expected = ACTIVATIONS[name](exact, training)
     # Eight bits, of values up to 6.
     np.testing.assert_allclose(tf.cast(y, tf.float32), expected, rtol=2**-7, atol=0.02)
     gradient = tf.cast(tape.gradient(y, x), tf.float32)

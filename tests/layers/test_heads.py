@@ -56,10 +56,15 @@ def test_product_with_rows_has_the_gradients_of_the_product():
         tf.constant(generator.normal(size=shape), tf.float32) for shape in ([P, D], [V, D], [P, V])
     )
     gradients = []
-    for product in (product_with_rows, lambda x, rows: tf.matmul(x, rows, transpose_b=True)):
+    for product in (
+        lambda x, rows: tf.matmul(x, rows, transpose_b=True),
+        lambda x, rows: product_with_rows(x, rows, training=True),
+        product_with_rows,
+    ):
         with tf.GradientTape() as tape:
             tape.watch([x, rows])
             loss = tf.reduce_sum(product(x, rows) * upstream)
         gradients.append(tape.gradient(loss, [x, rows]))
-    for gradient, expected in zip(*gradients, strict=True):
-        np.testing.assert_allclose(gradient, expected, atol=1e-5)
+    for some in gradients[1:]:
+        for gradient, expected in zip(some, gradients[0], strict=True):
+            np.testing.assert_allclose(gradient, expected, atol=1e-5)

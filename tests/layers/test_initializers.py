@@ -19,6 +19,8 @@ SIZES = {
     "vocabulary_size": 15,
     "max_sequence_length": 11,
     "num_segments": 2,
+    "units": 31,
+    "activation": "relu",
 }
 
 

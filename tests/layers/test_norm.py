@@ -8,24 +8,25 @@ from keras_bert.layers.norm import LayerNorm
 B, T, D = 2, 7, 15
 
 
-def value_and_gradients(layer, x, upstream):
+def value_and_gradients(layer, x, upstream, training):
     x = tf.constant(x)
     with tf.GradientTape() as tape:
         tape.watch(x)
-        y = layer(x)
+        y = layer(x, training=training)
         loss = tf.reduce_sum(tf.cast(y, tf.float32) * upstream)
     return [y, *tape.gradient(loss, [x, *(w.value for w in layer.trainable_weights)])]
 
 
+@pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("shape", [(B, T, D), (T, D)])
-def test_value_and_gradients_are_those_of_keras(shape):
+def test_value_and_gradients_are_those_of_keras(shape, training):
     generator = np.random.default_rng(1)
     x, upstream = generator.normal(3, 2, [2, *shape]).astype("float32")
     ours, stock = LayerNorm(1e-12), keras.layers.LayerNormalization(epsilon=1e-12)
     for layer in (ours, stock):
         layer.build(shape)
         layer.set_weights(np.random.default_rng(2).normal(size=[2, D]))
-    results = [value_and_gradients(layer, x, upstream) for layer in (ours, stock)]
+    results = [value_and_gradients(layer, x, upstream, training) for layer in (ours, stock)]
     for value, expected in zip(*results, strict=True):
         np.testing.assert_allclose(value, expected, atol=5e-6)
 

@@ -1,8 +1,10 @@
 """What holds for every task; a new one is a row of the table."""
 
 import dataclasses
+import gc
 import itertools
 import logging
+import weakref
 
 import keras
 import numpy as np
@@ -126,6 +128,15 @@ def test_fresh_matrices_are_independent_draws(name, tokenizer, config):
     for one, same in zip(task.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(one, same)
     assert all(np.std(matrix) > 0.01 for matrix in task.get_weights() if matrix.ndim > 1)
+
+
+def test_a_task_that_has_answered_is_given_back_with_its_weights(tokenizer, config):
+    task, examples = make("blanks", tokenizer, config)
+    task(examples)
+    held = [weakref.ref(weight.value.handle) for weight in task.weights]
+    del task
+    gc.collect()
+    assert {one() for one in held} == {None}
 
 
 @pytest.mark.parametrize("name", TASKS)
