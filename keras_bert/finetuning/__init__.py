@@ -16,7 +16,7 @@ from keras_bert.finetuning.report import (
     write_predictions,
 )
 from keras_bert.finetuning.run import fine_tune, num_batches
-from keras_bert.finetuning.seeds import Run, begin_seed, best_run, keep
+from keras_bert.finetuning.seeds import Run, best_run, keep
 from keras_bert.finetuning.start import make_task, new_start, take_head
 from keras_bert.tasks.columns import ExampleFiles
 
@@ -26,7 +26,6 @@ __all__ = [
     "KeepBest",
     "Run",
     "answer_held_out",
-    "begin_seed",
     "best_epoch",
     "best_run",
     "check_choice",

@@ -7,13 +7,10 @@ import shutil
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import keras
-
 from keras_bert import metrics
 from keras_bert.checkpoints.directory import save
 from keras_bert.finetuning.loading import load_task
 from keras_bert.tasks.task import Task
-from keras_bert.training import run
 
 
 class Run(NamedTuple):
@@ -26,17 +23,6 @@ class Run(NamedTuple):
 
     figures: dict[str, float]
     folder: pathlib.Path
-
-
-def begin_seed(seed: int, precision: str) -> None:
-    """Forgets the models of other seeds, and seeds all that is drawn from here on.
-
-    Args:
-        seed: int.
-        precision: str, as of `training.run.prepare`.
-    """
-    keras.utils.clear_session()
-    run.prepare(seed, precision)
 
 
 def best_run(runs: Sequence[Run], metric: str | None = None) -> Run:

@@ -3,12 +3,10 @@
 import dataclasses
 import pathlib
 
-import keras
-import numpy as np
 import pytest
 
 import keras_bert as kb
-from keras_bert.finetuning.seeds import Run, begin_seed, best_run, keep
+from keras_bert.finetuning.seeds import Run, best_run, keep
 
 
 @pytest.mark.parametrize(
@@ -22,16 +20,6 @@ from keras_bert.finetuning.seeds import Run, begin_seed, best_run, keep
 def test_the_best_run_has_the_best_score(metric, figures, expected):
     runs = [Run(scores, pathlib.Path(str(i))) for i, scores in enumerate(figures)]
     assert best_run(runs, metric) is runs[expected]
-
-
-def test_a_seed_begins_anew():
-    drawn = []
-    for seed in (3, 4, 3):
-        begin_seed(seed, "float32")
-        drawn.append(np.array(keras.layers.Dense(7)(np.ones([1, 5], "float32"))))
-        assert keras.layers.Dense(1).name == "dense_1"
-    np.testing.assert_array_equal(drawn[0], drawn[2])
-    assert (drawn[0] != drawn[1]).any()
 
 
 def test_the_best_checkpoint_is_kept_with_its_pictures(tokenizer, config, tmp_path):
