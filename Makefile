@@ -60,6 +60,10 @@ test-reference: .venv-reference/installed
 test-slow: .venv/installed
 	@$(RUN) -m $(PYTEST) -m slow
 
+# One after the other: each starts several processes.
+test-faults: .venv/installed
+	@$(RUN) -m pytest -m faults
+
 bench: $(addprefix bench-,$(BENCHMARKS))
 	@.venv-bench/bin/python -m benchmarks.table
 

@@ -32,6 +32,11 @@ def flag(default: Any, help: str) -> Any:
     return dataclasses.field(default=default, metadata={"help": help})
 
 
+def flag_of_machine(default: Any, help: str) -> Any:
+    """A field that says how a run is computed, and not what: it may change when a run goes on."""
+    return dataclasses.field(default=default, metadata={"help": help, "of_machine": True})
+
+
 def required(help: str) -> Any:
     """A field of a dataclass of arguments without a default: its flag must be given."""
     return dataclasses.field(metadata={"help": help})
@@ -163,6 +168,8 @@ def read_flagfile(arguments_type: type[ArgumentsT], path: str | os.PathLike) -> 
 def check_same_run(arguments: Arguments, path: str | os.PathLike) -> None:
     """Sees to it that a run goes on with the arguments that it was started with.
 
+    Those of the machine, which `flag_of_machine` makes, may be others.
+
     Args:
         arguments: an instance of a dataclass of arguments.
         path: path of the run's flagfile; where there is none, nothing is checked.
@@ -172,11 +179,16 @@ def check_same_run(arguments: Arguments, path: str | os.PathLike) -> None:
     """
     if not os.path.exists(path):
         return
-    before = dataclasses.asdict(read_flagfile(type(arguments), path))
+    before = read_flagfile(type(arguments), path)
+    pairs = {
+        field.name: (getattr(before, field.name), getattr(arguments, field.name))
+        for field in dataclasses.fields(arguments)
+        if not field.metadata.get("of_machine")
+    }
     differences = [
-        f"--{name} was {before[name]!r} and is {value!r}"
-        for name, value in dataclasses.asdict(arguments).items()
-        if value != before[name]
+        f"--{name} was {was!r} and is {value!r}"
+        for name, (was, value) in pairs.items()
+        if value != was
     ]
     if differences:
         raise ValueError(

@@ -35,6 +35,23 @@ hypothesis.settings.load_profile("tests")
 # The hooks below are tried on tests of their own.
 pytest_plugins = ("pytester",)
 
+
+def pytest_configure(config):
+    """Splits the CPU in two, for tests of several devices, in all processes that run tests.
+
+    A worker of several has one core to itself: with a thread for every core the threads of all
+    workers wait for each other, which takes twice as long.
+    """
+    if hasattr(config, "workerinput"):
+        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
+        import tensorflow as tf
+
+        [cpu] = tf.config.list_physical_devices("CPU")
+        halves = [tf.config.LogicalDeviceConfiguration() for _ in range(2)]
+        tf.config.set_logical_device_configuration(cpu, halves)
+
+
 SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"
 
 # Letters as first and as later pieces, so that every ASCII word has a spelling, and a few words.
@@ -112,6 +129,13 @@ def without_graphs():
     """A test all of which runs so."""
     with _eagerly():
         yield
+
+
+@pytest.fixture(scope="session")
+def two_devices():
+    """A strategy with a replica on each half of the CPU."""
+    with kb.training.devices("mirrored") as strategy:
+        return strategy
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import keras_bert as kb
 from keras_bert import flags
 from keras_bert.data.rows import Row
 from keras_bert.tasks.table import TASKS, task_class
+from train.devices import Devices, in_scope
 from train.examples import Files, files_of, given_flags, options_of
 
 KIND = "fine-tuning"
@@ -27,7 +28,7 @@ SINGLE_LABEL, REGRESSION = "single_label_classification", "regression"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Arguments(Files):
+class Arguments(Devices, Files):
     task: Literal[tuple(TASKS)] = flags.required("what is learned")
     output_dir: str = flags.required("directory of this run and its checkpoint")
     checkpoint: str | None = flags.flag(None, "checkpoint directory to start from")
@@ -71,7 +72,7 @@ class Arguments(Files):
 
 def main(arguments: Arguments) -> None:
     check(arguments)
-    with kb.training.run_directory(KIND, arguments) as output_dir:
+    with in_scope(arguments), kb.training.run_directory(KIND, arguments) as output_dir:
         if (output_dir / METRICS_FILE).exists():
             print(f"The run in {output_dir} is done: {(output_dir / METRICS_FILE).read_text()}")
             return
@@ -81,7 +82,7 @@ def main(arguments: Arguments) -> None:
             folder = output_dir / f"seed-{seed}" if arguments.num_seeds > 1 else output_dir
             figures = one_run(arguments, seed, examples, held_out, folder)
             runs.append(kb.finetuning.Run(figures, folder))
-        finish(arguments, output_dir, runs, examples, held_out)
+        kb.training.by_chief(lambda: finish(arguments, output_dir, runs, examples, held_out))
 
 
 def check(arguments: Arguments) -> None:
@@ -140,7 +141,7 @@ def one_run(
 ) -> dict[str, float]:
     """Trains with one seed; the scores of the best epoch, or else the loss of the last one."""
     fine_tuning = kb.finetuning
-    fine_tuning.begin_seed(seed, arguments.precision)
+    kb.training.prepare(seed, arguments.precision)
     task = make(arguments, examples)
     given = fine_tuning.given(task.sample_weights, options_of(arguments))
     data = task.dataset(
@@ -165,7 +166,7 @@ def one_run(
     )
     if not held_out:
         return {"loss": history["loss"][-1]}
-    fine_tuning.draw_scores(history, folder / "scores.png")
+    kb.training.by_chief(lambda: fine_tuning.draw_scores(history, folder / "scores.png"))
     return fine_tuning.scores_of_best(history, task, choice)
 
 

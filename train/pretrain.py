@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import keras_bert as kb
 from keras_bert import flags
+from train.devices import Devices, in_scope
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 KIND = "pretraining"
 # Updates until the peak where no flag says it: so many, or a tenth of a short run.
 WARMUP_STEPS = 1000
 
 
-@dataclasses.dataclass(frozen=True)
-class Arguments:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Arguments(Devices):
     input_pattern: str = flags.required(
         "text files: globs with commas between them; or a directory that write_token_corpus wrote"
     )
@@ -63,6 +68,9 @@ class Arguments:
     )
     num_steps: int = flags.flag(100_000, "updates in all")
     steps_per_epoch: int = flags.flag(1000, "updates between two checkpoints and evaluations")
+    save_every: int | None = flags.flag_of_machine(
+        None, "updates between two checkpoints within an epoch; else at its end alone"
+    )
     learning_rate: float = flags.flag(1e-4, "peak of the schedule")
     warmup_steps: int | None = flags.flag(
         None, "updates until the peak; else 1000, or a tenth of num_steps if that is less"
@@ -71,12 +79,17 @@ class Arguments:
     clip_norm: float = flags.flag(1.0, "largest global norm of the gradients; 0: no clipping")
     bias_correction: bool = flags.flag(False, "correct Adam's bias, as RoBERTa does and BERT not")
     precision: Literal["float32", "mixed_bfloat16"] = flags.flag("float32", "of the computation")
+    dropout: float | None = flags.flag(None, "of hidden states and attention; else the config's")
+    num_shards: int = flags.flag(
+        1, "parts of the text, each read by one worker: a batch has as many rows of each"
+    )
     seed: int = flags.flag(0, "of weights, order, masks and dropout")
 
 
 def main(arguments: Arguments) -> None:
+    check(arguments)
     training = kb.training
-    with training.run_directory(KIND, arguments) as output_dir:
+    with in_scope(arguments), training.run_directory(KIND, arguments) as output_dir:
         training.prepare(arguments.seed, arguments.precision)
         checkpoint = starting_point(arguments)
         model = build_model(arguments, checkpoint)
@@ -86,7 +99,7 @@ def main(arguments: Arguments) -> None:
         if training.has_begun(output_dir):
             check_vocabulary(pieces, vocabulary_file)
         training.begin(KIND, arguments, output_dir)
-        kb.write_vocabulary(vocabulary_file, pieces)
+        training.by_chief(lambda: kb.write_vocabulary(vocabulary_file, pieces))
         rows, length = arguments.batch_size, arguments.sequence_length
         flops = kb.num_training_flops(model.encoder.config, length, arguments.max_predictions)
         history = training.train(
@@ -94,25 +107,51 @@ def main(arguments: Arguments) -> None:
             train_data,
             output_dir,
             training.Epochs(
-                num_steps=arguments.num_steps, steps_per_epoch=arguments.steps_per_epoch
+                num_steps=arguments.num_steps,
+                steps_per_epoch=arguments.steps_per_epoch,
+                save_every=arguments.save_every,
             ),
             validation_data=eval_data,
             callbacks=[
                 training.Throughput(tokens_per_step=rows * length, flops_per_step=rows * flops)
             ],
         )
-        kb.save(model, output_dir, checkpoint.tokenizer)
+        training.by_chief(lambda: kb.save(model, output_dir, checkpoint.tokenizer))
+        training.by_chief(lambda: tell(arguments, checkpoint.tokenizer, eval_data, history))
+
+
+def tell(
+    arguments: Arguments,
+    tokenizer: kb.Tokenizer,
+    eval_data: tf.data.Dataset | None,
+    history: Mapping[str, Sequence[float]],
+) -> None:
+    """Says what was reached, where it is, and what to do next."""
     if eval_data is not None:
         print("On held-out documents:")
         most_frequent = kb.most_frequent_answers(eval_data)
-        vocabulary = checkpoint.tokenizer.vocabulary
-        for line in kb.pretraining.beside_baseline(history, most_frequent, vocabulary):
+        for line in kb.pretraining.beside_baseline(history, most_frequent, tokenizer.vocabulary):
             print(f"  {line}")
+    folder = arguments.output_dir
     print(
-        f"{arguments.num_steps:,} steps are done. In {output_dir}: the checkpoint, the curve "
+        f"{arguments.num_steps:,} steps are done. In {folder}: the checkpoint, the curve "
         "loss.png, metrics.jsonl, tensorboard/, and the flags of this run in pretrain.flags.\n"
-        f"Next: python -m train.predict --checkpoint={output_dir} --text='Text with a [MASK].'"
+        f"Next: python -m train.predict --checkpoint={folder} --text='Text with a [MASK].'"
     )
+
+
+def check(arguments: Arguments) -> None:
+    """Refuses flags that do not fit each other.
+
+    Raises:
+        ValueError: the message names the flags.
+    """
+    number = arguments.num_shards
+    if number < 1 or arguments.batch_size % number:
+        raise ValueError(
+            f"--batch_size must be a multiple of --num_shards, but is {arguments.batch_size} for "
+            f"{number} shards: choose others."
+        )
 
 
 def check_vocabulary(vocabulary: tuple[str, ...], path: pathlib.Path) -> None:
@@ -127,7 +166,7 @@ def check_vocabulary(vocabulary: tuple[str, ...], path: pathlib.Path) -> None:
 def starting_point(arguments: Arguments) -> kb.Checkpoint:
     """The checkpoint to go on from, or one with new weights."""
     if arguments.initial_checkpoint:
-        checkpoint = kb.load(arguments.initial_checkpoint)
+        checkpoint = kb.load(arguments.initial_checkpoint, arguments.dropout)
         vocabulary = kb.read_vocabulary(arguments.vocabulary) if arguments.vocabulary else None
         fields, source = wanted(arguments), arguments.initial_checkpoint
         kb.pretraining.check_same(checkpoint, fields, source, vocabulary)
@@ -167,6 +206,9 @@ def new_checkpoint(arguments: Arguments) -> kb.Checkpoint:
         positions=arguments.positions or "learned",
         norm_first=bool(arguments.norm_first),
     )
+    if arguments.dropout is not None:
+        rate = arguments.dropout
+        config = dataclasses.replace(config, dropout=rate, attention_dropout=rate)
     return kb.Checkpoint(config, tokenizer, kb.BertEncoder(config), None)
 
 
@@ -198,7 +240,7 @@ def build_model(arguments: Arguments, checkpoint: kb.Checkpoint) -> kb.BertPretr
 
 
 def datasets(arguments: Arguments, tokenizer: kb.Tokenizer, sentence_objective: str | None):
-    """A function of the first step that gives the training data, and the held-out data or None."""
+    """The shards of the training data, and the held-out data or None."""
     packer = kb.Packer(tokenizer, arguments.sequence_length)
     rows = kb.PretrainingRows(packer, sentence_objective, num_sequences=arguments.num_sequences)
     masker = kb.Masker(
@@ -215,19 +257,23 @@ def datasets(arguments: Arguments, tokenizer: kb.Tokenizer, sentence_objective: 
         corpus = kb.TextCorpus(arguments.input_pattern, arguments.documents)
     print(f"Training on {corpus.summary()}.")
 
-    def train_data(first_step: int = 0):
-        order = kb.Order(arguments.seed)
+    number = arguments.num_shards
+
+    def train_data(first_step: int, shard: int):
+        order = kb.Order(arguments.seed, shard=(shard, number))
+        batch_size = arguments.batch_size // number
         return kb.pretraining_dataset(
-            corpus, rows, masker, arguments.batch_size, order, first_step=first_step
+            corpus, rows, masker, batch_size, order, first_step=first_step
         )
 
-    train_data()  # What is wrong with the text shows here, before anything is written.
+    train_data(0, 0)  # What is wrong with the text shows here, before anything is written.
+    shards = kb.training.Shards(train_data, number)
     if arguments.eval_pattern is None:
-        return train_data, None
+        return shards, None
     held_out = kb.TextCorpus(arguments.eval_pattern, arguments.documents)
     print(f"Evaluating on {held_out.summary()}.")
     eval_data = kb.pretraining_dataset(held_out, rows, masker, arguments.batch_size, num_epochs=1)
-    return train_data, eval_data.cache()
+    return shards, eval_data.cache()
 
 
 if __name__ == "__main__":

@@ -168,8 +168,11 @@ def assign(model: keras.Model, tensors: Tensors, form: Form, source: str) -> lis
 
 
 def _put(variable: keras.Variable, value: np.ndarray) -> None:
-    """Assigns a large table some rows at a time: of what is assigned there are two copies."""
-    if value.nbytes <= BLOCK_BYTES:
+    """Assigns a large table some rows at a time: of what is assigned there are two copies.
+
+    Not one of which every replica has its own, and which has no handle.
+    """
+    if value.nbytes <= BLOCK_BYTES or isinstance(variable.value, tf.distribute.DistributedValues):
         variable.assign(value)
         return
     num_rows = max(1, BLOCK_BYTES * len(value) // value.nbytes)

@@ -15,6 +15,7 @@ from keras_bert import metrics
 from keras_bert.tasks.examples import Example, nearest_first
 from keras_bert.tasks.task import Task
 from keras_bert.training.record import MetricsLog
+from keras_bert.training.replicas import by_chief, gathered
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,10 +118,10 @@ class KeepBest(keras.callbacks.Callback):
                 "epoch is kept only as long as no other one has a number.",
                 self.metric,
             )
-        best = metrics.best(self.metric, values)
-        waited = len(values) - 1 - best
+        # The first worker's decides: scores of two machines may differ in their last digits.
+        [[waited, *_]] = gathered(len(values) - 1 - metrics.best(self.metric, values))
         if not waited:
-            self.save()
+            by_chief(self.save)
         if self.patience is not None and waited >= self.patience:
             logging.info("No better epoch for %d: stopping.", waited)
             self.model.stop_training = True

@@ -11,6 +11,7 @@ from keras_bert.finetuning.choice import FIRST_SCORE, Choice, KeepBest, check_ch
 from keras_bert.tasks.examples import Example
 from keras_bert.tasks.task import Task
 from keras_bert.training import run
+from keras_bert.training.replicas import by_chief
 
 
 def fine_tune(
@@ -33,7 +34,7 @@ def fine_tune(
         data: one epoch, shuffled: `task.dataset(examples, batch_size, training=True)`.
         held_out: sequence of dicts, to choose by; may be empty.
         output_dir: path of the run's folder, as for `training.run.train`.
-        save: function that saves the task as it is.
+        save: function that saves the task as it is; of several workers, the first one calls it.
         num_epochs: int, the most epochs.
         choice: Choice, by what the best epoch is chosen.
 
@@ -59,7 +60,7 @@ def fine_tune(
         callbacks=callbacks,
     )
     if not held_out:
-        save()
+        by_chief(save)
     return history
 
 

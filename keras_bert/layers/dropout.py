@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 
@@ -11,7 +12,8 @@ class Dropout(keras.layers.Layer):
 
     keras.layers.Dropout names its random state by a counter of the process, so that a checkpoint
     could not tell whose state it holds. Here the state is called after the layer: its path is
-    unique within a model and the same in every process.
+    unique within a model and the same in every process. The replicas of a `tf.distribute.Strategy`,
+    which all have the same state, drop other elements each.
 
     Args:
         rate: float in [0, 1), share of the input that is zeroed; met to 2^-17.
@@ -43,7 +45,7 @@ class Dropout(keras.layers.Layer):
 
     def draw(self):
         """The seed of one mask, and the state goes on; None where nothing is dropped."""
-        return self.seed_generator.next() if self.rate else None
+        return _of_replica(self.seed_generator.next()) if self.rate else None
 
     def call(self, x, training=False, seed=None):
         if not training or not self.rate:
@@ -58,6 +60,14 @@ class Dropout(keras.layers.Layer):
         least = (round(self.rate * 2**16) - 2**15) * 2**16
         kept = ops.concatenate([words >= least, ops.left_shift(words, 16) >= least], axis=-1)
         return x * (ops.cast(kept[..., :length], x.dtype) * (1 / (1 - self.rate)))
+
+
+def _of_replica(seed):
+    """The seed that a replica makes of one that all have; a replica alone keeps it."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return seed
+    return tf.random.fold_in(seed, context.replica_id_in_sync_group)
 
 
 class Drawn(keras.random.SeedGenerator):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from keras_bert.training.replicas import rows_of_all_replicas
+
 
 @keras.saving.register_keras_serializable(package="keras_bert")
 class InBatchNegatives(keras.losses.Loss):
-    """Cross-entropy of the positive among all positives and negatives of a batch.
+    """Cross-entropy of the positive among all positives and negatives of a batch, of all replicas.
 
     Henderson et al. 2017, arXiv:1705.00652, section 4.4; `MultipleNegativesRankingLoss` of
     sentence-transformers.
@@ -36,6 +38,9 @@ class InBatchNegatives(keras.losses.Loss):
     [0.3133, 0.3133]
     """
 
+    # What `Trainable.compile` asks: the loss of a row depends on the others.
+    SPANS_BATCH = True
+
     def __init__(self, scale: float = 20.0, reduction="sum", name="in_batch_negatives", dtype=None):
         if not scale > 0:
             raise ValueError(f"scale must be above 0, not {scale!r}: 20 is usual.")
@@ -43,8 +48,8 @@ class InBatchNegatives(keras.losses.Loss):
         self.scale = scale
 
     def call(self, y_true, y_pred):
-        logits = self.scale * _cosines_in_batch(y_pred)
-        return ops.sparse_categorical_crossentropy(_rights(logits), logits, from_logits=True)
+        cosines, rights = _cosines_in_batch(y_pred)
+        return ops.sparse_categorical_crossentropy(rights, self.scale * cosines, from_logits=True)
 
     def get_config(self):
         return {**super().get_config(), "scale": self.scale}
@@ -74,8 +79,8 @@ class InBatchAccuracy(keras.metrics.Mean):
         super().__init__(name=name, dtype=dtype)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        cosines = _cosines_in_batch(y_pred)
-        hits = ops.equal(ops.argmax(cosines, axis=1), _rights(cosines))
+        cosines, rights = _cosines_in_batch(y_pred)
+        hits = ops.equal(ops.cast(ops.argmax(cosines, axis=1), "int32"), rights)
         super().update_state(hits, sample_weight)
 
 
@@ -108,15 +113,16 @@ class CosineError(keras.losses.Loss):
 
 
 def _cosines_in_batch(embeddings):
-    """Cosines of each text [B] with all positives, then all negatives, float [B, (R - 1) * B]."""
+    """Cosines of each text [B] with all positives, then all negatives, of all N of the batch.
+
+    Returns:
+        float [B, (R - 1) * N], and the columns of the texts' own positives, int32 [B].
+    """
     unit = _unit_vectors(embeddings)  # [B, R, D]
-    others = ops.reshape(ops.transpose(unit[:, 1:], (1, 0, 2)), (-1, unit.shape[-1]))
-    return ops.matmul(unit[:, 0], ops.transpose(others))
-
-
-def _rights(cosines):
-    """The columns of the positives of `_cosines_in_batch`, int32 [B]."""
-    return ops.arange(ops.shape(cosines)[0], dtype="int32")
+    others, first = rows_of_all_replicas(unit[:, 1:])  # [N, R - 1, D]
+    others = ops.reshape(ops.transpose(others, (1, 0, 2)), (-1, unit.shape[-1]))
+    rights = first + ops.arange(ops.shape(unit)[0], dtype="int32")
+    return ops.matmul(unit[:, 0], ops.transpose(others)), rights
 
 
 def _unit_vectors(embeddings):

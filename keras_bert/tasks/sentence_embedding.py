@@ -233,7 +233,8 @@ class SentenceEmbedder(Task):
     def objective(self, scale: float = 20.0) -> dict[str, Any]:
         """Losses and metrics, as keyword arguments of `compile`.
 
-        Negatives are those of a micro-batch on one device: their number is part of the loss.
+        Negatives are those of a micro-batch, or else of the whole batch, that of all replicas:
+        their number is part of the loss. On several replicas a batch is computed at once.
 
         Args:
             scale: float, by which cosines are multiplied to be logits of in-batch negatives.

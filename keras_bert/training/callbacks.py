@@ -11,31 +11,47 @@ import keras
 
 from keras_bert.training.checkpointing import TrainingCheckpoint
 from keras_bert.training.epochs import Epochs
-from keras_bert.training.signals import RunInterrupted, StopSignal
+from keras_bert.training.replicas import gathered
+from keras_bert.training.signals import RunInterrupted, StopSignal, name_of
 
 
 class SaveCheckpoints(keras.callbacks.Callback):
-    """Saves at the end of every epoch, and when a signal asks the run to stop.
+    """Saves at the end of every epoch, every so many steps, and when a signal asks to stop.
 
     After a signal it saves at the end of the step, and then raises `RunInterrupted`. At the end of
-    an epoch's last step it waits for validation, so that the epoch is on record.
+    an epoch's last step it waits for validation, so that the epoch is on record. What one of
+    several workers is asked, or decides, all of them do after the same step.
 
     Args:
         checkpoint: the `TrainingCheckpoint` of the model that is fitted.
-        stop: a `StopSignal` that is entered, or None to save at the ends of epochs alone.
+        stop: a `StopSignal` that is entered, or None to wait for no signal.
+        every: int, the steps between two checkpoints within an epoch; None saves at its end alone.
     """
 
-    def __init__(self, checkpoint: TrainingCheckpoint, stop: StopSignal | None = None):
+    def __init__(
+        self,
+        checkpoint: TrainingCheckpoint,
+        stop: StopSignal | None = None,
+        *,
+        every: int | None = None,
+    ):
         super().__init__()
         self.checkpoint = checkpoint
         self.stop = stop
+        self.every = every
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        signal = self._agree()
         last = self.params.get("steps") is not None and batch + 1 >= self.params["steps"]
-        if self._signal and not (last or self.model.stop_training):
-            self.obey(self.checkpoint.save())
+        if last or self.model.stop_training:
+            return
+        if signal:
+            self._obey(signal, self.checkpoint.save())
+        elif self.every is not None and self.checkpoint.step % self.every == 0:
+            self.checkpoint.save()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self._agree()
         self.obey(self.save_epoch(epoch, logs or {}))
 
     def save_epoch(self, epoch: int, logs: dict) -> pathlib.Path:
@@ -44,16 +60,24 @@ class SaveCheckpoints(keras.callbacks.Callback):
 
     def obey(self, path: pathlib.Path) -> None:
         """Raise RunInterrupted if a signal came; the state must be in the checkpoint `path`."""
-        if self._signal:
+        self._obey(self._agree(), path)
+
+    def _obey(self, signal: int, path: pathlib.Path) -> None:
+        if signal:
             raise RunInterrupted(
-                f"Stopped by {self._signal} after step {self.checkpoint.step}; all state is in "
+                f"Stopped by {name_of(signal)} after step {self.checkpoint.step}; all state is in "
                 f"{path}. Run the same command again to go on from there."
             )
 
-    @property
-    def _signal(self) -> str | None:
-        """The name of the signal that came, None if none did."""
-        return None if self.stop is None else self.stop.name
+    def _agree(self) -> int:
+        """The number of the signal that came to a worker, 0 if none did; all stop where one does.
+
+        Called by all workers at the same points.
+        """
+        own = self.stop.number if self.stop is not None else 0
+        signals, stopped = gathered(own, int(self.model.stop_training))
+        self.model.stop_training = any(stopped)
+        return max(signals)
 
 
 class Seconds(keras.callbacks.Callback):

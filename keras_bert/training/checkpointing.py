@@ -14,14 +14,16 @@ import tensorflow as tf
 from absl import logging
 
 from keras_bert import files
+from keras_bert.training.replicas import by_chief
 
 # What reading a damaged checkpoint raises: TensorFlow's reader has no error of its own for it.
 DAMAGE = (tf.errors.OpError, OSError, IndexError, RuntimeError, ValueError)
 NOTE = "run/note"
 # Each checkpoint says in a file of its own what it is, and which version of it. One without the
-# file is from before there was one, and of version 1.
-VERSION = 1
-_FORMAT_FILE, _FORMAT = "format", "keras_bert run"
+# file is from before there was one, and of version 1. Since version 2 the file has the SHA-256 of
+# TensorFlow's index, in which not every byte is under a checksum of its own.
+VERSION = 2
+_FORMAT_FILE, _FORMAT, _INDEX = "format", "keras_bert run", "state.index"
 _NAME = re.compile(r"step-\d+(\.\d+)?")
 
 
@@ -35,6 +37,10 @@ class TrainingCheckpoint:
     its note with it. The newest one is found by its name, and not by TensorFlow's state file,
     whose loss would start a run over. One that a later version of this package has written in
     another form is refused, and left as it is.
+
+    Of several workers the first one writes, and all read, so that they need a file system that
+    they share; what is said here is called by all of them, in the scope of their strategy. What
+    was saved on some devices goes on on others.
 
     Attributes:
         note: dict, what was noted in the checkpoint that `restore` found; empty before, and where
@@ -71,7 +77,7 @@ class TrainingCheckpoint:
                 "A checkpoint needs a model that is built and compiled; built is "
                 f"{model.built}, compiled is {model.compiled}. Do both before."
             )
-        if not model.optimizer.built:
+        with model.distribute_strategy.scope():  # where the slots are, too
             model.optimizer.build(model.trainable_variables)
         self.directory = pathlib.Path(directory)
         self.model = model
@@ -100,14 +106,22 @@ class TrainingCheckpoint:
             ValueError: there is a checkpoint of a later step, which was not found damaged.
             OSError: the disk is full, or the folder cannot be written to.
         """
-        step = self.step
-        self._check_not_behind(step)
         self._check_finite()
+        # All workers read: the sum of a metric is of all of them.
+        variables = {**self._state(), **self._metrics()}.items()
+        tensors = {key: tf.convert_to_tensor(variable.value) for key, variable in variables}
+        target = by_chief(lambda: self._save(tensors, json.dumps(note or {})))
+        return target or self.directory / _name(self.step)
+
+    def _save(self, tensors: dict[str, tf.Tensor], note: str) -> pathlib.Path:
+        self._check_not_behind(self.step)
         self._clear()
-        target = self._free_path(step)
+        target = self._free_path(self.step)
         with files.whole_folder(target) as staging, files.system_errors(target):
-            _write(staging / "state", {**self._state(), **self._metrics()}, json.dumps(note or {}))
-            (staging / _FORMAT_FILE).write_text(f"{_FORMAT} {VERSION}\n", encoding="utf-8")
+            _write(staging / "state", tensors, note)
+            digest = files.sha256(staging / _INDEX)
+            text = f"{_FORMAT} {VERSION}\n{digest}\n"
+            (staging / _FORMAT_FILE).write_text(text, encoding="utf-8")
         self._delete_old(target)
         return target
 
@@ -217,10 +231,10 @@ class TrainingCheckpoint:
 
     def _free_path(self, step: int) -> pathlib.Path:
         """A name that is not taken: a second checkpoint of a step never overwrites the first."""
-        name, number = f"step-{step:08d}", 1
+        name, number = _name(step), 1
         while (self.directory / name).exists():
             number += 1
-            name = f"step-{step:08d}.{number}"
+            name = f"{_name(step)}.{number}"
         return self.directory / name
 
     def _delete_old(self, newest: pathlib.Path) -> None:
@@ -253,14 +267,17 @@ def _keyed(
     return keyed
 
 
-def _write(prefix: pathlib.Path, variables: dict[str, keras.Variable], note: str) -> None:
-    """Write variables and a note in TensorFlow's checkpoint format."""
-    tensors = [tf.convert_to_tensor(variable.value) for variable in variables.values()]
+def _name(step: int) -> str:
+    return f"step-{step:08d}"
+
+
+def _write(prefix: pathlib.Path, tensors: dict[str, tf.Tensor], note: str) -> None:
+    """Write tensors and a note in TensorFlow's checkpoint format."""
     tf.raw_ops.SaveV2(
         prefix=str(prefix),
-        tensor_names=[*variables, NOTE],
-        shape_and_slices=[""] * (len(variables) + 1),
-        tensors=[*tensors, tf.constant(note)],
+        tensor_names=[*tensors, NOTE],
+        shape_and_slices=[""] * (len(tensors) + 1),
+        tensors=[*tensors.values(), tf.constant(note)],
     )
 
 
@@ -284,10 +301,13 @@ def _version(path: pathlib.Path) -> int:
     if not (path / _FORMAT_FILE).exists():
         return 1
     text = (path / _FORMAT_FILE).read_text(encoding="utf-8")
-    match = re.fullmatch(rf"{_FORMAT} ([0-9]+)\n", text)
+    match = re.match(rf"{_FORMAT} ([0-9]+)\n", text)
     if match is None:
         raise ValueError(f"{_FORMAT_FILE} must be {_FORMAT!r} and a number, but is {text!r:.50}")
-    return int(match[1])
+    version = int(match[1])
+    if version == VERSION and text[match.end() :] != f"{files.sha256(path / _INDEX)}\n":
+        raise ValueError(f"{_INDEX} must have the SHA-256 that {_FORMAT_FILE} says, but has not")
+    return version
 
 
 def _check_version(version: int, path: pathlib.Path) -> None:
@@ -315,8 +335,7 @@ def _check_same(reader, variables: dict[str, keras.Variable], path: pathlib.Path
         raise ValueError(
             f"The checkpoint {path} must hold the variables of the model; {'; '.join(wrong[:5])}"
             f"{f'; and {len(wrong) - 5} more' if len(wrong) > 5 else ''}. Use the model that it "
-            "was written by (in one process with keras.utils.clear_session() before building it "
-            "again), or another folder."
+            "was written by, or another folder."
         )
 
 

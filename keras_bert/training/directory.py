@@ -1,4 +1,4 @@
-"""The directory of a run: one run, of one kind, by one process at a time."""
+"""The directory of a run: one run, of one kind, by one process, or its workers, at a time."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from keras_bert import files, flags
+from keras_bert.training.replicas import by_chief
 
 # The file with a run's flags, by what the run is.
 FLAGFILES = {"pretraining": "pretrain.flags", "fine-tuning": "finetune.flags"}
@@ -27,7 +28,7 @@ def run_directory(kind: str, arguments: RunArguments) -> Iterator[pathlib.Path]:
     """Keeps an output directory for one run; a second process, or another run, is refused.
 
     A run that ends before its first checkpoint leaves nothing that stands in the way of the next
-    one, and what it was told may then be corrected.
+    one, and what it was told may then be corrected. Of several workers, the first one keeps it.
 
     Args:
         kind: "pretraining" or "fine-tuning".
@@ -54,12 +55,19 @@ def run_directory(kind: str, arguments: RunArguments) -> Iterator[pathlib.Path]:
     ['.lock', 'pretrain.flags']
     """
     directory = pathlib.Path(arguments.output_dir)
+    with contextlib.ExitStack() as kept:
+        by_chief(lambda: kept.enter_context(_kept(kind, arguments, directory)))
+        yield directory
+
+
+@contextlib.contextmanager
+def _kept(kind: str, arguments: RunArguments, directory: pathlib.Path) -> Iterator[None]:
     _check_kind(kind, directory)
     with files.lock(directory / files.LOCK, f"training in {directory}"):
         try:
             if has_begun(directory):
                 flags.check_same_run(arguments, directory / FLAGFILES[kind])
-            yield directory
+            yield
         finally:
             if {path.name for path in directory.iterdir()} <= {files.LOCK}:
                 files.remove(directory)
@@ -67,7 +75,7 @@ def run_directory(kind: str, arguments: RunArguments) -> Iterator[pathlib.Path]:
 
 def begin(kind: str, arguments: RunArguments, directory: pathlib.Path) -> None:
     """Puts the flags of a run on record: all that can be checked before has been."""
-    flags.write_flagfile(arguments, directory / FLAGFILES[kind])
+    by_chief(lambda: flags.write_flagfile(arguments, directory / FLAGFILES[kind]))
 
 
 def has_begun(directory: pathlib.Path) -> bool:

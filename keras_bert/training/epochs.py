@@ -12,6 +12,8 @@ class Epochs:
     Args:
         num_steps: int, the updates of the whole run.
         steps_per_epoch: int, the updates of an epoch; the last one may have fewer.
+        save_every: int, the updates between two checkpoints within an epoch; None saves at the
+            ends of epochs alone.
 
     Raises:
         ValueError: one of them is no int of at least 1.
@@ -26,9 +28,12 @@ class Epochs:
 
     num_steps: int
     steps_per_epoch: int
+    save_every: int | None = None
 
     def __post_init__(self):
         for name, value in dataclasses.asdict(self).items():
+            if name == "save_every" and value is None:
+                continue
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be an int of at least 1, not {value!r}. Correct it.")
 

@@ -15,6 +15,7 @@ from absl import logging
 from keras_bert import files
 from keras_bert.training.callbacks import SaveCheckpoints
 from keras_bert.training.checkpointing import TrainingCheckpoint
+from keras_bert.training.replicas import by_chief, gathered
 from keras_bert.training.signals import StopSignal
 
 
@@ -152,10 +153,18 @@ class Record(SaveCheckpoints):
         checkpoint: the `TrainingCheckpoint` of the model that is fitted.
         stop: a `StopSignal` that is entered.
         output_dir: path of the run's folder.
+        every: int, the steps between two checkpoints within an epoch; None saves at its end alone.
     """
 
-    def __init__(self, checkpoint: TrainingCheckpoint, stop: StopSignal, output_dir: pathlib.Path):
-        super().__init__(checkpoint, stop)
+    def __init__(
+        self,
+        checkpoint: TrainingCheckpoint,
+        stop: StopSignal,
+        output_dir: pathlib.Path,
+        *,
+        every: int | None = None,
+    ):
+        super().__init__(checkpoint, stop, every=every)
         self.log = MetricsLog(output_dir / "metrics.jsonl")
         self.scalars = Scalars(output_dir / "tensorboard")
         self.picture = output_dir / "loss.png"
@@ -177,21 +186,36 @@ class Record(SaveCheckpoints):
                 f"that ended at step {lines[-1]['step']}, and {self.checkpoint.directory} has no "
                 "checkpoint. Put the checkpoints back, or start anew in another folder."
             )
+        self._check_alike()
         if step is not None:
             logging.info("Going on after step %d from %s.", step, self.checkpoint.directory)
-        self.log.truncate(self.checkpoint.step)
         line = self.checkpoint.note.get("line")
         self.within_epoch = step is not None and line is None
-        if line is not None and all(one["step"] != line["step"] for one in lines):
-            self._write(line)
+        by_chief(lambda: self._bring_back(line))
         return self.checkpoint.step
+
+    def _check_alike(self) -> None:
+        """Raise where another worker has found another checkpoint."""
+        [steps] = gathered(self.checkpoint.step)
+        if len(set(steps)) > 1:
+            raise ValueError(
+                f"All workers must go on from the same step, but in {self.checkpoint.directory} "
+                f"they find {', '.join(map(str, steps))}: give all of them a folder on a file "
+                "system that they share."
+            )
+
+    def _bring_back(self, line: dict | None) -> None:
+        """Let the log end with the line of the checkpoint's epoch."""
+        self.log.truncate(self.checkpoint.step)
+        if line is not None and all(one["step"] != line["step"] for one in self.log.lines()):
+            self._write(line)
 
     def save_epoch(self, epoch: int, logs: dict) -> pathlib.Path:
         rate = float(self.model.optimizer.learning_rate)
         figures = {**_numbers(logs), "learning_rate": rate}
         line = {"epoch": epoch + 1, "step": self.checkpoint.step, **figures}
         path = self.checkpoint.save({"line": line, "stopped": bool(self.model.stop_training)})
-        self._write(line)
+        by_chief(lambda: self._write(line))
         return path
 
     def _write(self, line: dict) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import sys
@@ -20,7 +21,9 @@ from keras_bert.training.callbacks import (
 )
 from keras_bert.training.checkpointing import TrainingCheckpoint
 from keras_bert.training.epochs import Alike, Epochs
+from keras_bert.training.feeding import Shards, fed, own_cut
 from keras_bert.training.record import Record
+from keras_bert.training.replicas import by_chief, num_replicas, this_worker
 from keras_bert.training.signals import StopSignal
 
 PRECISIONS = ("float32", "mixed_bfloat16")
@@ -55,7 +58,7 @@ def prepare(seed: int, precision: str = "float32") -> None:
 
 def train(
     model: keras.Model,
-    dataset_fn: Callable[[int], tf.data.Dataset],
+    dataset_fn: Callable[[int], tf.data.Dataset] | Shards,
     output_dir: str | os.PathLike,
     epochs: Epochs,
     *,
@@ -73,13 +76,17 @@ def train(
     model comes from seed generators of its own, as in Keras' layers. One that a callback ended
     stays as it is.
 
+    Under a `tf.distribute.Strategy` a batch is cut into the rows of each replica, and the numbers
+    are those of one device. Of several workers, which share `output_dir`, the first one writes;
+    all of them end after the same step where one got a signal, or a callback of one ended the run.
+
     Args:
         model: built and compiled; how far it got is what its optimizer has counted.
         dataset_fn: gives the batches from a step on, int; at least as many as are left. It is
-            called once, with the step to go on from.
+            called once, with the step to go on from. `Shards` let each worker read its own.
         output_dir: path of the run's folder: `checkpoints/ tensorboard/ metrics.jsonl loss.png`.
         epochs: `Epochs`, the updates of the whole run, and those between two checkpoints.
-        validation_data: batches, finite; None does not validate.
+        validation_data: batches, finite, the same in all workers; None does not validate.
         callbacks: further ones, such as `callbacks.Throughput`. What they add to the logs of an
             epoch is on record, and one that sets `stop_training` ends the run, for good. What they
             know is not in the checkpoints: Keras' `EarlyStopping` counts anew in a run that was
@@ -95,7 +102,7 @@ def train(
         RunInterrupted: a signal came; the state is saved.
         FloatingPointError: the loss or a weight is not finite; the error names the step.
         ValueError: the checkpoints are gone, all damaged, of another model or of a later version,
-            or the data ends too early.
+            the data ends too early, or the model was not built in the scope of the strategy.
         OSError: the disk is full, or `output_dir` cannot be written to.
 
     Example:
@@ -109,27 +116,30 @@ def train(
     >>> train(model, lambda step: data, folder, epochs, verbose=0)["step"]
     [2, 4, 5]
     """
-    output_dir = pathlib.Path(output_dir)
-    checkpoint, stop = TrainingCheckpoint(output_dir / "checkpoints", model), StopSignal()
-    record = Record(checkpoint, stop, output_dir)
-    first_step = record.resume()
-    if first_step >= epochs.num_steps or record.stopped:
-        _tell_it_is_done(output_dir, first_step, epochs.num_steps)
+    output_dir, stop = pathlib.Path(output_dir), StopSignal()
+    with model.distribute_strategy.scope():
+        _check_scope(model)
+        checkpoint = TrainingCheckpoint(output_dir / "checkpoints", model)
+        record = Record(checkpoint, stop, output_dir, every=epochs.save_every)
+        first_step = record.resume()
+        if first_step >= epochs.num_steps or record.stopped:
+            _tell_it_is_done(output_dir, first_step, epochs.num_steps)
+            return record.log.history()
+        # What forbids it shows now.
+        by_chief(lambda: checkpoint.directory.mkdir(parents=True, exist_ok=True))
+        validation_data = _of_known_length(validation_data)
+        own = [Seconds(), StopOnNaN(), DataLasts(epochs), *callbacks, record]
+        if record.within_epoch and epochs.is_within(first_step):
+            own.insert(0, RestoreMetrics(checkpoint, epochs.epoch(first_step)))
+        with stop:
+            _fit(model, dataset_fn, epochs, first_step, validation_data, own, verbose)
+            record.obey(checkpoint.paths()[0])  # A signal may have come after the last save.
         return record.log.history()
-    checkpoint.directory.mkdir(parents=True, exist_ok=True)  # What forbids it shows now.
-    validation_data = _of_known_length(validation_data)
-    own = [Seconds(), StopOnNaN(), DataLasts(epochs), *callbacks, record]
-    if record.within_epoch and epochs.is_within(first_step):
-        own.insert(0, RestoreMetrics(checkpoint, epochs.epoch(first_step)))
-    with stop:
-        _fit(model, dataset_fn, epochs, first_step, validation_data, own, verbose)
-        record.obey(checkpoint.paths()[0])  # A signal may have come after the last save.
-    return record.log.history()
 
 
 def _fit(
     model: keras.Model,
-    dataset_fn: Callable[[int], tf.data.Dataset],
+    dataset_fn: Callable[[int], tf.data.Dataset] | Shards,
     epochs: Epochs,
     first_step: int,
     validation_data: tf.data.Dataset | None,
@@ -139,26 +149,62 @@ def _fit(
     """Train from a step to the end, in one call of `fit` for all epochs of one length in a row."""
     if verbose is None:
         verbose = 1 if sys.stdout.isatty() else 2
+    if not this_worker().is_chief:
+        verbose = 0
     callbacks = OneTraining(own, model, verbose)
-    dataset = dataset_fn(first_step)
+    shards = Shards.of(dataset_fn)
+    cut = own_cut(shards.number)
+    dataset = shards.dataset(first_step, cut.shards)
     _check_lasts(dataset, epochs.num_steps - first_step)
     if epochs.is_within(first_step):
         _build_metrics(model, dataset)
+    held_out, held_out_steps = validation_data, None
+    if validation_data is not None:
+        held_out, held_out_steps = (
+            fed(validation_data, own_cut()),
+            int(validation_data.cardinality()),
+        )
     for alike, part in _parts(dataset, epochs.alike(first_step)):
         callbacks.set_params({"verbose": verbose, "epochs": epochs.number, "steps": alike.length})
-        model.fit(
-            part,
-            initial_epoch=alike.first_epoch,
-            epochs=alike.last_epoch + 1,
-            steps_per_epoch=alike.length,
-            validation_data=validation_data,
-            callbacks=callbacks,
-            shuffle=False,
-            verbose=verbose,
-        )
+        with _too_short_is_an_error():
+            model.fit(
+                fed(part, cut, endless=True),
+                initial_epoch=alike.first_epoch,
+                epochs=alike.last_epoch + 1,
+                steps_per_epoch=alike.length,
+                validation_data=held_out,
+                validation_steps=held_out_steps,
+                callbacks=callbacks,
+                shuffle=False,
+                verbose=verbose,
+            )
         if model.stop_training:
             break
     callbacks.end()
+
+
+@contextlib.contextmanager
+def _too_short_is_an_error() -> Iterator[None]:
+    """A context in which replicas whose data ends, though it must not, say what to do."""
+    try:
+        yield
+    except tf.errors.FailedPreconditionError as error:
+        if "infinite number of elements" not in str(error):
+            raise
+        raise ValueError(
+            "The data must have a batch for each step to come, but it ended. Let the dataset "
+            "repeat, or lower num_steps."
+        ) from error
+
+
+def _check_scope(model: keras.Model) -> None:
+    values = [variable.value for variable in model.trainable_variables[:1]]
+    if num_replicas() > 1 and not isinstance(values[0], tf.distribute.DistributedValues):
+        raise ValueError(
+            f"What is trained on {num_replicas()} devices must be built in the scope of their "
+            f"strategy, but {model.name} was built outside: build and compile it in "
+            "`with strategy.scope()`."
+        )
 
 
 def _parts(
@@ -173,13 +219,19 @@ def _parts(
         yield all_epochs[0], dataset
         return
     iterator = iter(dataset)
+
+    # Nothing here needs AutoGraph, which warns of several functions in one line.
+    @tf.autograph.experimental.do_not_convert
+    def batch(_: tf.Tensor) -> tf.experimental.Optional:
+        return iterator.get_next_as_optional()
+
+    there, value = (
+        tf.autograph.experimental.do_not_convert(function)
+        for function in (lambda one: one.has_value(), lambda one: one.get_value())
+    )
     for alike in all_epochs:
-        numbers = tf.data.Dataset.range(alike.num_steps)
-        batches = numbers.map(lambda _: iterator.get_next_as_optional())
-        yield (
-            alike,
-            batches.take_while(lambda one: one.has_value()).map(lambda one: one.get_value()),
-        )
+        batches = tf.data.Dataset.range(alike.num_steps).map(batch)
+        yield alike, batches.take_while(there).map(value)
 
 
 def _tell_it_is_done(output_dir: pathlib.Path, step: int, num_steps: int) -> None:
@@ -224,4 +276,6 @@ def _of_known_length(dataset: tf.data.Dataset | None) -> tf.data.Dataset | None:
 
 def _build_metrics(model: keras.Model, dataset: tf.data.Dataset) -> None:
     """Create the variables of compiled metrics, which Keras does in the first step."""
-    tf.function(model.test_step).get_concrete_function(dataset.element_spec)
+    strategy = tf.distribute.get_strategy()
+    step = tf.function(lambda batch: strategy.run(model.test_step, args=(batch,)))
+    step.get_concrete_function(dataset.element_spec)

@@ -24,15 +24,18 @@ class StopSignal:
     Example:
 
     >>> import os, signal
-    >>> from keras_bert.training.signals import StopSignal
+    >>> from keras_bert.training.signals import StopSignal, name_of
     >>> with StopSignal() as stop:
     ...     os.kill(os.getpid(), signal.SIGTERM)
-    ...     print(stop.name)
+    ...     print(name_of(stop.number))
     SIGTERM
+
+    Attributes:
+        number: int, the signal that came; 0 before.
     """
 
     def __init__(self):
-        self.name: str | None = None
+        self.number = 0
         # Handlers, as `signal.signal` gives and takes them.
         self._previous: dict[int, Any] = {}
 
@@ -49,12 +52,17 @@ class StopSignal:
         self._release()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.name = signal.Signals(number).name
+        self.number = number
         self._release()
-        logging.info("%s came; saving at the end of this step.", self.name)
+        logging.info("%s came; saving at the end of this step.", name_of(number))
 
     def _release(self) -> None:
         while self._previous:
             number, handler = self._previous.popitem()
             # A handler that was not set from Python shows as None and cannot be set again.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+def name_of(number: int) -> str:
+    """The name of a signal, such as SIGTERM."""
+    return signal.Signals(number).name

@@ -83,14 +83,18 @@ class ExactModel(keras.Model):
             num_micro_batches: int, the parts a training batch is computed in, one after the other,
                 which divides the memory that activations take. It must divide the batch.
             run_eagerly: bool, step through the Python code, to debug.
-            jit_compile: bool, XLA; off because it is slower on the CPU.
-            steps_per_execution: int, the steps between two looks at callbacks.
+            jit_compile: bool, XLA; off because it is slower on the CPU. Not on several replicas.
+            steps_per_execution: int, the steps between two looks at callbacks; 1 on several
+                replicas.
 
         Raises:
             ValueError: a loss has another reduction, names do not match, or a value is wrong.
         """
         objective = Objective.of(loss, loss_weights)
         _check_arguments(optimizer, num_micro_batches, self.dtype_policy.name)
+        if self.distribute_strategy.num_replicas_in_sync > 1:
+            _check_replicated(jit_compile, steps_per_execution)
+            _check_spans(objective, num_micro_batches)
         super().compile(
             optimizer=optimizer,
             # Keras keeps the metrics of an earlier call when it is given None.
@@ -176,17 +180,25 @@ class ExactModel(keras.Model):
                 self.optimizer.build(self.trainable_variables)
         return super().make_train_function(force)
 
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None) -> None:
+        """Keras' hook, which under a strategy takes a batch out of the data, to build by it.
+
+        It fails with several workers (https://github.com/keras-team/keras/issues/20329), and the
+        batch is lost to the training. Nothing here waits for a batch to be built.
+        """
+
     def train_step(self, data) -> dict[str, tf.Tensor]:
         """One update from the batch `(x, y, sample_weight)`; returns the logs so far."""
         batch = keras.utils.unpack_x_y_sample_weight(data)
         weights = self._objective.weights(*batch[1:])
-        totals = {name: sum_over_replicas(tf.reduce_sum(w)) for name, w in weights.items()}
+        sums = sum_over_replicas([tf.reduce_sum(weight) for weight in weights.values()])
+        totals = dict(zip(weights, sums, strict=True))
         if self.num_micro_batches == 1:
             gradients = self._gradients(batch, totals)
         else:
             gradients = self._accumulated_gradients(batch, totals)
         self.optimizer.apply(gradients, self.trainable_variables)
-        return self.get_metrics_result()
+        return self._logs()
 
     def test_step(self, data) -> dict[str, tf.Tensor]:
         """Update the metrics by the batch `(x, y, sample_weight)`; returns the logs so far."""
@@ -195,7 +207,8 @@ class ExactModel(keras.Model):
         weights = self._objective.weights(y, sample_weight)
         sums = self._objective.sums(y, y_pred, weights)
         self.loss_means.update_state(sums, weights, self.losses)
-        return self.compute_metrics(x, y, y_pred, sample_weight)
+        self.compute_metrics(x, y, y_pred, sample_weight)
+        return self._logs()
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The loss of one whole batch, a float32 scalar; the steps above do not go through it."""
@@ -239,6 +252,21 @@ class ExactModel(keras.Model):
         return sum_over_parts(
             lambda part: self._gradients(part, totals), parts, number, self.trainable_variables
         )
+
+    def _logs(self) -> dict[str, tf.Tensor]:
+        """What the metrics of all replicas together say so far."""
+        if num_replicas() == 1:
+            return self.get_metrics_result()
+        metrics = self.metrics
+        sums = iter(sum_over_replicas([v.value for one in metrics for v in one.variables]))
+        logs: dict[str, tf.Tensor] = {}
+        for metric in metrics:
+            result = metric.stateless_result([next(sums) for _ in metric.variables])
+            logs.update(result if isinstance(result, dict) else {metric.name: result})
+        if isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            # Keras takes the mean of the logs of all workers along the first axis.
+            logs = {name: tf.reshape(value, (1,)) for name, value in logs.items()}
+        return logs
 
     def _forward(self, x, training: bool):
         # Keras' own `call` of a subclass may take no `training`, and would refuse it.
@@ -290,6 +318,25 @@ def _check_arguments(optimizer, num_micro_batches: int, policy: str) -> None:
             "Losses are not scaled here, and without that float16 gradients vanish; the policy is "
             f"{policy}, the optimizer {optimizer}. Use the policy mixed_bfloat16 and an optimizer "
             "that does not scale."
+        )
+
+
+def _check_replicated(jit_compile: bool, steps_per_execution: int) -> None:
+    """Refuse what Keras accepts under a strategy, and what fails in its first step."""
+    if jit_compile or steps_per_execution > 1:
+        raise ValueError(
+            "On several replicas jit_compile must be False and steps_per_execution 1, not "
+            f"{jit_compile} and {steps_per_execution}: leave them out."
+        )
+
+
+def _check_spans(objective: Objective, num_micro_batches: int) -> None:
+    """Refuse micro-batches where the rows of all replicas, which are not in one, are compared."""
+    spanning = [one.name for one in objective.losses.values() if getattr(one, "SPANS_BATCH", False)]
+    if spanning and num_micro_batches > 1:
+        raise ValueError(
+            f"{spanning[0]} compares all rows of a batch, so that on several replicas it is "
+            f"computed at once, but num_micro_batches is {num_micro_batches}: pass 1."
         )
 
 

@@ -93,3 +93,15 @@ def test_state_is_named_after_the_layer():
     dropout = Dropout(0.5, name="mine")
     dropout.build((None, 5))
     assert [variable.path for variable in dropout.variables] == ["mine/seed/seed_generator_state"]
+
+
+def test_replicas_drop_other_elements_and_keep_the_same_state(two_devices):
+    with two_devices.scope():
+        dropout = Dropout(0.5)
+        dropout.build([5, 15])
+        draw = tf.function(lambda: dropout(tf.ones([5, 15]), training=True), autograph=False)
+        masks = two_devices.experimental_local_results(two_devices.run(draw))
+        [state] = dropout.variables
+        states = two_devices.experimental_local_results(state.value)
+    assert not np.array_equal(*masks)
+    np.testing.assert_array_equal(*states)

@@ -319,5 +319,28 @@ def test_a_run_that_stopped_early_stays_stopped(
     assert weights_of(folder) == before
 
 
+def test_on_two_devices_a_task_learns_what_it_does_on_one(
+    files, task, checkpoint, call, without_graphs, without_pictures
+):
+    flags = (
+        *files.flags,
+        f"--checkpoint={checkpoint}/whole",
+        *("--dropout=0", f"--eval_files={files.folder}/eval.jsonl"),
+    )
+    for strategy in ("none", "mirrored"):
+        folder = files.folder / strategy
+        call("finetune", *flags, f"--strategy={strategy}", f"--output_dir={folder}")
+    one, two = (
+        safetensors.numpy.load_file(files.folder / strategy / "model.safetensors")
+        for strategy in ("none", "mirrored")
+    )
+    for name, expected in one.items():
+        np.testing.assert_allclose(two[name], expected, atol=1e-5, err_msg=name)
+    for line, expected in zip(
+        record_of(files.folder / "mirrored"), record_of(files.folder / "none"), strict=True
+    ):
+        assert line == pytest.approx(expected, abs=1e-4)
+
+
 def test_every_task_of_the_binary_has_its_row():
     assert list(TASKS) == list(table.TASKS)

@@ -204,9 +204,9 @@ def arguments(tmp_path_factory, vocabulary):
 
 
 def test_flags_of_rows_and_masks_reach_the_data(arguments, tokenizer):
-    train_data, held_out = pretrain.datasets(arguments, tokenizer, "next_sentence")
-    assert held_out is None
-    [(x, y, weights)] = train_data().take(1)
+    shards, held_out = pretrain.datasets(arguments, tokenizer, "next_sentence")
+    assert held_out is None and shards.number == 1
+    [(x, y, weights)] = shards.dataset(0, range(1)).take(1)
     assert x["padding_mask"].shape == (7, 40) and np.max(x["padding_mask"]) == 2
     assert y["next_sentence"].shape == (7, 2)
     is_mask = np.equal(x["token_ids"], tokenizer.mask_id)

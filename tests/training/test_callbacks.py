@@ -60,7 +60,7 @@ def test_a_signal_in_the_last_step_waits_for_the_end_of_the_epoch(tmp_path):
 
     class Kill(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
-            stop.name = "SIGINT" if batch == 5 else None
+            stop.number = signal.SIGINT if batch == 5 else 0
 
         def on_epoch_end(self, epoch, logs=None):
             seen.append(sorted(logs))

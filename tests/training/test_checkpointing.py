@@ -327,7 +327,22 @@ def kept_at_every_event(folder, states):
 
 def test_a_checkpoint_says_its_version(tmp_path):
     path = TrainingCheckpoint(tmp_path, make_model()).save()
-    assert (path / "format").read_text() == "keras_bert run 1\n"
+    [said, digest] = (path / "format").read_text().splitlines()
+    assert said == "keras_bert run 2" and digest == files.sha256(path / "state.index")
+
+
+def test_every_byte_of_the_index_is_under_a_checksum(tmp_path, warnings):
+    model = make_model()
+    checkpoint = TrainingCheckpoint(tmp_path, model)
+    checkpoint.save()
+    fit(model)
+    index = checkpoint.save() / "state.index"
+    whole = index.read_bytes()
+    for place in range(0, len(whole), 101):
+        index.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        assert checkpoint.restore() == 0
+    index.write_bytes(whole)
+    assert checkpoint.restore() == 1
 
 
 def test_one_of_a_later_version_is_refused_and_stays(tmp_path, warnings):
@@ -336,9 +351,9 @@ def test_one_of_a_later_version_is_refused_and_stays(tmp_path, warnings):
     checkpoint.save()
     fit(model)
     path = checkpoint.save()
-    (path / "format").write_text("keras_bert run 2\n")
+    (path / "format").write_text("keras_bert run 3\n")
     (path / "state.index").rename(path / "other.index")
-    message = "of version 1 .*step-00000001 is of version 2, of a later keras_bert. Go on with"
+    message = "of version 2 .*step-00000001 is of version 3, of a later keras_bert. Go on with"
     with pytest.raises(ValueError, match=message):
         TrainingCheckpoint(tmp_path, make_model()).restore()
     assert (path / "other.index").exists()

@@ -274,9 +274,9 @@ def test_a_run_of_a_later_version_is_refused_and_stays_what_it_is(tmp_path):
     data = ones().repeat()
     run.train(small(), lambda step: data, tmp_path, epochs(3, 3), verbose=0)
     version = tmp_path / "checkpoints" / "step-00000003" / "format"
-    version.write_text("keras_bert run 2\n")
+    version.write_text("keras_bert run 3\n")
     lines = (tmp_path / "metrics.jsonl").read_bytes()
-    with pytest.raises(ValueError, match="of version 2, of a later keras_bert"):
+    with pytest.raises(ValueError, match="of version 3, of a later keras_bert"):
         run.train(small(), no_data, tmp_path, epochs(6, 3), verbose=0)
     assert (tmp_path / "metrics.jsonl").read_bytes() == lines
     version.unlink()  # as it was before there were versions

@@ -1,0 +1,133 @@
+"""Runs in processes of their own, which are killed, stopped, and started again."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+import keras_bert as kb
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+WORDS = ("the", "quick", "brown", "fox", "jump", "over", "lazy", "dog", "fine", "film")
+# Longer than anything here takes, and shorter than anybody waits.
+TIMEOUT_S = 240
+
+
+@dataclasses.dataclass
+class Process:
+    """A process of a training, and where it writes what it says."""
+
+    process: subprocess.Popen
+    output: pathlib.Path
+
+    @property
+    def said(self) -> str:
+        return self.output.read_text(errors="replace")
+
+    def wait(self) -> int:
+        return self.process.wait(TIMEOUT_S)
+
+
+def free_ports(number):
+    """Ports that nobody listens at, all of them different."""
+    with contextlib.ExitStack() as held:
+        sockets = [
+            held.enter_context(socket.create_server(("localhost", 0))) for _ in range(number)
+        ]
+        return [one.getsockname()[1] for one in sockets]
+
+
+def cluster(number):
+    """What each of some workers on this machine has in TF_CONFIG; one alone has none."""
+    if number == 1:
+        return [{"TF_CONFIG": json.dumps({})}]
+    addresses = [f"localhost:{port}" for port in free_ports(number)]
+    return [
+        {"TF_CONFIG": json.dumps({"cluster": {"worker": addresses}, "task": task})}
+        for task in ({"type": "worker", "index": i} for i in range(number))
+    ]
+
+
+class Pretraining:
+    """A small pretraining by the binary.
+
+    Args:
+        corpus: path of a folder with texts and a vocabulary.
+    """
+
+    def __init__(self, corpus: pathlib.Path):
+        self.corpus = corpus
+
+    def flags(self, output_dir: pathlib.Path) -> list[str]:
+        return [
+            *(f"--input_pattern={self.corpus}/*.txt", f"--eval_pattern={self.corpus}/a.txt"),
+            *("--documents=blank_lines", f"--vocabulary={self.corpus}/vocab.txt"),
+            *("--preset=tiny", "--sequence_length=32", "--max_predictions=5", "--batch_size=8"),
+            *("--learning_rate=1e-3", "--num_steps=24", "--steps_per_epoch=6"),
+            f"--output_dir={output_dir}",
+        ]
+
+    @contextlib.contextmanager
+    def started(self, number: int, folder: pathlib.Path, *flags: str):
+        """So many workers that train in `folder/run`; ended in the end, whatever they do."""
+        command = ["-m", "train.pretrain", *self.flags(folder / "run"), *flags]
+        workers: list[Process] = []
+        try:
+            for variables in cluster(number):
+                output = folder / f"output-{len(workers)}-{time.monotonic_ns()}"
+                with output.open("w") as file:
+                    process = subprocess.Popen(
+                        [sys.executable, *command],
+                        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **variables},
+                        cwd=ROOT,
+                        stdout=file,
+                        stderr=subprocess.STDOUT,
+                    )
+                workers.append(Process(process, output))
+            yield workers
+        finally:
+            for worker in workers:
+                with contextlib.suppress(ProcessLookupError):
+                    worker.process.send_signal(signal.SIGKILL)
+                worker.process.wait()
+
+    def run(self, number: int, folder: pathlib.Path, *flags: str) -> pathlib.Path:
+        """Trains, or goes on, with so many workers to the end; the folder of the run."""
+        with self.started(number, folder, *flags) as workers:
+            for worker in workers:
+                assert worker.wait() == 0, worker.said
+        return folder / "run"
+
+    @staticmethod
+    def until(condition):
+        """Waits for a condition, which must come."""
+        end = time.monotonic() + TIMEOUT_S
+        while not condition():
+            assert time.monotonic() < end, "it did not come"
+            time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory):
+    """Four files of ten documents, and a vocabulary."""
+    folder, draw = tmp_path_factory.mktemp("corpus"), random.Random(1).choices
+    for name in "abcd":
+        lines = (" ".join(draw(WORDS, k=7)) + ".\n" + "\n" * (i % 9 == 8) for i in range(90))
+        (folder / f"{name}.txt").write_text("".join(lines))
+    pieces = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, ".")
+    kb.write_vocabulary(folder / "vocab.txt", pieces)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pretraining(corpus):
+    return Pretraining(corpus)
