@@ -7,6 +7,7 @@ from . import exporting as exporting
 from . import files as files
 from . import finetuning as finetuning
 from . import flags as flags
+from . import launching as launching
 from . import layers as layers
 from . import metrics as metrics
 from . import models as models

@@ -54,18 +54,44 @@ def run(main: Callable[[ArgumentsT], None], arguments_type: type[ArgumentsT]) ->
         arguments_type: the dataclass of arguments.
     """
     define(arguments_type)
+    app.run(_obedient(lambda: main(read(arguments_type))))
+
+
+def run_with_command(
+    main: Callable[[ArgumentsT, tuple[str, ...]], None], arguments_type: type[ArgumentsT]
+) -> None:
+    """Runs a binary that starts another one: `python -m binary --name=value -- command --name=x`.
+
+    Args:
+        main: function of an instance of `arguments_type`, and of what stands behind `--`.
+        arguments_type: the dataclass of arguments, all of which stand before `--`.
+    """
+    define(arguments_type)
+    end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    command = tuple(sys.argv[end + 1 :])
+
+    def start() -> None:
+        if not command:
+            raise ValueError("What to start must stand behind --, and nothing does: see --help.")
+        main(read(arguments_type), command)
+
+    app.run(_obedient(start), argv=sys.argv[:end])
+
+
+def _obedient(call: Callable[[], None]) -> Callable[[Sequence[str]], None]:
+    """What absl runs: a call whose errors of input, disk and numbers end it with one message."""
 
     def start(argv: Sequence[str]) -> None:
         if argv[1:]:
             sys.exit(f"Error: arguments are flags, --name=value, not {argv[1]!r}: see --help.")
         try:
-            main(read(arguments_type))
+            call()
         except (ValueError, OSError, FloatingPointError) as error:
             logging.debug("%s", traceback.format_exc())
             said = files.reason(error) if isinstance(error, OSError) else error
             sys.exit(f"Error: {said}")
 
-    app.run(start)
+    return start
 
 
 def define(arguments_type: type[Arguments], flag_values: flags.FlagValues = flags.FLAGS) -> None:

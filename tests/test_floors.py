@@ -8,7 +8,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FLOORS = {
     "files": -1,  # the ground: the flags of a run are a file too
-    **dict.fromkeys(("environment", "config", "flags", "metrics"), 0),
+    **dict.fromkeys(("environment", "config", "flags", "launching", "metrics"), 0),
     **dict.fromkeys(("text", "layers", "training", "serving"), 1),
     **dict.fromkeys(("data", "models"), 2),
     "tasks": 3,

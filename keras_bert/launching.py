@@ -1,0 +1,206 @@
+"""The workers of one job on this machine: told their places, heard by number, ended together.
+
+TensorFlow reads which workers there are, TF_CONFIG, when a strategy is made; nothing here imports
+it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from absl import logging
+
+# What asks a job to stop. A shell has those that it keeps from a job in the background ignored.
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+# Seconds between two looks at the workers, and for the last lines of those that have ended.
+LOOK_S, LAST_LINES_S = 0.05, 5.0
+
+
+def launch(
+    command: Sequence[str], num_workers: int, *, share_cores: bool = True, end_timeout: float = 30.0
+) -> int:
+    """Runs a command as the workers of one job, and waits for all of them.
+
+    Each worker has its place in the job in TF_CONFIG, with a free port of this machine. Its lines
+    come out behind its number, `[0] `. SIGTERM, SIGINT and SIGHUP go to all as SIGTERM, upon which
+    a run of training saves and ends; a second one, too, and then they have `end_timeout`. When a
+    worker fails, the others are ended: by SIGTERM, and by SIGKILL after `end_timeout`, as one that
+    waits for the others in TensorFlow may be deaf to all else.
+
+    It sets handlers of signals, which Python lets the main thread do alone.
+
+    Args:
+        command: the program and its arguments.
+        num_workers: int, how often it is started.
+        share_cores: bool, whether each worker has cores of its own; where there are fewer cores
+            than workers, or the system cannot do it, all have all.
+        end_timeout: float, seconds.
+
+    Returns:
+        int, 0 if all workers ended so, else the exit status of the first that did not: 128 + n if
+        signal n ended it.
+
+    Raises:
+        ValueError: `num_workers` is less than 1, or this process has a place in a job itself.
+        OSError: the command cannot be started.
+
+    Example:
+
+    >>> import sys
+    >>> from keras_bert.launching import launch
+    >>> launch([sys.executable, "-c", "print('a fine film')"], num_workers=1)
+    [0] a fine film
+    0
+    """
+    _check(num_workers)
+    cores = _shares_of_cores(num_workers) if share_cores else [set()] * num_workers
+    processes: list[subprocess.Popen[str]] = []
+    with _noted_signals() as came, contextlib.ExitStack() as in_the_end:
+        try:
+            for index, place in enumerate(tf_configs(num_workers)):
+                with _on(cores[index]):
+                    process = _start(command, place)
+                in_the_end.callback(process.wait)
+                processes.append(process)
+                for stream, sink in ((process.stdout, sys.stdout), (process.stderr, sys.stderr)):
+                    reader = threading.Thread(target=_copy, args=(stream, sink, index), daemon=True)
+                    reader.start()
+                    in_the_end.callback(reader.join, LAST_LINES_S)
+            return _wait(processes, came, end_timeout)
+        finally:
+            _send(signal.SIGKILL, processes)
+
+
+def tf_configs(num_workers: int) -> list[str]:
+    """TF_CONFIG for each of so many workers on this machine, on ports that are free now.
+
+    Example:
+
+    >>> import json
+    >>> from keras_bert.launching import tf_configs
+    >>> one, other = map(json.loads, tf_configs(2))
+    >>> one["cluster"] == other["cluster"], one["task"], other["task"]
+    (True, {'type': 'worker', 'index': 0}, {'type': 'worker', 'index': 1})
+    """
+    with contextlib.ExitStack() as stack:  # all are held until all are known, so that they differ
+        servers = [
+            stack.enter_context(socket.create_server(("localhost", 0))) for _ in range(num_workers)
+        ]
+        addresses = [f"localhost:{server.getsockname()[1]}" for server in servers]
+    return [
+        json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}})
+        for index in range(num_workers)
+    ]
+
+
+def _check(num_workers: int) -> None:
+    if num_workers < 1:
+        raise ValueError(f"num_workers must be at least 1, not {num_workers}.")
+    if "TF_CONFIG" in os.environ:
+        raise ValueError(
+            "The workers get a TF_CONFIG each, but there is one already, "
+            f"{os.environ['TF_CONFIG']!r}: unset it, or run the command itself as that worker."
+        )
+
+
+def _shares_of_cores(num_workers: int) -> list[set[int]]:
+    """The cores of each worker; without any, all of them."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    bounds = [len(cores) * index // num_workers for index in range(num_workers + 1)]
+    shares = [set(cores[start:end]) for start, end in itertools.pairwise(bounds)]
+    return shares if all(shares) else [set()] * num_workers
+
+
+@contextlib.contextmanager
+def _on(cores: set[int]) -> Iterator[None]:
+    """This thread, and what it starts, on some cores; a process takes them over from its parent."""
+    if not cores:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextlib.contextmanager
+def _noted_signals() -> Iterator[list[int]]:
+    """The numbers of the signals that come, in their order."""
+    came: list[int] = []
+    heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, lambda n, _: came.append(n)) for number in heard}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            # A handler that was not set from Python shows as None and cannot be set again.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+def _start(command: Sequence[str], place: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command,
+        # What Python keeps back in a pipe would come out when all is over.
+        env={**os.environ, "TF_CONFIG": place, "PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+        # A terminal sends its signals to a whole group: the workers would have each of them twice.
+        start_new_session=True,
+    )
+
+
+def _copy(stream: Any, sink: Any, index: int) -> None:
+    """Writes the lines of a worker behind its number."""
+    with stream, contextlib.suppress(BrokenPipeError):
+        for line in stream:
+            sink.write(f"[{index}] {line.removesuffix(chr(10))}\n")
+            sink.flush()
+
+
+def _wait(processes: Sequence[subprocess.Popen[str]], came: list[int], end_timeout: float) -> int:
+    """Waits until all have ended; the status of the first that failed, or 0."""
+    status, num_passed_on, deadline = 0, 0, math.inf
+    while any(process.poll() is None for process in processes):
+        if len(came) > num_passed_on:
+            num_passed_on = len(came)
+            _send(signal.SIGTERM, processes)
+            if num_passed_on > 1:
+                deadline = min(deadline, time.monotonic() + end_timeout)
+        if not status and (status := _worst_status(processes)):
+            deadline = min(deadline, time.monotonic() + end_timeout)
+            if not came:  # else they are ending: a second signal would keep them from saving
+                logging.error("A worker has ended with status %d: ending the others.", status)
+                _send(signal.SIGTERM, processes)
+        if time.monotonic() > deadline:
+            _send(signal.SIGKILL, processes)
+        time.sleep(LOOK_S)
+    return status or _worst_status(processes)
+
+
+def _worst_status(processes: Sequence[subprocess.Popen[str]]) -> int:
+    """Of those that have ended; 0 if there are none."""
+    codes = [process.poll() or 0 for process in processes]
+    return max(128 - code if code < 0 else code for code in codes)
+
+
+def _send(number: int, processes: Sequence[subprocess.Popen[str]]) -> None:
+    """Sends a signal to all that have not ended."""
+    for process in processes:
+        process.send_signal(number)

@@ -1,0 +1,114 @@
+"""Workers are told their places, heard by number, and ended together."""
+
+import json
+import os
+import signal
+import sys
+
+import pytest
+
+from keras_bert import launching
+
+# No worker ends by itself before it is its turn: what opens a pipe waits for its other end.
+HEAD = """
+import json, os, signal, sys
+
+place = json.loads(os.environ["TF_CONFIG"])
+index, pipe = place["task"]["index"], sys.argv[1]
+"""
+TELL = """
+print(json.dumps(place))
+print(json.dumps(sorted(os.sched_getaffinity(0))), file=sys.stderr)
+"""
+# Worker 0 is deaf to SIGTERM when worker 1 fails.
+DEAF = """
+if index == 1:
+    open(pipe).read()
+    sys.exit(3)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+open(pipe, "w").close()
+signal.pause()
+"""
+# Both save; who is told to stop a second time would end at once, by the signal.
+OBEDIENT = """
+def save(number, frame):
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    print("saved", flush=True)
+    if index == 1:
+        open(pipe, "w").close()
+    else:
+        open(pipe).read()
+    sys.exit(1)
+
+signal.signal(signal.SIGTERM, save)
+if index == 1:
+    open(pipe).read()
+    os.kill(os.getppid(), signal.SIGTERM)
+else:
+    open(pipe, "w").close()
+signal.pause()
+"""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Runs a script as two workers, which have a named pipe."""
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    os.mkfifo(tmp_path / "pipe")
+
+    def run(script, **options):
+        command = [sys.executable, "-c", HEAD + script, str(tmp_path / "pipe")]
+        return launching.launch(command, num_workers=2, **options)
+
+    return run
+
+
+def lines_of(text):
+    """What each worker wrote."""
+    return [[line[4:] for line in text.splitlines() if line[:4] == f"[{i}] "] for i in (0, 1)]
+
+
+def test_each_worker_has_its_place_its_cores_and_its_number(run, capsys):
+    assert run(TELL) == 0
+    said = capsys.readouterr()
+    [[one], [other]] = [map(json.loads, lines) for lines in lines_of(said.out)]
+    assert [one["task"], other["task"]] == [{"type": "worker", "index": i} for i in (0, 1)]
+    assert one["cluster"] == other["cluster"]
+    assert len(set(one["cluster"]["worker"])) == 2
+    [[first], [second]] = [map(json.loads, lines) for lines in lines_of(said.err)]
+    all_cores = os.sched_getaffinity(0)
+    if len(all_cores) == 1:
+        assert {*first} == {*second} == all_cores
+    else:
+        assert {*first} | {*second} == all_cores and not {*first} & {*second}
+
+
+def test_cores_are_shared_as_equally_as_can_be(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 2, 5, 6, 7})
+    assert launching._shares_of_cores(2) == [{1, 2}, {5, 6, 7}]
+    assert launching._shares_of_cores(6) == [set()] * 6
+
+
+def test_the_others_of_a_worker_that_fails_are_ended(run, capsys):
+    assert run(DEAF, end_timeout=0.1) == 3
+
+
+def test_a_signal_is_passed_on_once_and_the_saved_end(run, capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    assert run(OBEDIENT) == 1
+    assert lines_of(capsys.readouterr().out) == [["saved"], ["saved"]]
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_the_status_of_one_that_a_signal_ended(run):
+    assert run("os.kill(os.getpid(), signal.SIGKILL)") == 128 + signal.SIGKILL
+
+
+def test_what_cannot_be_started(run, monkeypatch):
+    with pytest.raises(FileNotFoundError):
+        launching.launch(["no-such-program"], num_workers=2)
+    with pytest.raises(ValueError, match="at least 1, not 0"):
+        launching.launch(["true"], num_workers=0)
+    monkeypatch.setenv("TF_CONFIG", "{}")
+    with pytest.raises(ValueError, match="there is one already, '{}'"):
+        run(TELL)
