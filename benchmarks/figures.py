@@ -73,7 +73,7 @@ def in_processes(makers: Mapping[str, tuple]) -> Iterator[dict[str, Callable[[],
         yield candidates
     finally:
         for process in processes:
-            process.terminate()
+            process.kill()  # TensorFlow's workers are deaf to less
             process.join()
 
 
@@ -100,12 +100,16 @@ def _asking(name: str, pipe) -> Callable[[], float]:
     return ask
 
 
-def use_one_core() -> None:
-    """Confines this process to one core; to be called before a library sizes its pools."""
+def use_one_core(core: int | None = None) -> None:
+    """Confines this process to one core; to be called before a library sizes its pools.
+
+    Args:
+        core: which one; the last one if None.
+    """
     os.environ["RAYON_NUM_THREADS"] = "1"
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0)) if core is None else core})
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
