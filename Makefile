@@ -19,14 +19,14 @@ by_package = $(subst $(empty) $(empty),$(comma),$(foreach one,$(PACKAGES),$(one)
 # `make bench`: what it measures with, and on; any of these can be named, as in
 # make bench BENCHMARKS='encoder peers' CORPUS='novels/*.txt' EVAL_CORPUS='others/*.txt' VOCABULARY=vocab.txt
 BENCHMARKS := ceiling encoder training_step tokenizer input_pipeline vocabulary input_memory \
-	sequence_packing prediction training_memory serving peers pretraining
+	sequence_packing prediction training_memory scaling serving peers pretraining
 CORPUS = $(DEMO)/corpus/train/*.txt
 EVAL_CORPUS = $(DEMO)/corpus/eval/*.txt
 VOCABULARY = $(DEMO)/vocab.txt
 of_text = --pattern='$(CORPUS)' --vocabulary=$(VOCABULARY)
 FLAGS_vocabulary = --pattern='$(CORPUS)'
 FLAGS_pretraining = $(of_text) --eval_pattern='$(EVAL_CORPUS)'
-$(foreach one,tokenizer input_pipeline input_memory sequence_packing prediction,$(eval FLAGS_$(one) = $$(of_text)))
+$(foreach one,tokenizer input_pipeline input_memory sequence_packing prediction scaling,$(eval FLAGS_$(one) = $$(of_text)))
 
 .PHONY: demo test test-reference test-slow bench lint docs clean
 

@@ -1,9 +1,12 @@
-"""The launcher's flags stand before --, a binary's behind; it does not wait for TensorFlow."""
+"""The launcher's flags stand before --, a binary's behind; other launchers tell places as well."""
 
+import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
+import textwrap
 
 import pytest
 
@@ -53,3 +56,64 @@ def test_a_launch(tmp_path, argv, code, said):
     assert said in done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == "False"
     assert "Traceback" not in done.stderr
+
+
+# In place of programs that are not here; each worker says what it was told.
+PROGRAMS = {
+    "python": 'echo "$TF_CONFIG"',
+    "ssh": 'shift 2; exec bash -c "$1"',
+    "srun": 'while [[ "$1" == -* ]]; do shift; done; exec "$@"',
+    "scontrol": 'printf "%s\\n" n9 n10',
+}
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """The lines that a shell script prints."""
+    for name, script in PROGRAMS.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+
+    def shell(script, **environment):
+        path = os.pathsep.join([str(tmp_path), os.environ["PATH"]])
+        command = ["bash", "-euo", "pipefail", "-c", script]
+        environment = {**os.environ, "PATH": path, **environment}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    return shell
+
+
+def documented(name):
+    """A block of code of the documentation."""
+    text = (ROOT / "docs" / "distributed.md").read_text()
+    [block] = re.findall(f"<!-- {name} -->\n```[a-z]+\n(.*?)```", text, flags=re.DOTALL)
+    return block
+
+
+def place(index, *workers):
+    return {"cluster": {"worker": list(workers)}, "task": {"type": "worker", "index": index}}
+
+
+def test_the_loop_of_ssh_tells_each_its_place(shell):
+    told = sorted(shell(documented("ssh")))
+    workers = ("node-a:2222", "node-b:2222")
+    assert [line[:4] for line in told] == ["[0] ", "[1] "]
+    assert [json.loads(line[4:]) for line in told] == [place(index, *workers) for index in (0, 1)]
+
+
+def test_a_task_of_slurm_is_told_its_place(shell):
+    script = documented("slurm with TF_CONFIG")
+    slurm = {"SLURM_STEP_NODELIST": "n[9-10]", "SLURM_CPUS_PER_TASK": "8", "SLURM_PROCID": "1"}
+    assert json.loads(*shell(script, **slurm)) == place(1, "n9:2222", "n10:2222")
+
+
+def test_a_pod_is_told_its_place(shell):
+    [script] = re.findall(r" - \|\n(.*?)\n {10}resources:", documented("kubernetes"), re.DOTALL)
+    [line] = shell(textwrap.dedent(script), NUM_WORKERS="3", JOB_COMPLETION_INDEX="2")
+    assert json.loads(line) == place(2, *(f"bert-{index}.bert:2222" for index in range(3)))
+
+
+def test_what_slurm_runs_is_a_shell_script(shell):
+    assert shell(documented("slurm"), SLURM_CPUS_PER_TASK="8", TF_CONFIG="told") == ["told"]
