@@ -11,13 +11,14 @@ import itertools
 import json
 import math
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from absl import logging
@@ -99,10 +100,77 @@ def tf_configs(num_workers: int) -> list[str]:
             stack.enter_context(socket.create_server(("localhost", 0))) for _ in range(num_workers)
         ]
         addresses = [f"localhost:{server.getsockname()[1]}" for server in servers]
-    return [
-        json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}})
-        for index in range(num_workers)
-    ]
+    return [_tf_config(addresses, index) for index in range(num_workers)]
+
+
+def tf_config_of_slurm(environment: Mapping[str, str], first_port: int = 8888) -> str | None:
+    """TF_CONFIG for a task that srun has started, one of several.
+
+    `tf.distribute.cluster_resolver.SlurmClusterResolver` is for nodes with GPUs alone, and takes
+    the nodes in the order of the alphabet (n10 before n9), where Slurm counts its tasks in its own.
+
+    Args:
+        environment: `os.environ`, in which Slurm has set SLURM_PROCID, SLURM_STEP_NODELIST and
+            SLURM_STEP_TASKS_PER_NODE. Tasks are counted node by node, as Slurm does by default.
+        first_port: int, the port of a node's first task; the next ones have the next ports.
+
+    Returns:
+        str, or None where Slurm has started no task or a single one.
+
+    Raises:
+        ValueError: the variables are not of Slurm's form.
+
+    Example:
+
+    >>> from keras_bert.launching import tf_config_of_slurm
+    >>> slurm = {"SLURM_PROCID": "1", "SLURM_STEP_NODELIST": "n[9-10]"}
+    >>> tf_config_of_slurm({**slurm, "SLURM_STEP_TASKS_PER_NODE": "1(x2)"})
+    '{"cluster": {"worker": ["n9:8888", "n10:8888"]}, "task": {"type": "worker", "index": 1}}'
+    """
+    names = ("SLURM_PROCID", "SLURM_STEP_NODELIST", "SLURM_STEP_TASKS_PER_NODE")
+    given = {name: environment[name] for name in names if name in environment}
+    if len(given) < len(names):
+        return None
+    index, nodes, tasks = given.values()
+    try:
+        pairs = zip(_nodes(nodes), _numbers_of_tasks(tasks), strict=True)
+        workers = [f"{node}:{first_port + i}" for node, number in pairs for i in range(number)]
+        _ = workers[int(index)]
+    except (ValueError, IndexError) as error:
+        said = ", ".join(f"{name}={value}" for name, value in given.items())
+        raise ValueError(
+            f"Slurm's variables must name a node for each task, but are {said} ({error}): set "
+            "TF_CONFIG yourself, as docs/distributed.md has it."
+        ) from error
+    return _tf_config(workers, int(index)) if len(workers) > 1 else None
+
+
+def _nodes(names: str) -> list[str]:
+    """`n[08-10],m` as n08, n09, n10, m."""
+    parts = re.findall(r"(?:[^,\[]|\[[^\]]*\])+", names)
+    return [node for part in parts for node in _expanded(part)]
+
+
+def _expanded(name: str) -> list[str]:
+    head, bracket, rest = name.partition("[")
+    if not bracket:
+        return [head]
+    ranges, _, tail = rest.partition("]")
+    numbers: list[str] = []
+    for first, _, last in (one.partition("-") for one in ranges.split(",")):
+        numbers += [str(n).zfill(len(first)) for n in range(int(first), int(last or first) + 1)]
+    return [head + number + end for number in numbers for end in _expanded(tail)]
+
+
+def _numbers_of_tasks(numbers: str) -> list[int]:
+    """`2(x3),1` as 2, 2, 2, 1."""
+    parts = [part.rstrip(")").partition("(x") for part in numbers.split(",")]
+    return [int(number) for number, _, times in parts for _ in range(int(times or 1))]
+
+
+def _tf_config(workers: Sequence[str], index: int) -> str:
+    task = {"type": "worker", "index": index}
+    return json.dumps({"cluster": {"worker": [*workers]}, "task": task})
 
 
 def _check(num_workers: int) -> None:

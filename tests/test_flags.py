@@ -137,3 +137,23 @@ def test_a_binary(argv, code, output):
     assert done.returncode == code
     assert output in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "output"),
+    [
+        (["--size=3", "--", "more", "--size=4", "--"], 0, "size 3 ('more', '--size=4', '--')"),
+        (["--size=3"], 1, "Error: What to start must stand behind --"),
+        (["--size=3", "more", "--", "more"], 1, "not 'more'"),
+    ],
+)
+def test_a_binary_that_starts_another(argv, code, output):
+    binary = BINARY.replace("def main(arguments)", "def main(arguments, command)")
+    binary = binary.replace("arguments.size)", "arguments.size, command)")
+    binary = binary.replace("flags.run(", "flags.run_with_command(")
+    done = subprocess.run(
+        [sys.executable, "-c", binary, *argv], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == code
+    assert output in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr

@@ -112,3 +112,44 @@ def test_what_cannot_be_started(run, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", "{}")
     with pytest.raises(ValueError, match="there is one already, '{}'"):
         run(TELL)
+
+
+def slurm(index, nodes, tasks):
+    return {
+        "SLURM_PROCID": index,
+        "SLURM_STEP_NODELIST": nodes,
+        "SLURM_STEP_TASKS_PER_NODE": tasks,
+    }
+
+
+@pytest.mark.parametrize(
+    ("nodes", "tasks", "workers"),
+    [
+        ("n[9-10]", "1(x2)", ["n9:8888", "n10:8888"]),
+        (
+            "a[008,010-011],b",
+            "1(x2),2,1",
+            ["a008:8888", "a010:8888", "a011:8888", "a011:8889", "b:8888"],
+        ),
+        ("r[1-2]n[3,5]x", "1(x4)", ["r1n3x:8888", "r1n5x:8888", "r2n3x:8888", "r2n5x:8888"]),
+        ("gpu-7", "2", ["gpu-7:8888", "gpu-7:8889"]),
+    ],
+)
+def test_slurm_names_the_workers(nodes, tasks, workers):
+    place = json.loads(launching.tf_config_of_slurm(slurm("1", nodes, tasks)))
+    assert place == {"cluster": {"worker": workers}, "task": {"type": "worker", "index": 1}}
+
+
+def test_one_task_of_slurm_is_no_worker():
+    assert launching.tf_config_of_slurm({}) is None
+    assert launching.tf_config_of_slurm({"SLURM_PROCID": "0"}) is None
+    assert launching.tf_config_of_slurm(slurm("0", "n1", "1")) is None
+
+
+@pytest.mark.parametrize(
+    ("index", "nodes", "tasks"),
+    [("0", "n[1-2]", "1"), ("2", "n[1-2]", "1(x2)"), ("0", "n[x]", "1"), ("0", "n1", "two")],
+)
+def test_what_slurm_does_not_say(index, nodes, tasks):
+    with pytest.raises(ValueError, match=f"SLURM_PROCID={index}, .*: set TF_CONFIG yourself"):
+        launching.tf_config_of_slurm(slurm(index, nodes, tasks))
