@@ -30,15 +30,19 @@ LOOK_S, LAST_LINES_S = 0.05, 5.0
 
 
 def launch(
-    command: Sequence[str], num_workers: int, *, share_cores: bool = True, end_timeout: float = 30.0
+    command: Sequence[str],
+    num_workers: int,
+    *,
+    share_cores: bool = True,
+    stop_timeout: float = 600.0,
+    end_timeout: float = 30.0,
 ) -> int:
     """Runs a command as the workers of one job, and waits for all of them.
 
     Each worker has its place in the job in TF_CONFIG, with a free port of this machine. Its lines
     come out behind its number, `[0] `. SIGTERM, SIGINT and SIGHUP go to all as SIGTERM, upon which
-    a run of training saves and ends; a second one, too, and then they have `end_timeout`. When a
-    worker fails, the others are ended: by SIGTERM, and by SIGKILL after `end_timeout`, as one that
-    waits for the others in TensorFlow may be deaf to all else.
+    a run of training saves and ends. When a worker fails, the others get SIGTERM. TensorFlow may
+    keep that from a worker, above all from one that waits for others, so SIGKILL follows.
 
     It sets handlers of signals, which Python lets the main thread do alone.
 
@@ -47,7 +51,8 @@ def launch(
         num_workers: int, how often it is started.
         share_cores: bool, whether each worker has cores of its own; where there are fewer cores
             than workers, or the system cannot do it, all have all.
-        end_timeout: float, seconds.
+        stop_timeout: float, seconds from a signal to SIGKILL, in which a run must have saved.
+        end_timeout: float, seconds to SIGKILL from a second signal, or from a worker's failure.
 
     Returns:
         int, 0 if all workers ended so, else the exit status of the first that did not: 128 + n if
@@ -79,7 +84,7 @@ def launch(
                     reader = threading.Thread(target=_copy, args=(stream, sink, index), daemon=True)
                     reader.start()
                     in_the_end.callback(reader.join, LAST_LINES_S)
-            return _wait(processes, came, end_timeout)
+            return _wait(processes, came, stop_timeout=stop_timeout, end_timeout=end_timeout)
         finally:
             _send(signal.SIGKILL, processes)
 
@@ -242,21 +247,27 @@ def _copy(stream: Any, sink: Any, index: int) -> None:
             sink.flush()
 
 
-def _wait(processes: Sequence[subprocess.Popen[str]], came: list[int], end_timeout: float) -> int:
+def _wait(
+    processes: Sequence[subprocess.Popen[str]],
+    came: list[int],
+    *,
+    stop_timeout: float,
+    end_timeout: float,
+) -> int:
     """Waits until all have ended; the status of the first that failed, or 0."""
     status, num_passed_on, deadline = 0, 0, math.inf
     while any(process.poll() is None for process in processes):
+        now = time.monotonic()
         if len(came) > num_passed_on:
             num_passed_on = len(came)
+            deadline = min(deadline, now + (stop_timeout if num_passed_on == 1 else end_timeout))
             _send(signal.SIGTERM, processes)
-            if num_passed_on > 1:
-                deadline = min(deadline, time.monotonic() + end_timeout)
         if not status and (status := _worst_status(processes)):
-            deadline = min(deadline, time.monotonic() + end_timeout)
+            deadline = min(deadline, now + end_timeout)
             if not came:  # else they are ending: a second signal would keep them from saving
                 logging.error("A worker has ended with status %d: ending the others.", status)
                 _send(signal.SIGTERM, processes)
-        if time.monotonic() > deadline:
+        if now > deadline:
             _send(signal.SIGKILL, processes)
         time.sleep(LOOK_S)
     return status or _worst_status(processes)

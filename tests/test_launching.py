@@ -29,6 +29,21 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 open(pipe, "w").close()
 signal.pause()
 """
+# Worker 0 has both told to end, and neither does.
+STUBBORN = """
+def note(number, frame):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    when_told
+
+signal.signal(signal.SIGTERM, note if index == 0 else signal.SIG_IGN)
+if index == 0:
+    open(pipe).read()
+    os.kill(os.getppid(), signal.SIGTERM)
+else:
+    open(pipe, "w").close()
+while True:
+    signal.pause()
+"""
 # Both save; who is told to stop a second time would end at once, by the signal.
 OBEDIENT = """
 def save(number, frame):
@@ -91,6 +106,18 @@ def test_cores_are_shared_as_equally_as_can_be(monkeypatch):
 
 def test_the_others_of_a_worker_that_fails_are_ended(run, capsys):
     assert run(DEAF, end_timeout=0.1) == 3
+
+
+@pytest.mark.parametrize(
+    ("when_told", "options"),
+    [
+        ("pass", {"stop_timeout": 0.1}),
+        ("os.kill(os.getppid(), signal.SIGTERM)", {"end_timeout": 0.1}),  # and so a second time
+    ],
+)
+def test_who_does_not_obey_is_ended(run, when_told, options):
+    script = STUBBORN.replace("when_told", when_told)
+    assert run(script, **options) == 128 + signal.SIGKILL
 
 
 def test_a_signal_is_passed_on_once_and_the_saved_end(run, capsys):

@@ -18,6 +18,9 @@ from keras_bert import flags, launching
 class Arguments:
     num_workers: int = flags.required("how many workers to start")
     share_cores: bool = flags.flag(True, "give each worker cores of its own, if there are enough")
+    stop_timeout: float = flags.flag(
+        600.0, "seconds in which a run that is to stop must have saved"
+    )
     end_timeout: float = flags.flag(30.0, "seconds for the others to end in, after one failed")
 
 
@@ -28,6 +31,7 @@ def main(arguments: Arguments, command: tuple[str, ...]) -> None:
             [sys.executable, "-m", *command],
             arguments.num_workers,
             share_cores=arguments.share_cores,
+            stop_timeout=arguments.stop_timeout,
             end_timeout=arguments.end_timeout,
         )
     )
