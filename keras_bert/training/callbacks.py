@@ -149,16 +149,64 @@ class Throughput(keras.callbacks.Callback):
 
 
 class StopOnNaN(keras.callbacks.Callback):
-    """Raises FloatingPointError, which names the step, as soon as the loss is not finite."""
+    """Raises FloatingPointError, which names the step, when numbers are not finite.
+
+    With an optimizer that skips updates which are not finite and counts them in its `skipped`, as
+    `AdamW` and `Lamb` do, that is after `num_in_row` such updates without another one between, and
+    the logs of an epoch have as `skipped` how many there were in the run, if there were any. As
+    long as the loss has a scale that can be halved, skipped updates look for the right one, and the
+    run goes on. With another optimizer it is as soon as the loss is not finite.
+
+    Args:
+        num_in_row: int of at least 1.
+    """
+
+    ADVICE = (
+        "Lower the learning rate, warm up for longer, or look for broken examples; the last "
+        "checkpoint is from before."
+    )
+
+    def __init__(self, num_in_row: int = 10):
+        super().__init__()
+        self.num_in_row = num_in_row
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self._seen = self._counts()
+        self._in_row = 0
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        step, skipped = self._counts()
         loss = (logs or {}).get("loss", 0.0)
-        if not math.isfinite(loss):
+        if self._skipped is None and not math.isfinite(loss):
             raise FloatingPointError(
-                f"The loss must be finite; it is {loss} after step "
-                f"{int(self.model.optimizer.iterations.numpy())}. Lower the learning rate, warm up "
-                "for longer, or look for broken examples; the last checkpoint is from before."
+                f"The loss must be finite; it is {loss} after step {step}. {self.ADVICE}"
             )
+        new = skipped - self._seen[1]
+        self._in_row = self._in_row + new if new == step - self._seen[0] else 0
+        self._seen = step, skipped
+        if self._in_row >= self.num_in_row and not self._scale_may_fall():
+            raise FloatingPointError(
+                f"Updates must be finite; the last {self._in_row}, up to step {step}, were not and "
+                f"were skipped. {self.ADVICE}"
+            )
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        _, skipped = self._counts()
+        if skipped and logs is not None:
+            logs["skipped"] = skipped
+
+    @property
+    def _skipped(self) -> keras.Variable | None:
+        return getattr(self.model.optimizer, "skipped", None)
+
+    def _counts(self) -> tuple[int, int]:
+        """The steps, and how many of them made no update."""
+        skipped = 0 if self._skipped is None else int(self._skipped.numpy())
+        return int(self.model.optimizer.iterations.numpy()), skipped
+
+    def _scale_may_fall(self) -> bool:
+        loss_scale = getattr(self.model.optimizer, "loss_scale", None)
+        return loss_scale is not None and loss_scale.may_fall()
 
 
 class DataLasts(keras.callbacks.Callback):

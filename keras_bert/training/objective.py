@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -100,7 +101,8 @@ class LossMeans(keras.metrics.Metric):
         name: str.
 
     Returns:
-        `result()` is a dict of scalars: `loss`, and for several outputs `<output>_loss`.
+        `result()` is a dict of scalars: `loss`, and for several outputs `<output>_loss`. They are
+        nan where no batch was seen.
     """
 
     def __init__(self, objective: Objective, name: str = "loss"):
@@ -134,6 +136,7 @@ class LossMeans(keras.metrics.Metric):
 
     def result(self) -> dict[str, tf.Tensor]:
         means = tf.math.divide_no_nan(self.loss_sums.value, self.weight_sums.value)
+        means = tf.where(self.added.value[1] > 0, means, math.nan)
         added = tf.math.divide_no_nan(self.added.value[0], self.added.value[1])
         scales = tf.constant(self.scales, tf.float64)
         logs = {"loss": tf.reduce_sum(scales * means) + added}

@@ -26,7 +26,7 @@ from keras_bert.training.record import Record
 from keras_bert.training.replicas import by_chief, num_replicas, this_worker
 from keras_bert.training.signals import StopSignal
 
-PRECISIONS = ("float32", "mixed_bfloat16")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
 def prepare(seed: int, precision: str = "float32") -> None:
@@ -34,8 +34,8 @@ def prepare(seed: int, precision: str = "float32") -> None:
 
     Args:
         seed: int, for Python, NumPy and TensorFlow.
-        precision: `"float32"`, or `"mixed_bfloat16"`, which computes in bfloat16 and keeps weights
-            and losses in float32.
+        precision: `"float32"`, or `"mixed_bfloat16"` or `"mixed_float16"`, which compute in
+            bfloat16 or float16 and keep weights and losses in float32.
 
     Raises:
         ValueError: an unknown precision.
@@ -100,7 +100,7 @@ def train(
 
     Raises:
         RunInterrupted: a signal came; the state is saved.
-        FloatingPointError: the loss or a weight is not finite; the error names the step.
+        FloatingPointError: updates in a row, or a weight, are not finite; the error names the step.
         ValueError: the checkpoints are gone, all damaged, of another model or of a later version,
             the data ends too early, or the model was not built in the scope of the strategy.
         OSError: the disk is full, or `output_dir` cannot be written to.

@@ -94,6 +94,46 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         }
 
 
+def scaled_to_batch(
+    rate: float, warmup_share: float, *, batch_size: int, base_batch_size: int
+) -> tuple[float, float]:
+    """A learning rate, and the share of the steps that warm up, for another batch size.
+
+    The rules by which You et al. 2019 (arXiv:1904.00962) train BERT by LAMB on batches of 512 to
+    32,768 without tuning: the rate grows by the square root of the batch, the share in proportion
+    to it, so that as many examples warm up.
+
+    Args:
+        rate: float above 0, the peak for `base_batch_size`.
+        warmup_share: float, at least 0, the share for it.
+        batch_size: int, rows of an update.
+        base_batch_size: int, rows of the update that rate and share are known for.
+
+    Returns:
+        The rate and the share for `batch_size`.
+
+    Raises:
+        ValueError: a value is out of its range, or the share would be above 1.
+
+    Example:
+
+    >>> from keras_bert.training.schedules import scaled_to_batch
+    >>> scaled_to_batch(1e-3, 0.01, batch_size=2048, base_batch_size=512)
+    (0.002, 0.04)
+    """
+    for name, value in (("batch_size", batch_size), ("base_batch_size", base_batch_size)):
+        if not _is_int(value) or value < 1:
+            raise ValueError(f"{name} must be an int of at least 1, not {value!r}. Correct it.")
+    times = batch_size / base_batch_size
+    if not 0 < rate < math.inf or not 0 <= warmup_share * times <= 1:
+        raise ValueError(
+            "rate must be a number above 0, and warmup_share, times the growth of the batch, from "
+            f"0 to 1; they are {rate!r} and {warmup_share!r}, and the batch grows {times:g} times. "
+            "Correct them, or choose a smaller batch."
+        )
+    return rate * math.sqrt(times), warmup_share * times
+
+
 def _check(peak, num_steps, warmup_steps, shape, end, power) -> None:
     """Raise a ValueError for the first value that is out of its range."""
     table = (

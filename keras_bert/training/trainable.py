@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import types
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_bert.training.guarded import GuardedOptimizer
 from keras_bert.training.micro_batches import cut, part_of, sum_over_parts
 from keras_bert.training.objective import LossMeans, Objective, sum_of
 from keras_bert.training.replicas import num_replicas, sum_over_replicas
@@ -75,7 +77,8 @@ class ExactModel(keras.Model):
         """Configure the training.
 
         Args:
-            optimizer: a Keras optimizer or its name.
+            optimizer: a Keras optimizer or its name; for a model that computes in float16 `AdamW`
+                or `Lamb`, which then scale the loss.
             loss: a `keras.losses.Loss` with `reduction="sum"` for a model with one output tensor,
                 or a dict of them by output name; outputs left out have no loss.
             loss_weights: float, or dict of floats by output name; 1 where it says nothing.
@@ -91,7 +94,11 @@ class ExactModel(keras.Model):
             ValueError: a loss has another reduction, names do not match, or a value is wrong.
         """
         objective = Objective.of(loss, loss_weights)
-        _check_arguments(optimizer, num_micro_batches, self.dtype_policy.name)
+        in_float16 = _computes_in_float16(self)
+        _check_arguments(optimizer, num_micro_batches, in_float16)
+        if in_float16:
+            with self.distribute_strategy.scope():
+                optimizer.scale_losses()
         if self.distribute_strategy.num_replicas_in_sync > 1:
             _check_replicated(jit_compile, steps_per_execution)
             _check_spans(objective, num_micro_batches)
@@ -229,7 +236,8 @@ class ExactModel(keras.Model):
     def _gradients(self, batch, totals: dict[str, tf.Tensor]) -> list[tf.Tensor | None]:
         """Dense gradients of a part of a batch, where the weights of all parts sum to `totals`.
 
-        What it gives adds up over the parts. It also updates the metrics by this part.
+        What it gives adds up over the parts. It also updates the metrics by this part; not where
+        its loss is not finite, if the optimizer skips the update then.
         """
         x, y, sample_weight = batch
         weights = self._objective.weights(y, sample_weight)
@@ -237,11 +245,23 @@ class ExactModel(keras.Model):
             y_pred = self._forward(x, training=True)
             sums = self._objective.sums(y, y_pred, weights)
             num_parts = self.num_micro_batches * num_replicas()
-            loss = self._objective.total(sums, totals) + sum_of(self.losses) / num_parts
-        gradients = tape.gradient(loss, [variable.value for variable in self.trainable_variables])
-        self.loss_means.update_state(sums, weights, self.losses)
-        self.compute_metrics(x, y, y_pred, sample_weight)
-        return [None if g is None else tf.convert_to_tensor(g) for g in gradients]
+            added = self.losses
+            loss = self._objective.total(sums, totals) + sum_of(added) / num_parts
+            scaled = self.optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled, [variable.value for variable in self.trainable_variables])
+        gradients = [None if g is None else tf.convert_to_tensor(g) for g in gradients]
+
+        def update_metrics() -> None:
+            self.loss_means.update_state(sums, weights, added)
+            self.compute_metrics(x, y, y_pred, sample_weight)
+
+        if not isinstance(self.optimizer, GuardedOptimizer):
+            update_metrics()
+            return gradients
+        # What is not finite is not learned from, and would be all that an epoch's figures show.
+        finite = tf.reduce_all(tf.math.is_finite([loss, *sums.values()]))
+        tf.cond(finite, update_metrics, lambda: None)
+        return _finite_as(loss, gradients)
 
     def _accumulated_gradients(self, batch, totals: dict[str, tf.Tensor]):
         """The sum of `_gradients` over micro-batches."""
@@ -306,18 +326,18 @@ class Trainable(ExactModel, _Functional):
     """
 
 
-def _check_arguments(optimizer, num_micro_batches: int, policy: str) -> None:
+def _check_arguments(optimizer, num_micro_batches: int, in_float16: bool) -> None:
     if not isinstance(num_micro_batches, int) or num_micro_batches < 1:
         raise ValueError(
             f"num_micro_batches must be an int of at least 1, not {num_micro_batches!r}. "
             "Pass 1 to compute a batch at once."
         )
     scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-    if policy == "mixed_float16" or scaled:
+    if scaled or (in_float16 and not isinstance(optimizer, GuardedOptimizer)):
         raise ValueError(
-            "Losses are not scaled here, and without that float16 gradients vanish; the policy is "
-            f"{policy}, the optimizer {optimizer}. Use the policy mixed_bfloat16 and an optimizer "
-            "that does not scale."
+            "Losses of a model that computes in float16 must be scaled, since its gradients else "
+            f"vanish, and AdamW and Lamb do so themselves; the optimizer is {optimizer}. Use one "
+            "of them, or the policy mixed_bfloat16 and an optimizer that does not scale."
         )
 
 
@@ -338,6 +358,22 @@ def _check_spans(objective: Objective, num_micro_batches: int) -> None:
             f"{spanning[0]} compares all rows of a batch, so that on several replicas it is "
             f"computed at once, but num_micro_batches is {num_micro_batches}: pass 1."
         )
+
+
+def _computes_in_float16(layer: keras.layers.Layer) -> bool:
+    """Whether a layer, or one within it, does."""
+    within = getattr(layer, "layers", ())
+    return layer.compute_dtype == "float16" or any(map(_computes_in_float16, within))
+
+
+def _finite_as(loss: tf.Tensor, gradients: Sequence[tf.Tensor | None]) -> list[tf.Tensor | None]:
+    """Gradients of which the smallest is not finite where the loss is not.
+
+    A loss that overflows may have gradients that are finite; nothing is to be learned from them.
+    """
+    sizes = {i: g.shape.num_elements() for i, g in enumerate(gradients) if g is not None}
+    smallest = min(sizes, key=lambda i: sizes[i] or math.inf, default=None)
+    return [g + 0.0 * loss if i == smallest else g for i, g in enumerate(gradients)]
 
 
 def _without(

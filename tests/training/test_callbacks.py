@@ -21,6 +21,7 @@ from keras_bert.training.callbacks import (
 )
 from keras_bert.training.checkpointing import TrainingCheckpoint
 from keras_bert.training.epochs import Epochs
+from keras_bert.training.optimizers import AdamW
 from keras_bert.training.signals import RunInterrupted, StopSignal
 
 
@@ -118,6 +119,37 @@ def test_a_loss_that_is_not_finite_names_the_step():
     model.set_weights([weights * math.nan for weights in model.get_weights()])
     with pytest.raises(FloatingPointError, match="it is nan after step 5"):
         fit(model, StopOnNaN())
+
+
+def batches_of(*good):
+    """The rows of batches of 4, good ones and broken ones."""
+    return np.concatenate([np.full((4, 3), 1.0 if one else math.nan) for one in good])
+
+
+def test_skipped_updates_are_shown_and_too_many_in_a_row_are_an_error():
+    model = make_model()
+    model.compile(AdamW(0.1), loss="mse", run_eagerly=True)
+    options = {"batch_size": 4, "shuffle": False, "verbose": 0}
+    x, y = batches_of(1, 0, 0, 1), np.ones((16, 2))
+    stop = StopOnNaN(num_in_row=3)
+    assert "skipped" not in model.fit(x[:4], y[:4], callbacks=[stop], **options).history
+    history = model.fit(x, y, epochs=2, callbacks=[stop], **options).history
+    assert history["skipped"] == [2, 4]
+    message = "the last 3, up to step 12, were not and were skipped. Lower"
+    with pytest.raises(FloatingPointError, match=message):
+        model.fit(np.full((16, 3), math.nan), y, callbacks=[stop], **options)
+
+
+def test_a_loss_scale_may_find_its_place():
+    model = make_model()
+    model.compile(AdamW(0.1), loss="mse", run_eagerly=True)
+    model.optimizer.scale_losses()
+    model.optimizer.loss_scale.scale.assign(4.0)
+    x = batches_of(1, 0, 0, 0)
+    with pytest.raises(FloatingPointError, match="the last 2, up to step 3"):
+        model.fit(
+            x, x[:, :2], batch_size=4, shuffle=False, verbose=0, callbacks=[StopOnNaN(num_in_row=1)]
+        )
 
 
 def test_data_that_ends_too_early_is_named_by_the_step():

@@ -70,6 +70,11 @@ def test_losses_that_layers_added_are_a_mean_over_steps():
     assert float(sum_of([])) == 0.0
 
 
+def test_nothing_seen_is_no_loss_of_zero():
+    for objective in (Objective.of(SQUARES), Objective.of({"tokens": CLASSES, "row": SQUARES})):
+        assert all(np.isnan(mean) for mean in LossMeans(objective).result().values())
+
+
 def test_what_does_not_fit_is_refused():
     both = Objective.of({"tokens": CLASSES, "row": SQUARES})
     y, outputs, weights = data()

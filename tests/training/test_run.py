@@ -207,8 +207,14 @@ def ones(value=1.0):
 def test_nan_stops_the_run_and_names_the_step(tmp_path):
     data = ones().repeat(4).concatenate(ones(math.nan)).concatenate(ones().repeat(9))
     with pytest.raises(FloatingPointError, match="nan after step 5"):
-        run.train(small(), data.skip, tmp_path, epochs(9, 3), verbose=0)
+        run.train(small(0.0), data.skip, tmp_path, epochs(9, 3), verbose=0)
     assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["step-00000003"]
+
+
+def test_an_update_that_was_skipped_is_on_record(tmp_path):
+    data = ones().repeat(4).concatenate(ones(math.nan)).concatenate(ones().repeat(9))
+    history = run.train(small(), data.skip, tmp_path, epochs(9, 3), verbose=0)
+    np.testing.assert_array_equal(history["skipped"], [math.nan, 1, 1])
 
 
 def test_too_little_data_is_an_error(tmp_path):
@@ -506,6 +512,8 @@ def test_prepare():
         return np.random.rand(3), layer.kernel.numpy(), layer.compute_dtype
 
     try:
+        run.prepare(5, "mixed_float16")
+        assert drawn()[2] == "float16"
         run.prepare(5, "mixed_bfloat16")
         first = drawn()
     finally:

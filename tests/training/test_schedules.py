@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_bert.training.schedules import Schedule
+from keras_bert.training.schedules import Schedule, scaled_to_batch
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,26 @@ def test_config_round_trip():
     assert isinstance(again, Schedule)
     assert again.get_config() == schedule.get_config()
     assert float(again(37)) == float(schedule(37))
+
+
+def test_rates_scale_to_a_batch_as_in_the_paper():
+    """You et al. 2019, table 4: rate and warm-up of BERT by LAMB, from 512 rows to 32,768."""
+    for doublings in range(7):
+        rate, share = scaled_to_batch(
+            5e-3 / 2**3, 1 / 320, batch_size=512 * 2**doublings, base_batch_size=512
+        )
+        assert rate == pytest.approx(5e-3 / 2 ** (3 - doublings / 2))
+        assert share == pytest.approx(2**doublings / 320)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"rate": 0.0}, {"warmup_share": 0.26}, {"batch_size": 0}, {"base_batch_size": 1.5}]
+)
+def test_a_batch_that_cannot_be_scaled_to_is_refused(wrong):
+    fits = {"rate": 1e-3, "warmup_share": 0.25, "batch_size": 8, "base_batch_size": 2}
+    assert scaled_to_batch(**fits) == (2e-3, 1.0)
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        scaled_to_batch(**{**fits, **wrong})
 
 
 @pytest.mark.parametrize(

@@ -294,6 +294,67 @@ def test_mixed_bfloat16_computes_the_loss_in_float32():
     assert (layer.kernel.numpy() != before).all()
 
 
+@pytest.mark.parametrize(("number", "value"), [(1, np.nan), (2, 2e19)])
+def test_a_batch_that_is_not_finite_is_left_out(number, value):
+    """Also one whose loss overflows, while its gradients do not."""
+    (x, y, weights), broken = data(), data()
+    broken[1]["row"][-1:] = value
+    broken[2]["row"][-1:] = 1.0
+    good, model, other = (x, y, weights), compiled(num_micro_batches=number), compiled()
+    histories = []
+    for one, batches in ((model, [good, broken, good]), (other, [good, good])):
+        one.compile(
+            AdamW(0.1, bias_correction=True),
+            losses(),
+            weighted_metrics={"tokens": [keras.metrics.SparseCategoricalAccuracy()]},
+            num_micro_batches=number,
+        )
+        joined = tf.nest.map_structure(lambda *parts: np.concatenate(parts), *batches)
+        dataset = tf.data.Dataset.from_tensor_slices(joined).batch(B, drop_remainder=True)
+        histories.append(one.fit(dataset, verbose=0).history)
+    for ours, theirs in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert int(model.optimizer.skipped) == 1 and int(model.optimizer.iterations) == 3
+    assert np.isfinite(list(histories[0].values())).all()
+    if number == 1:  # else a part of the broken batch is in the figures
+        assert histories[0] == histories[1]
+
+
+@pytest.fixture
+def in_float16():
+    keras.config.set_dtype_policy("mixed_float16")
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+def test_float16_learns_and_an_overflow_halves_the_scale(in_float16):
+    model, (x, y, weights) = compiled(optimizer=AdamW(0.05)), data()
+    assert model.get_layer("row").compute_dtype == "float16"
+    dataset = tf.data.Dataset.from_tensors((x, y, weights)).repeat(5)
+    first, *_, last = (model.fit(dataset, verbose=0).history["loss"][0] for _ in range(3))
+    assert last < 0.9 * first
+    scale = model.optimizer.loss_scale
+    assert (float(scale.scale), int(scale.finite_steps)) == (2**15, 15)
+    before = model.get_weights()
+    y["row"] += 1000.0
+    model.train_on_batch(x, y, sample_weight=weights)
+    assert (float(scale.scale), int(scale.finite_steps)) == (2**14, 0)
+    assert int(model.optimizer.skipped) == 1
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_float16_needs_an_optimizer_that_scales(in_float16):
+    model = compiled(optimizer=AdamW(0.1))
+    with pytest.raises(ValueError, match="must be scaled.*AdamW and Lamb"):
+        model.compile("sgd", losses())
+    keras.config.set_dtype_policy("float32")
+    x = keras.Input((2,))
+    inner = keras.Model(x, keras.layers.Dense(1, dtype="mixed_float16")(x))
+    with pytest.raises(ValueError, match="must be scaled"):
+        Trainable(x, inner(x)).compile("sgd", sum_of_squares())
+
+
 def test_steps_per_execution_gives_the_same():
     results = []
     for steps in (1, 3):
