@@ -13,7 +13,7 @@ from keras_bert.training.optimizers import AdamW
 
 
 def make_variables():
-    return [keras.Variable(np.ones((2, 3)), name="a"), keras.Variable([1.0, 2.0, 3.0], name="b")]
+    return [keras.Variable([[1.0] * 3] * 2, name="a"), keras.Variable([1.0, 2.0, 3.0], name="b")]
 
 
 def gradients(last=0.5):
