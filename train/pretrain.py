@@ -71,6 +71,9 @@ class Arguments(Devices):
     save_every: int | None = flags.flag_of_machine(
         None, "updates between two checkpoints within an epoch; else at its end alone"
     )
+    optimizer: Literal["adamw", "lamb"] = flags.flag(
+        "adamw", "how weights are updated; lamb: for batches of thousands of rows"
+    )
     learning_rate: float = flags.flag(1e-4, "peak of the schedule")
     warmup_steps: int | None = flags.flag(
         None, "updates until the peak; else 1000, or a tenth of num_steps if that is less"
@@ -225,12 +228,12 @@ def build_model(arguments: Arguments, checkpoint: kb.Checkpoint) -> kb.BertPretr
     warmup_steps = arguments.warmup_steps
     if warmup_steps is None:
         warmup_steps = min(WARMUP_STEPS, arguments.num_steps // 10)
-    optimizer = kb.AdamW(
-        kb.Schedule(arguments.learning_rate, arguments.num_steps, warmup_steps=warmup_steps),
-        beta_2=arguments.beta_2,
-        clip_norm=arguments.clip_norm or None,
-        bias_correction=arguments.bias_correction,
-    )
+    schedule = kb.Schedule(arguments.learning_rate, arguments.num_steps, warmup_steps=warmup_steps)
+    options = {"beta_2": arguments.beta_2, "clip_norm": arguments.clip_norm or None}
+    if arguments.optimizer == "lamb":  # whose bias is always corrected
+        optimizer = kb.Lamb(schedule, **options)
+    else:
+        optimizer = kb.AdamW(schedule, bias_correction=arguments.bias_correction, **options)
     model.compile(
         optimizer,
         **model.objective(arguments.sentence_weight),

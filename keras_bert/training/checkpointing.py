@@ -21,8 +21,10 @@ DAMAGE = (tf.errors.OpError, OSError, IndexError, RuntimeError, ValueError)
 NOTE = "run/note"
 # Each checkpoint says in a file of its own what it is, and which version of it. One without the
 # file is from before there was one, and of version 1. Since version 2 the file has the SHA-256 of
-# TensorFlow's index, in which not every byte is under a checksum of its own.
+# TensorFlow's index, in which not every byte is under a checksum of its own, and optimizers count
+# the updates that they skip.
 VERSION = 2
+_SINCE_2 = "optimizer/skipped"
 _FORMAT_FILE, _FORMAT, _INDEX = "format", "keras_bert run", "state.index"
 _NAME = re.compile(r"step-\d+(\.\d+)?")
 
@@ -141,6 +143,8 @@ class TrainingCheckpoint:
             return None
         reader = tf.train.load_checkpoint(str(path / "state"))
         state = self._state()
+        if _version(path) == 1 and not reader.has_tensor(_SINCE_2):
+            state.pop(_SINCE_2, None)  # no update was skipped
         _check_same(reader, state, path)
         for key, variable in state.items():
             variable.assign(reader.get_tensor(key))

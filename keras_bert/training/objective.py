@@ -55,6 +55,11 @@ class Objective:
         losses = _checked_losses(loss)
         return cls(losses, _checked_scales(loss_weights, losses))
 
+    @property
+    def spans_batch(self) -> bool:
+        """Whether the loss of a row depends on the others of the batch, as `SPANS_BATCH` says."""
+        return any(getattr(loss, "SPANS_BATCH", False) for loss in self.losses.values())
+
     def weights(self, y: Any, sample_weight: Any) -> dict[str, tf.Tensor]:
         """Float32 weights for each output with a loss; ones [B] where the data has none."""
         weights = {}

@@ -258,6 +258,9 @@ class ExactModel(keras.Model):
         if not isinstance(self.optimizer, GuardedOptimizer):
             update_metrics()
             return gradients
+        if num_replicas() > 1 and self._objective.spans_batch:
+            update_metrics()  # which asks all replicas, and that no branch may do
+            return _finite_as(loss, gradients)
         # What is not finite is not learned from, and would be all that an epoch's figures show.
         finite = tf.reduce_all(tf.math.is_finite([loss, *sums.values()]))
         tf.cond(finite, update_metrics, lambda: None)
@@ -352,11 +355,10 @@ def _check_replicated(jit_compile: bool, steps_per_execution: int) -> None:
 
 def _check_spans(objective: Objective, num_micro_batches: int) -> None:
     """Refuse micro-batches where the rows of all replicas, which are not in one, are compared."""
-    spanning = [one.name for one in objective.losses.values() if getattr(one, "SPANS_BATCH", False)]
-    if spanning and num_micro_batches > 1:
+    if objective.spans_batch and num_micro_batches > 1:
         raise ValueError(
-            f"{spanning[0]} compares all rows of a batch, so that on several replicas it is "
-            f"computed at once, but num_micro_batches is {num_micro_batches}: pass 1."
+            "A loss that compares all rows of a batch is computed at once on several replicas, but "
+            f"num_micro_batches is {num_micro_batches}: pass 1."
         )
 
 
