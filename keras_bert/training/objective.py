@@ -125,6 +125,7 @@ class LossMeans(keras.metrics.Metric):
         loss_sums: Mapping[str, tf.Tensor],
         weights: Mapping[str, tf.Tensor],
         added_losses: Sequence[tf.Tensor],
+        counts: tf.Tensor | bool = True,
     ) -> None:
         """Add one batch, or a part of one.
 
@@ -132,12 +133,14 @@ class LossMeans(keras.metrics.Metric):
             loss_sums: dict of float32 scalars by output, the sums of w * l.
             weights: dict of float32 tensors by output, the weights w.
             added_losses: list of scalars, the losses that layers added.
+            counts: bool scalar, False leaves the batch out.
         """
         totals = [tf.reduce_sum(tf.cast(weights[name], tf.float64)) for name in self.names]
         sums = [tf.cast(loss_sums[name], tf.float64) for name in self.names]
-        self.loss_sums.assign_add(tf.stack(sums))
-        self.weight_sums.assign_add(tf.stack(totals))
-        self.added.assign_add(tf.stack([tf.cast(sum_of(added_losses), tf.float64), 1.0]))
+        added = [tf.cast(sum_of(added_losses), tf.float64), 1.0]
+        variables = (self.loss_sums, self.weight_sums, self.added)
+        for variable, values in zip(variables, (sums, totals, added), strict=True):
+            variable.assign_add(tf.where(counts, tf.stack(values), 0.0))
 
     def result(self) -> dict[str, tf.Tensor]:
         means = tf.math.divide_no_nan(self.loss_sums.value, self.weight_sums.value)

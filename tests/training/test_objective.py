@@ -75,6 +75,15 @@ def test_nothing_seen_is_no_loss_of_zero():
         assert all(np.isnan(mean) for mean in LossMeans(objective).result().values())
 
 
+def test_a_batch_may_be_left_out():
+    means, weights = LossMeans(Objective.of(SQUARES)), {ONLY: tf.constant([3.0])}
+    means.update_state({ONLY: tf.constant(np.nan)}, weights, [], tf.constant(False))
+    assert np.isnan(means.result()["loss"])
+    means.update_state({ONLY: tf.constant(6.0)}, weights, [], tf.constant(True))
+    means.update_state({ONLY: tf.constant(np.inf)}, weights, [tf.constant(np.nan)], False)
+    assert float(means.result()["loss"]) == 2.0
+
+
 def test_what_does_not_fit_is_refused():
     both = Objective.of({"tokens": CLASSES, "row": SQUARES})
     y, outputs, weights = data()
