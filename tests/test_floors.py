@@ -20,7 +20,7 @@ FLOORS = {
 ALLOWED = {
     "text": {"files"},
     "layers": set(),
-    "training": {"files", "flags"},
+    "training": {"files", "flags", "launching"},
     "serving": {"files", "flags"},
     "data": {"files", "text"},
     "models": {"config", "metrics", "layers", "training"},

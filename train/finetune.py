@@ -65,7 +65,9 @@ class Arguments(Devices, Files):
     label_smoothing: float = flags.flag(0.0, "share of a label spread over all")
     balance_labels: bool = flags.flag(False, "weigh rare labels more")
     bias_correction: bool = flags.flag(True, "correct Adam's bias (arXiv:2006.05987)")
-    precision: Literal["float32", "mixed_bfloat16"] = flags.flag("float32", "of the computation")
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = flags.flag(
+        "float32", "of the computation"
+    )
     seed: int = flags.flag(0, "of the head, order and dropout")
     num_seeds: int = flags.flag(1, "runs with the seeds from seed on; the best one is kept")
 

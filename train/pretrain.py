@@ -81,7 +81,9 @@ class Arguments(Devices):
     beta_2: float = flags.flag(0.999, "decay of the mean square of gradients")
     clip_norm: float = flags.flag(1.0, "largest global norm of the gradients; 0: no clipping")
     bias_correction: bool = flags.flag(False, "correct Adam's bias, as RoBERTa does and BERT not")
-    precision: Literal["float32", "mixed_bfloat16"] = flags.flag("float32", "of the computation")
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = flags.flag(
+        "float32", "of the computation"
+    )
     dropout: float | None = flags.flag(None, "of hidden states and attention; else the config's")
     num_shards: int = flags.flag(
         1, "parts of the text, each read by one worker: a batch has as many rows of each"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import shutil
 import socket
 import sys
 import threading
@@ -15,6 +14,7 @@ from collections.abc import Iterator, Sequence
 import tensorflow as tf
 from absl import logging
 
+from keras_bert import launching
 from keras_bert.training.replicas import gathered, worker_of
 from keras_bert.training.signals import RunInterrupted
 
@@ -132,14 +132,12 @@ def _split_cpu(number: int) -> None:
 
 def _resolver() -> Resolver | None:
     """What knows the workers, if there are several: from TF_CONFIG, or from Slurm."""
-    if "TF_CONFIG" in os.environ:
-        resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
-    elif int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1:
-        # It asks nvidia-smi for the GPUs of the machine, and fails where there is none.
-        gpus = None if shutil.which("nvidia-smi") else 0
-        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(gpus_per_node=gpus)
-    else:
-        return None
+    if "TF_CONFIG" not in os.environ:
+        of_slurm = launching.tf_config_of_slurm(os.environ)
+        if of_slurm is None:
+            return None
+        os.environ["TF_CONFIG"] = of_slurm
+    resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
     _check_cluster(resolver)
     return resolver if worker_of(resolver).number > 1 else None
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import socket
 import threading
 
@@ -13,6 +14,7 @@ import tensorflow as tf
 import keras_bert as kb
 from keras_bert.training import strategies
 from keras_bert.training.checkpointing import TrainingCheckpoint
+from keras_bert.training.replicas import Worker, worker_of
 from keras_bert.training.strategies import devices
 
 WORDS = ["the", "quick", "brown", "fox", "jump", "over", "lazy", "dog", "fine", "film"]
@@ -153,6 +155,21 @@ def test_one_worker_alone_is_no_cluster(monkeypatch):
     monkeypatch.setenv("TF_CONFIG", named({"worker": ["a:1"]}))
     with devices() as strategy:
         assert strategy is tf.distribute.get_strategy()
+
+
+def test_what_srun_starts_knows_its_place(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    monkeypatch.setenv("SLURM_PROCID", "1")
+    monkeypatch.setenv("SLURM_STEP_NODELIST", "n[9-10]")
+    monkeypatch.setenv("SLURM_STEP_TASKS_PER_NODE", "1(x2)")
+    with monkeypatch.context() as patch:
+        patch.setattr(strategies.os, "environ", dict(os.environ))
+        resolver = strategies._resolver()
+    assert worker_of(resolver) == Worker(1, 2)
+    assert strategies._addresses(resolver) == ["n9:8888", "n10:8888"]
+    monkeypatch.setenv("SLURM_STEP_NODELIST", "n9")
+    monkeypatch.setenv("SLURM_STEP_TASKS_PER_NODE", "1")
+    assert strategies._resolver() is None
 
 
 def test_workers_that_do_not_appear_are_named(monkeypatch, capsys):
