@@ -173,6 +173,24 @@ def test_gradients_of_a_head_in_bfloat16_are_near_the_exact_ones():
         np.testing.assert_allclose(rounded, exact, atol=0.05 * np.abs(exact).max())
 
 
+def test_updates_in_float16_are_near_the_exact_ones(config, without_graphs):
+    """Also where a whole row is padding: what masks it is no infinity, whose softmax is nan."""
+    x, y, weights = batch("next_sentence")
+    x["padding_mask"][1, 4:], x["padding_mask"][2] = 0, 0
+    moved = []
+    for policy in ("float32", "mixed_float16"):
+        keras.utils.set_random_seed(2)
+        exact = dataclasses.replace(config, dropout=0.0, attention_dropout=0.0)
+        model = kb.BertPretrainer(kb.BertEncoder(exact, dtype=policy))
+        model.compile(kb.AdamW(1e-2, epsilon=1.0), **model.objective())
+        before = np.concatenate([v.numpy().ravel() for v in model.trainable_variables])
+        model.train_on_batch(x, y, weights)
+        after = np.concatenate([v.numpy().ravel() for v in model.trainable_variables])
+        assert int(model.optimizer.skipped) == 0
+        moved.append(after - before)
+    assert np.linalg.norm(moved[0] - moved[1]) < 2e-3 * np.linalg.norm(moved[0])
+
+
 def test_without_a_weight_every_log_is_finite(config):
     model = kb.BertPretrainer(kb.BertEncoder(config))
     model.compile(kb.AdamW(1e-2), run_eagerly=True, **model.objective())
