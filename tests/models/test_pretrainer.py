@@ -243,7 +243,7 @@ def test_flops_are_those_of_the_products():
     assert kb.num_training_flops(config, length, predictions) == expected
 
 
-def test_a_run_that_broke_off_goes_on_bit_for_bit(tmp_path, tokenizer, config):
+def test_a_run_that_broke_off_goes_on_bit_for_bit(tmp_path, tokenizer, config, without_graphs):
     """The whole chain with dropout on: text, rows, masks, weights, slots and random states."""
     text = "\n\n".join(f"the {a} fox. the {b} dog." for a in "abcdefg" for b in "klmno")
     (tmp_path / "text.txt").write_text(text)

@@ -22,7 +22,7 @@ WORDS = ["the", "quick", "brown", "fox", "jump", "over", "lazy", "dog", "fine", 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    """Four files, so that every shard of four has one, of two documents."""
+    """Four files of ten documents."""
     folder, draw = tmp_path_factory.mktemp("corpus"), np.random.default_rng(1).choice
     for name in "abcd":
         lines = (f"{' '.join(draw(WORDS, 7))}.\n" + "\n" * (i % 9 == 8) for i in range(90))
@@ -66,13 +66,13 @@ def first_row(*batch):
 
 
 def pretrain(scope, corpus, tokenizer, folder):
-    """Pretrains by the pipeline as it is, from four shards; the last held-out batch has one row."""
+    """Pretrains by the pipeline as it is, from two shards; the last held-out batch has one row."""
     rows = kb.PretrainingRows(kb.Packer(tokenizer, 16))
     masker = kb.Masker(tokenizer, max_predictions=5)
 
     def shard(step, index):
-        order = kb.Order(3, shard=(index, 4))
-        return kb.pretraining_dataset(corpus, rows, masker, 2, order, first_step=step)
+        order = kb.Order(3, shard=(index, 2))
+        return kb.pretraining_dataset(corpus, rows, masker, 4, order, first_step=step)
 
     held_out = kb.pretraining_dataset(corpus, rows, masker, 9, num_epochs=1)
     held_out = held_out.take(2).concatenate(held_out.take(1).map(first_row))
@@ -83,7 +83,7 @@ def pretrain(scope, corpus, tokenizer, folder):
         model.compile(optimizer(), **model.objective(0.7), num_micro_batches=2)
         history = kb.training.train(
             model,
-            kb.training.Shards(shard, 4),
+            kb.training.Shards(shard, 2),
             folder,
             kb.training.Epochs(num_steps=8, steps_per_epoch=4),
             validation_data=held_out,
@@ -165,8 +165,8 @@ def test_what_srun_starts_knows_its_place(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(strategies.os, "environ", dict(os.environ))
         resolver = strategies._resolver()
-    assert worker_of(resolver) == Worker(1, 2)
-    assert strategies._addresses(resolver) == ["n9:8888", "n10:8888"]
+        assert worker_of(resolver) == Worker(1, 2)
+        assert strategies._addresses(resolver) == ["n9:8888", "n10:8888"]
     monkeypatch.setenv("SLURM_STEP_NODELIST", "n9")
     monkeypatch.setenv("SLURM_STEP_TASKS_PER_NODE", "1")
     assert strategies._resolver() is None
