@@ -72,7 +72,7 @@ class Cut(NamedTuple):
         >>> Cut.of(Worker(1, 2), num_local_replicas=1, num_shards=1)
         Cut(shards=range(0, 1), parts=2, own=range(1, 2))
         """
-        index, number = worker
+        index, number = worker.index, worker.number
         if num_shards % number and number % num_shards:
             raise ValueError(
                 "The number of shards must be a multiple of the number of workers, or divide it, "

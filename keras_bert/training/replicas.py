@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar, cast
 
 import tensorflow as tf
 
 T = TypeVar("T")
 
 
-class Worker(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Worker:
     """One of the processes that train together; the first one, the chief, writes for all.
 
     Args:
@@ -71,7 +73,7 @@ def sum_over_replicas(value: T) -> T:
     if context is None or context.num_replicas_in_sync == 1:
         return value
     if isinstance(value, list):
-        return _sums(context, value)
+        return cast(T, _sums(context, value))
     return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 import tensorflow as tf
 from absl import logging
@@ -22,7 +23,7 @@ STRATEGIES = ("auto", "none", "mirrored", "multi_worker", "tpu")
 # Seconds between two looks at whether all workers have appeared.
 _LOOK = 0.5
 
-Resolver = tf.distribute.cluster_resolver.ClusterResolver
+Resolver: TypeAlias = tf.distribute.cluster_resolver.ClusterResolver
 
 
 @contextlib.contextmanager

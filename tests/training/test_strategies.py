@@ -167,6 +167,7 @@ def test_what_srun_starts_knows_its_place(monkeypatch):
         resolver = strategies._resolver()
         assert worker_of(resolver) == Worker(1, 2)
         assert strategies._addresses(resolver) == ["n9:8888", "n10:8888"]
+    monkeypatch.setenv("SLURM_PROCID", "0")
     monkeypatch.setenv("SLURM_STEP_NODELIST", "n9")
     monkeypatch.setenv("SLURM_STEP_TASKS_PER_NODE", "1")
     assert strategies._resolver() is None
