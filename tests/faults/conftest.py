@@ -2,12 +2,10 @@
 
 import contextlib
 import dataclasses
-import json
 import os
 import pathlib
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +13,7 @@ import time
 import pytest
 
 import keras_bert as kb
+from keras_bert import launching
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORDS = ("the", "quick", "brown", "fox", "jump", "over", "lazy", "dog", "fine", "film")
@@ -35,26 +34,6 @@ class Process:
 
     def wait(self) -> int:
         return self.process.wait(TIMEOUT_S)
-
-
-def free_ports(number):
-    """Ports that nobody listens at, all of them different."""
-    with contextlib.ExitStack() as held:
-        sockets = [
-            held.enter_context(socket.create_server(("localhost", 0))) for _ in range(number)
-        ]
-        return [one.getsockname()[1] for one in sockets]
-
-
-def cluster(number):
-    """What each of some workers on this machine has in TF_CONFIG; one alone has none."""
-    if number == 1:
-        return [{"TF_CONFIG": json.dumps({})}]
-    addresses = [f"localhost:{port}" for port in free_ports(number)]
-    return [
-        {"TF_CONFIG": json.dumps({"cluster": {"worker": addresses}, "task": task})}
-        for task in ({"type": "worker", "index": i} for i in range(number))
-    ]
 
 
 class Pretraining:
@@ -82,12 +61,12 @@ class Pretraining:
         command = ["-m", "train.pretrain", *self.flags(folder / "run"), *flags]
         workers: list[Process] = []
         try:
-            for variables in cluster(number):
+            for place in launching.tf_configs(number):
                 output = folder / f"output-{len(workers)}-{time.monotonic_ns()}"
                 with output.open("w") as file:
                     process = subprocess.Popen(
                         [sys.executable, *command],
-                        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **variables},
+                        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "TF_CONFIG": place},
                         cwd=ROOT,
                         stdout=file,
                         stderr=subprocess.STDOUT,
