@@ -100,12 +100,24 @@ def tf_configs(num_workers: int) -> list[str]:
     >>> one["cluster"] == other["cluster"], one["task"], other["task"]
     (True, {'type': 'worker', 'index': 0}, {'type': 'worker', 'index': 1})
     """
+    addresses = free_addresses(num_workers)
+    return [_tf_config(addresses, index) for index in range(num_workers)]
+
+
+def free_addresses(number: int) -> list[str]:
+    """`localhost:port` for so many ports that are free now.
+
+    Example:
+
+    >>> from keras_bert.launching import free_addresses
+    >>> len(set(free_addresses(3)))
+    3
+    """
     with contextlib.ExitStack() as stack:  # all are held until all are known, so that they differ
         servers = [
-            stack.enter_context(socket.create_server(("localhost", 0))) for _ in range(num_workers)
+            stack.enter_context(socket.create_server(("localhost", 0))) for _ in range(number)
         ]
-        addresses = [f"localhost:{server.getsockname()[1]}" for server in servers]
-    return [_tf_config(addresses, index) for index in range(num_workers)]
+        return [f"localhost:{server.getsockname()[1]}" for server in servers]
 
 
 def tf_config_of_slurm(environment: Mapping[str, str], first_port: int = 8888) -> str | None:

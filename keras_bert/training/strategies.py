@@ -5,23 +5,18 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import socket
-import sys
-import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TypeAlias
 
 import tensorflow as tf
 from absl import logging
 
 from keras_bert import launching
+from keras_bert.training.rendezvous import meet
 from keras_bert.training.replicas import gathered, worker_of
 from keras_bert.training.signals import RunInterrupted
 
 STRATEGIES = ("auto", "none", "mirrored", "multi_worker", "tpu")
-# Seconds between two looks at whether all workers have appeared.
-_LOOK = 0.5
 
 Resolver: TypeAlias = tf.distribute.cluster_resolver.ClusterResolver
 
@@ -40,14 +35,14 @@ def devices(
             CPUs; "multi_worker", the processes that TF_CONFIG or Slurm names; "tpu", the one that
             `tf.distribute.cluster_resolver.TPUClusterResolver` finds; "auto", what there is.
         logical_devices: int, into how many devices the CPU is split, to try out `mirrored`.
-        start_timeout: seconds after which a worker that waits for others ends the process, and
-            names those that have not appeared.
+        start_timeout: seconds in which all workers must have appeared.
 
     Returns:
         A context of the strategy, TensorFlow's default one for "none".
 
     Raises:
-        ValueError: there is no such strategy, or what it needs; or another worker has ended.
+        ValueError: there is no such strategy, or what it needs; a worker, which is named, did not
+            appear in time; or another worker has ended.
 
     Example:
 
@@ -105,8 +100,8 @@ def _make(name: str, resolver: Resolver | None, start_timeout: float) -> tf.dist
             "by srun or train.launch."
         )
     tf.get_logger().setLevel("WARNING")  # It tells of every collective.
-    with _all_within(start_timeout, resolver):
-        return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+    meet(_addresses(resolver), worker_of(resolver).index, start_timeout)
+    return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
 
 
 @functools.cache
@@ -173,48 +168,3 @@ def _addresses(resolver: Resolver) -> list[str]:
     """host:port of all workers, in their order."""
     jobs = resolver.cluster_spec().as_dict()
     return [address for job in sorted(jobs) for address in jobs[job]]
-
-
-@contextlib.contextmanager
-def _all_within(timeout: float, resolver: Resolver) -> Iterator[None]:
-    """A context that must end before the timeout, or all workers must have appeared by then.
-
-    TensorFlow waits for a worker that never comes in native code that no exception ends, nor a
-    signal. So a thread knocks at all of them, and ends the process where one does not answer.
-    """
-    made = threading.Event()
-    addresses = _addresses(resolver)
-
-    def watch() -> None:
-        missing, end = list(enumerate(addresses)), time.monotonic() + timeout
-        while missing and time.monotonic() < end and not made.wait(_LOOK):
-            missing = [(index, address) for index, address in missing if not _listens(address)]
-        if missing and not made.is_set():
-            _end_without(missing, timeout)
-
-    thread = threading.Thread(target=watch, daemon=True, name="wait for workers")
-    thread.start()
-    try:
-        yield
-    finally:
-        made.set()
-
-
-def _end_without(missing: Sequence[tuple[int, str]], timeout: float) -> None:
-    """Ends the process, whatever it is waiting in."""
-    names = ", ".join(f"worker {index} at {address}" for index, address in missing)
-    sys.stderr.write(
-        f"Error: all workers must appear within {timeout:g} s, but {names} did not: look at their "
-        "own output, and whether this machine may reach them; --start_timeout waits longer.\n"
-    )
-    sys.stderr.flush()
-    os._exit(1)
-
-
-def _listens(address: str) -> bool:
-    host, _, port = address.rpartition(":")
-    try:
-        with socket.create_connection((host, int(port)), timeout=1.0):
-            return True
-    except OSError:
-        return False
