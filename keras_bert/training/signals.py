@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import threading
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
@@ -60,6 +63,25 @@ class StopSignal:
         while self._previous:
             number, handler = self._previous.popitem()
             # A handler that was not set from Python shows as None and cannot be set again.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+@contextlib.contextmanager
+def handlers_kept() -> Iterator[None]:
+    """A context after which SIGTERM and SIGINT do what they did before, whoever took them within.
+
+    TensorFlow takes SIGTERM when it connects workers, and does nothing when it comes.
+
+    Example:
+
+    >>> from keras_bert.training.signals import handlers_kept
+    >>> with handlers_kept():
+    ...     pass  # what makes a strategy of several workers
+    """
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    if threading.current_thread() is threading.main_thread():  # No other one may set handlers.
+        for number, handler in handlers.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 

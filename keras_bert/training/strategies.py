@@ -14,7 +14,7 @@ from absl import logging
 from keras_bert import launching
 from keras_bert.training.rendezvous import meet
 from keras_bert.training.replicas import gathered, worker_of
-from keras_bert.training.signals import RunInterrupted
+from keras_bert.training.signals import RunInterrupted, handlers_kept
 
 STRATEGIES = ("auto", "none", "mirrored", "multi_worker", "tpu")
 
@@ -101,7 +101,8 @@ def _make(name: str, resolver: Resolver | None, start_timeout: float) -> tf.dist
         )
     tf.get_logger().setLevel("WARNING")  # It tells of every collective.
     meet(_addresses(resolver), worker_of(resolver).index, start_timeout)
-    return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+    with handlers_kept():
+        return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
 
 
 @functools.cache

@@ -1,12 +1,13 @@
 """Signals are noted once, and a second one ends the process as ever."""
 
+import faulthandler
 import signal
 import threading
 
 import pytest
 from absl import logging
 
-from keras_bert.training.signals import RunInterrupted, StopSignal, name_of
+from keras_bert.training.signals import RunInterrupted, StopSignal, handlers_kept, name_of
 
 
 @pytest.fixture
@@ -49,6 +50,18 @@ def test_outside_of_the_main_thread_there_is_a_warning(monkeypatch):
     thread.join()
     assert len(texts) == 1 and "a signal will not save the run" in texts[0]
     assert [signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)] == handlers
+
+
+def test_a_handler_that_other_code_takes_comes_back(tmp_path):
+    came = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
+    with (tmp_path / "taken").open("w") as file, handlers_kept():
+        faulthandler.register(signal.SIGTERM, file)  # not through Python, as TensorFlow's own
+        signal.raise_signal(signal.SIGTERM)
+        assert not came
+    signal.raise_signal(signal.SIGTERM)
+    assert came == [signal.SIGTERM]
+    signal.signal(signal.SIGTERM, before)
 
 
 def test_an_interrupted_run_ends_the_program_with_its_message():
