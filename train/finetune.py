@@ -84,7 +84,9 @@ def main(arguments: Arguments) -> None:
             folder = output_dir / f"seed-{seed}" if arguments.num_seeds > 1 else output_dir
             figures = one_run(arguments, seed, examples, held_out, folder)
             runs.append(kb.finetuning.Run(figures, folder))
-        kb.training.by_chief(lambda: finish(arguments, output_dir, runs, examples, held_out))
+        best = kb.finetuning.best_run(runs, arguments.metric)
+        task = kb.finetuning.keep(best, output_dir)
+        kb.training.by_chief(lambda: finish(arguments, task, best, runs, examples, held_out))
 
 
 def check(arguments: Arguments) -> None:
@@ -204,12 +206,15 @@ def compile_task(arguments: Arguments, task: kb.Task, num_steps: int) -> None:
 
 
 def finish(
-    arguments: Arguments, output_dir: pathlib.Path, runs: list, examples: list, held_out: list
+    arguments: Arguments,
+    task: kb.Task,
+    best: kb.finetuning.Run,
+    runs: list[kb.finetuning.Run],
+    examples: list,
+    held_out: list,
 ) -> None:
-    """Keeps the best run's checkpoint, answers the held-out examples with it, and says all."""
-    fine_tuning = kb.finetuning
-    best = fine_tuning.best_run(runs, arguments.metric)
-    task = fine_tuning.keep(best, output_dir)
+    """Answers the held-out examples with the task that is kept, and says all."""
+    fine_tuning, output_dir = kb.finetuning, pathlib.Path(arguments.output_dir)
     classes = fine_tuning.answer_held_out(task, held_out, output_dir) if held_out else None
     figures = fine_tuning.figures_of(
         best.figures, [one.figures for one in runs], classes, are_scores=bool(held_out)

@@ -11,6 +11,7 @@ from keras_bert import metrics
 from keras_bert.checkpoints.directory import save
 from keras_bert.finetuning.loading import load_task
 from keras_bert.tasks.task import Task
+from keras_bert.training.replicas import by_chief
 
 
 class Run(NamedTuple):
@@ -41,10 +42,17 @@ def best_run(runs: Sequence[Run], metric: str | None = None) -> Run:
 
 
 def keep(best: Run, output_dir: pathlib.Path) -> Task:
-    """The task of a run, whose checkpoint and pictures are in the output directory by then."""
+    """The task of a run, whose checkpoint and pictures are in the output directory by then.
+
+    Of several workers all open it, as they make its variables together.
+    """
     task = load_task(best.folder)
     if best.folder != output_dir:
-        save(task, output_dir)
-        for picture in best.folder.glob("*.png"):
-            shutil.copy(picture, output_dir)
+        by_chief(lambda: _copy(task, best.folder, output_dir))
     return task
+
+
+def _copy(task: Task, folder: pathlib.Path, output_dir: pathlib.Path) -> None:
+    save(task, output_dir)
+    for picture in folder.glob("*.png"):
+        shutil.copy(picture, output_dir)

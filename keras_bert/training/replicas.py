@@ -156,7 +156,8 @@ def by_chief(action: Callable[[], T]) -> T | None:
     """Has the chief do something, such as writing a file, while the other workers wait.
 
     Args:
-        action: function without arguments.
+        action: function without arguments; nothing that workers do together, as to train, and to
+            make variables in the scope of their strategy.
 
     Returns:
         What it returns; None in the other workers.

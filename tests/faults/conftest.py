@@ -36,6 +36,40 @@ class Process:
         return self.process.wait(TIMEOUT_S)
 
 
+@contextlib.contextmanager
+def started(number: int, folder: pathlib.Path, *command: str):
+    """So many workers of a Python program, which say what they say into files in a folder.
+
+    They are ended in the end, whatever they do.
+    """
+    workers: list[Process] = []
+    try:
+        for place in launching.tf_configs(number):
+            output = folder / f"output-{len(workers)}-{time.monotonic_ns()}"
+            with output.open("w") as file:
+                process = subprocess.Popen(
+                    [sys.executable, *command],
+                    env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "TF_CONFIG": place},
+                    cwd=ROOT,
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                )
+            workers.append(Process(process, output))
+        yield workers
+    finally:
+        for worker in workers:
+            with contextlib.suppress(ProcessLookupError):
+                worker.process.send_signal(signal.SIGKILL)
+            worker.process.wait()
+
+
+def run(number: int, folder: pathlib.Path, *command: str) -> None:
+    """Runs so many workers to their end, which is a good one."""
+    with started(number, folder, *command) as workers:
+        for worker in workers:
+            assert worker.wait() == 0, worker.said
+
+
 class Pretraining:
     """A small pretraining by the binary.
 
@@ -46,44 +80,23 @@ class Pretraining:
     def __init__(self, corpus: pathlib.Path):
         self.corpus = corpus
 
-    def flags(self, output_dir: pathlib.Path) -> list[str]:
+    def command(self, folder: pathlib.Path, *flags: str) -> list[str]:
         return [
+            *("-m", "train.pretrain"),
             *(f"--input_pattern={self.corpus}/*.txt", f"--eval_pattern={self.corpus}/a.txt"),
             *("--documents=blank_lines", f"--vocabulary={self.corpus}/vocab.txt"),
             *("--preset=tiny", "--sequence_length=32", "--max_predictions=5", "--batch_size=8"),
             *("--learning_rate=1e-3", "--num_steps=24", "--steps_per_epoch=6"),
-            f"--output_dir={output_dir}",
+            *(f"--output_dir={folder}/run", *flags),
         ]
 
-    @contextlib.contextmanager
     def started(self, number: int, folder: pathlib.Path, *flags: str):
-        """So many workers that train in `folder/run`; ended in the end, whatever they do."""
-        command = ["-m", "train.pretrain", *self.flags(folder / "run"), *flags]
-        workers: list[Process] = []
-        try:
-            for place in launching.tf_configs(number):
-                output = folder / f"output-{len(workers)}-{time.monotonic_ns()}"
-                with output.open("w") as file:
-                    process = subprocess.Popen(
-                        [sys.executable, *command],
-                        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "TF_CONFIG": place},
-                        cwd=ROOT,
-                        stdout=file,
-                        stderr=subprocess.STDOUT,
-                    )
-                workers.append(Process(process, output))
-            yield workers
-        finally:
-            for worker in workers:
-                with contextlib.suppress(ProcessLookupError):
-                    worker.process.send_signal(signal.SIGKILL)
-                worker.process.wait()
+        """So many workers that train in `folder/run`."""
+        return started(number, folder, *self.command(folder, *flags))
 
     def run(self, number: int, folder: pathlib.Path, *flags: str) -> pathlib.Path:
         """Trains, or goes on, with so many workers to the end; the folder of the run."""
-        with self.started(number, folder, *flags) as workers:
-            for worker in workers:
-                assert worker.wait() == 0, worker.said
+        run(number, folder, *self.command(folder, *flags))
         return folder / "run"
 
     @staticmethod
@@ -105,6 +118,12 @@ def corpus(tmp_path_factory):
     pieces = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, ".")
     kb.write_vocabulary(folder / "vocab.txt", pieces)
     return folder
+
+
+@pytest.fixture(scope="session")
+def run_workers():
+    """The function `run` above."""
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -100,6 +100,18 @@ def test_where_one_worker_is_gone_the_other_ends_and_both_go_on(
     assert_same(tmp_path / "run", trained(2))
 
 
+@pytest.mark.parametrize("after_s", [0, 4])
+def test_a_signal_before_the_first_step_ends_both(pretraining, tmp_path, after_s):
+    with pretraining.started(2, tmp_path) as workers:
+        pretraining.until(lambda: "Training on 2 devices" in workers[1].said)
+        time.sleep(after_s)
+        workers[1].process.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        assert [worker.wait() for worker in workers] == [1, -signal.SIGTERM]
+        assert time.monotonic() - began < END_S
+    assert not list(tmp_path.glob("run/checkpoints/step-*"))
+
+
 def test_a_worker_that_never_starts_is_named(pretraining, tmp_path):
     with pretraining.started(2, tmp_path, "--start_timeout=15") as workers:
         workers[1].process.kill()

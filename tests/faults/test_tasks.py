@@ -1,0 +1,52 @@
+"""Two workers learn every task as one does."""
+
+import importlib.util
+import json
+import pathlib
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+import keras_bert as kb
+from keras_bert.tasks import table
+
+pytestmark = pytest.mark.faults
+HERE = pathlib.Path(__file__).resolve().parent
+PROGRAM = HERE / "fine_tune_all.py"
+TASKS = tuple(table.TASKS)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, run_workers, tokenizer, config):
+    """A folder in which every task was learned by one worker and by two."""
+    folder = tmp_path_factory.mktemp("tasks")
+    kb.save(kb.BertPretrainer(kb.BertEncoder(config)), folder / "bert", tokenizer)
+    spec = importlib.util.spec_from_file_location("rows", HERE.parent / "train/test_crossings.py")
+    rows = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(rows)
+    for task in TASKS:
+        for name, numbers in (("train", range(1, 9)), ("eval", range(3, 7))):
+            lines = (json.dumps(rows.TASKS[task].example(i)) + "\n" for i in numbers)
+            (folder / task).mkdir(exist_ok=True)
+            (folder / task / f"{name}.jsonl").write_text("".join(lines))
+    for number in (1, 2):
+        run_workers(number, folder, str(PROGRAM), str(folder), f"of-{number}")
+    return folder
+
+
+def record(path):
+    return [json.loads(line) for line in path.open()]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_two_workers_learn_a_task_as_one(folder, task):
+    one, two = (folder / task / name for name in ("of-1", "of-2"))
+    weights = safetensors.numpy.load_file(two / "model.safetensors")
+    for name, expected in safetensors.numpy.load_file(one / "model.safetensors").items():
+        np.testing.assert_allclose(weights[name], expected, atol=1e-5, err_msg=name)
+    for path in one.rglob("metrics.jsonl"):
+        for line, expected in zip(record(two / path.relative_to(one)), record(path), strict=True):
+            assert line == pytest.approx({**expected, "seconds": line["seconds"]}, abs=1e-4)
+    answers, expected = ((run / "predictions.jsonl").read_text() for run in (two, one))
+    assert answers.count("\n") == expected.count("\n") == 4
