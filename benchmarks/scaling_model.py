@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from absl import app
 
-from keras_bert.config import BertConfig
+from keras_bert.config import BertConfig, num_training_flops
 
 NUM_DEVICES = (8, 64, 256, 1024)
 DEVICES_OF_NODE = 8
@@ -76,16 +76,6 @@ def num_parameters(config: BertConfig) -> int:
     norm = 2 * hidden
     heads = dense + norm + config.vocabulary_size + 2 * (hidden + 1)
     return rows * hidden + norm + config.num_layers * (block + 2 * norm) + dense + heads
-
-
-def num_training_flops(config: BertConfig, sequence_length: int, num_predictions: int) -> int:
-    """`kb.num_training_flops`, without TensorFlow."""
-    hidden, intermediate = config.hidden_dim, config.intermediate_dim
-    keys_and_values = 4 * hidden**2
-    rest = 4 * hidden**2 + 4 * hidden * intermediate + 4 * sequence_length * hidden
-    head = 2 * hidden**2 + 2 * hidden * config.vocabulary_size
-    per_token = config.num_layers * (keys_and_values + rest) - rest
-    return 3 * (sequence_length * per_token + num_predictions * (rest + head))
 
 
 def row_bytes(sequence_length: int, num_predictions: int) -> int:

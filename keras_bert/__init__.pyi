@@ -21,6 +21,7 @@ from .checkpoints.directory import load as load
 from .checkpoints.directory import save as save
 from .checkpoints.google import save_google as save_google
 from .config import BertConfig as BertConfig
+from .config import num_training_flops as num_training_flops
 from .data.pretraining.corpus import TextCorpus as TextCorpus
 from .data.pretraining.dataset import pretraining_dataset as pretraining_dataset
 from .data.pretraining.documentation import write_documentation as write_documentation
@@ -33,7 +34,6 @@ from .data.pretraining.word_vectors import read_word_vectors as read_word_vector
 from .exporting.export import export as export
 from .models.bert import BertEncoder as BertEncoder
 from .models.pretrainer import BertPretrainer as BertPretrainer
-from .models.pretrainer import num_training_flops as num_training_flops
 from .models.resizing import resize as resize
 from .serving.client import Client as Client
 from .serving.wire.errors import ServingError as ServingError

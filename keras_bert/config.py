@@ -149,5 +149,36 @@ class BertConfig(EncoderConfig):
         )
 
 
+def num_training_flops(config: EncoderConfig, sequence_length: int, num_predictions: int) -> int:
+    """Floating-point operations of one training step on one row, by formula.
+
+    A product of [m, k] with [k, n] is 2 m k n operations; the backward pass costs twice the
+    forward one. Of a block: 4 projections of D x D and 2 of D x F for each of T tokens, and the two
+    products of T x T attention; of the last one, only keys and values are needed of every token,
+    and the rest for P predictions; of the head: D x D and D x V for each of these. Element-wise
+    work is not counted, as is usual for model FLOPs.
+
+    Args:
+        config: EncoderConfig of blocks with these products, as BERT's have them.
+        sequence_length: int, T.
+        num_predictions: int, P.
+
+    Returns:
+        int, 3 (forward + backward) times the forward operations.
+
+    Example:
+
+    >>> import keras_bert as kb
+    >>> kb.num_training_flops(kb.BertConfig.preset("base"), sequence_length=128, num_predictions=20)
+    65975980032
+    """
+    hidden, intermediate = config.hidden_dim, config.intermediate_dim
+    keys_and_values = 4 * hidden**2
+    rest = 4 * hidden**2 + 4 * hidden * intermediate + 4 * sequence_length * hidden
+    head = 2 * hidden**2 + 2 * hidden * config.vocabulary_size
+    per_token = config.num_layers * (keys_and_values + rest) - rest
+    return 3 * (sequence_length * per_token + num_predictions * (rest + head))
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)

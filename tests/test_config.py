@@ -55,3 +55,17 @@ def test_preset_must_exist():
 
 def test_every_activation_that_a_config_may_name_is_there():
     assert set(config_module.ACTIVATIONS) == set(ACTIVATIONS)
+
+
+def test_flops_are_those_of_the_products():
+    """Against a count of every product of a forward pass of mini, matrix by matrix."""
+    config = kb.BertConfig.preset("mini")
+    hidden, heads, length, predictions = 256, 4, 128, 20
+    head, products = hidden // heads, []
+    for positions in (length, length, length, predictions):  # those that a block is read in
+        products += [(length, hidden, hidden)] * 2 + [(positions, hidden, hidden)] * 2
+        products += [(positions, hidden, 1024), (positions, 1024, hidden)]
+        products += [(positions, head, length), (positions, length, head)] * heads
+    products += [(predictions, hidden, hidden), (predictions, hidden, config.vocabulary_size)]
+    expected = 3 * sum(2 * m * k * n for m, k, n in products)
+    assert kb.num_training_flops(config, length, predictions) == expected

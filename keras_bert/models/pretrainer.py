@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from keras_bert.config import EncoderConfig
 from keras_bert.layers.heads import FirstPositions, MaskedLMHead, logits_policy
 from keras_bert.layers.initializers import independent
 from keras_bert.metrics import Perplexity
@@ -163,37 +162,6 @@ def pretrainer_inputs(encoder: Encoder) -> dict[str, keras.KerasTensor]:
     """An encoder's symbolic inputs and `mask_positions`, int32 [B, P]."""
     positions = keras.Input((None,), dtype="int32", name="mask_positions")
     return {**encoder.new_inputs(), "mask_positions": positions}
-
-
-def num_training_flops(config: EncoderConfig, sequence_length: int, num_predictions: int) -> int:
-    """Floating-point operations of one training step on one row, by formula.
-
-    A product of [m, k] with [k, n] is 2 m k n operations; the backward pass costs twice the
-    forward one. Of a block: 4 projections of D x D and 2 of D x F for each of T tokens, and the two
-    products of T x T attention; of the last one, only keys and values are needed of every token,
-    and the rest for P predictions; of the head: D x D and D x V for each of these. Element-wise
-    work is not counted, as is usual for model FLOPs.
-
-    Args:
-        config: EncoderConfig of blocks with these products, as BERT's have them.
-        sequence_length: int, T.
-        num_predictions: int, P.
-
-    Returns:
-        int, 3 (forward + backward) times the forward operations.
-
-    Example:
-
-    >>> import keras_bert as kb
-    >>> kb.num_training_flops(kb.BertConfig.preset("base"), sequence_length=128, num_predictions=20)
-    65975980032
-    """
-    hidden, intermediate = config.hidden_dim, config.intermediate_dim
-    keys_and_values = 4 * hidden**2
-    rest = 4 * hidden**2 + 4 * hidden * intermediate + 4 * sequence_length * hidden
-    head = 2 * hidden**2 + 2 * hidden * config.vocabulary_size
-    per_token = config.num_layers * (keys_and_values + rest) - rest
-    return 3 * (sequence_length * per_token + num_predictions * (rest + head))
 
 
 def _check_arguments(sentence_objective: str | None, num_sequences: int) -> None:

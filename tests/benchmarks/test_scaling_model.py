@@ -18,13 +18,6 @@ def test_the_documentation_has_its_tables():
     assert lines == list(scaling_model.tables())
 
 
-@pytest.mark.parametrize("setting", scaling_model.SETTINGS, ids=lambda setting: setting.preset)
-def test_operations_are_those_of_the_package(setting):
-    for length, predictions in ((128, 20), (512, 77)):
-        counted = scaling_model.num_training_flops(setting.config, length, predictions)
-        assert counted == kb.num_training_flops(setting.config, length, predictions)
-
-
 def test_parameters_are_those_of_a_model(config):
     model = kb.BertPretrainer(kb.BertEncoder(config))
     assert scaling_model.num_parameters(config) == model.count_params()

@@ -221,28 +221,6 @@ def test_bad_arguments(make, message, config):
         make(kb.BertEncoder(config))
 
 
-def test_flops_are_those_of_the_products():
-    """Against a count of every product of a forward pass of mini, matrix by matrix."""
-    config = kb.BertConfig.preset("mini")
-    rows, hidden, heads, length, predictions = 1, 256, 4, 128, 20
-    products = []
-    for positions in (
-        length,
-        length,
-        length,
-        predictions,
-    ):  # the last block is read in few positions
-        products += [(length, hidden, hidden)] * 2 + [(positions, hidden, hidden)] * 2
-        products += [(positions, hidden, 1024), (positions, 1024, hidden)]
-        products += [
-            (positions, hidden // heads, length),
-            (positions, length, hidden // heads),
-        ] * heads
-    products += [(predictions, hidden, hidden), (predictions, hidden, config.vocabulary_size)]
-    expected = 3 * rows * sum(2 * m * k * n for m, k, n in products)
-    assert kb.num_training_flops(config, length, predictions) == expected
-
-
 def test_a_run_that_broke_off_goes_on_bit_for_bit(tmp_path, tokenizer, config, without_graphs):
     """The whole chain with dropout on: text, rows, masks, weights, slots and random states."""
     text = "\n\n".join(f"the {a} fox. the {b} dog." for a in "abcdefg" for b in "klmno")
