@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 from absl import app, flags, logging
 
-from keras_bert import files
+from keras_bert import files, quiet
 
 # Flags belong to the binary that calls `run` or `define`, whose --help then lists them.
 flags.disclaim_key_flags()
@@ -82,6 +82,7 @@ def _obedient(call: Callable[[], None]) -> Callable[[Sequence[str]], None]:
     """What absl runs: a call whose errors of input, disk and numbers end it with one message."""
 
     def start(argv: Sequence[str]) -> None:
+        quiet.begin()
         if argv[1:]:
             sys.exit(f"Error: arguments are flags, --name=value, not {argv[1]!r}: see --help.")
         try:

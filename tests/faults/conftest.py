@@ -83,7 +83,7 @@ class Pretraining:
     def command(self, folder: pathlib.Path, *flags: str) -> list[str]:
         return [
             *("-m", "train.pretrain"),
-            *(f"--input_pattern={self.corpus}/*.txt", f"--eval_pattern={self.corpus}/a.txt"),
+            *(f"--input_pattern={self.corpus}/[a-d].txt", f"--eval_pattern={self.corpus}/a.txt"),
             *("--documents=blank_lines", f"--vocabulary={self.corpus}/vocab.txt"),
             *("--preset=tiny", "--sequence_length=32", "--max_predictions=5", "--batch_size=8"),
             *("--learning_rate=1e-3", "--num_steps=24", "--steps_per_epoch=6"),

@@ -156,11 +156,11 @@ def _check_match(
             f"{rows.packer.tokenizer.vocabulary_size} and {masker.tokenizer.vocabulary_size} "
             "different pieces. Make both with one tokenizer."
         )
-    num_workers = order.shard[1]
-    if rows.sentence_objective == "next_sentence" and corpus.min_documents(num_workers) < 2:
+    num_shards = order.shard[1]
+    if rows.sentence_objective == "next_sentence" and corpus.min_documents(num_shards) < 2:
         raise ValueError(
-            "next_sentence needs at least two documents for every worker, but the corpus has "
-            f"{corpus.num_documents} in {corpus.num_files} files for {num_workers} workers. Split "
+            "next_sentence needs at least two documents for every shard, but the corpus has "
+            f"{corpus.num_documents} in {corpus.num_files} files for {num_shards} shards. Split "
             "the text into more files, or use sentence_order or None."
         )
 

@@ -161,7 +161,7 @@ def test_workers_see_different_text(corpus, words, documents):
 
 def test_a_document_for_every_worker_is_needed(make_corpus, tmp_path, words):
     one = make_corpus(tmp_path / "one", [[[5, 5]]])
-    with pytest.raises(ValueError, match="at least two documents for every worker.*has 1 in 1"):
+    with pytest.raises(ValueError, match="at least two documents for every shard.*has 1 in 1"):
         dataset_of(one, words, "next_sentence")
     two = make_corpus(tmp_path / "two", [[[5, 5]], [[5, 5]]])
     with pytest.raises(ValueError, match="has 2 in 2 files for 2 workers"):
