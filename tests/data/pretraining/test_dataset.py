@@ -159,12 +159,12 @@ def test_workers_see_different_text(corpus, words, documents):
     assert (documents >= 0).sum() == together.size
 
 
-def test_a_document_for_every_worker_is_needed(make_corpus, tmp_path, words):
+def test_a_document_for_every_shard_is_needed(make_corpus, tmp_path, words):
     one = make_corpus(tmp_path / "one", [[[5, 5]]])
     with pytest.raises(ValueError, match="at least two documents for every shard.*has 1 in 1"):
         dataset_of(one, words, "next_sentence")
     two = make_corpus(tmp_path / "two", [[[5, 5]], [[5, 5]]])
-    with pytest.raises(ValueError, match="has 2 in 2 files for 2 workers"):
+    with pytest.raises(ValueError, match="has 2 in 2 files for 2 shards"):
         dataset_of(two, words, "next_sentence", shard=(0, 2))
 
 
