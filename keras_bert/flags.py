@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 from absl import app, flags, logging
 
-from keras_bert import files, quiet
+from keras_bert import files, quiet, usage
 
 # Flags belong to the binary that calls `run` or `define`, whose --help then lists them.
 flags.disclaim_key_flags()
@@ -54,7 +54,8 @@ def run(main: Callable[[ArgumentsT], None], arguments_type: type[ArgumentsT]) ->
         arguments_type: the dataclass of arguments.
     """
     define(arguments_type)
-    app.run(_obedient(lambda: main(read(arguments_type))))
+    parser = _parser(main, arguments_type)
+    app.run(_obedient(lambda: main(read(arguments_type))), flags_parser=parser)
 
 
 def run_with_command(
@@ -75,7 +76,25 @@ def run_with_command(
             raise ValueError("What to start must stand behind --, and nothing does: see --help.")
         main(read(arguments_type), command)
 
-    app.run(_obedient(start), argv=sys.argv[:end])
+    app.run(_obedient(start), argv=sys.argv[:end], flags_parser=_parser(main, arguments_type))
+
+
+def _parser(
+    main: Callable[..., None], arguments_type: type[Arguments]
+) -> Callable[[Sequence[str]], list[str]]:
+    """Parses the command line for absl: shows the help, and says in our words what is wrong."""
+    program = usage.program_of(main)
+
+    def parse(argv: Sequence[str]) -> list[str]:
+        if {"-h", "-help", "--help", "--helpshort"} & {*argv}:
+            print(usage.help_of(program, arguments_type))
+            sys.exit(0)
+        try:
+            return usage.parse(argv, program.recipes)
+        except ValueError as error:
+            sys.exit(f"Error: {error}")
+
+    return parse
 
 
 def _obedient(call: Callable[[], None]) -> Callable[[Sequence[str]], None]:

@@ -7,7 +7,8 @@ from typing import Literal
 
 import keras_bert as kb
 from keras_bert import flags
-from train.examples import split
+
+from .examples import split
 
 
 @dataclasses.dataclass(frozen=True)

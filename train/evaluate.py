@@ -11,7 +11,8 @@ from typing import Literal
 
 import keras_bert as kb
 from keras_bert import flags
-from train.examples import Files, check_flags, files_of, options_of, split
+
+from .examples import Files, check_flags, files_of, options_of, split
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

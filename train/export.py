@@ -11,7 +11,8 @@ import keras_bert as kb
 from keras_bert import flags
 from keras_bert.serving.wire.layout import METADATA_FILE
 from keras_bert.serving.wire.models_config import add_model
-from train.examples import split
+
+from .examples import split
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,8 +12,9 @@ import keras_bert as kb
 from keras_bert import flags
 from keras_bert.data.rows import Row
 from keras_bert.tasks.table import TASKS, task_class
-from train.devices import Devices, in_scope
-from train.examples import Files, files_of, given_flags, options_of
+
+from .devices import Devices, in_scope
+from .examples import Files, files_of, given_flags, options_of
 
 KIND = "fine-tuning"
 # The last file of a run: where it is, the run is done.

@@ -1,8 +1,8 @@
 """Starts several workers of one run on this machine; a cluster does without it.
 
-    python -m train.launch --num_workers=2 -- train.pretrain --flagfile=mine.flags
+    keras-bert launch --num_workers=2 -- pretrain --flagfile=mine.flags
 
-Behind -- stand a binary, as behind `python -m`, and its flags.
+Behind -- stand a word of keras-bert, or a module as behind `python -m`, and its flags.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import importlib.util
 import sys
 
 from keras_bert import flags, launching
+from keras_bert.command import MODULES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Arguments:
 
 
 def main(arguments: Arguments, command: tuple[str, ...]) -> None:
+    if command[0] in MODULES:
+        command = ("keras_bert", *command)
     check_module(command[0])
     sys.exit(
         launching.launch(
@@ -49,8 +52,8 @@ def check_module(name: str) -> None:
         found = None
     if found is None:
         raise ValueError(
-            "Behind -- must stand a binary and its flags, as in `-- train.pretrain --preset=mini`, "
-            f"but there is no module {name!r}: check its name."
+            "Behind -- must stand a binary and its flags, as in `-- pretrain --preset=mini`, but "
+            f"there is no {name!r}: check its name."
         )
 
 

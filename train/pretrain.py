@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import keras_bert as kb
 from keras_bert import flags
-from train.devices import Devices, in_scope
+
+from .devices import Devices, in_scope
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -36,7 +36,7 @@ runpy.run_module("train.launch", run_name="__main__", alter_sys=True)
         (["--num_workers=1", "--", "toy", "--num_workers=5"], 0, "[0] Arguments(num_workers=5)"),
         (["--num_workers=1"], 1, "What to start must stand behind --"),
         (["--num_workers=1", "toy"], 1, "not 'toy'"),
-        (["--num_workers=1", "--", "python", "-m", "toy"], 1, "no module 'python'"),
+        (["--num_workers=1", "--", "python", "-m", "toy"], 1, "there is no 'python'"),
         (["--num_workers=0", "--", "toy"], 1, "Error: num_workers must be at least 1, not 0."),
     ],
 )

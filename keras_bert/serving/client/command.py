@@ -1,4 +1,4 @@
-"""`python -m keras_bert.serving.client`: asks a served model from a shell."""
+"""Asks a served model from a shell, and writes a line of JSON for each example."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A server to develop with, where TF Serving is not at hand: the same messages, the same paths.
+"""Serves exported models to develop with, by TF Serving's messages and paths.
 
-`python -m keras_bert.serving.server` serves every `<model_base_path>/<name>/<version>/`.
+Every `<model_base_path>/<name>/<version>/` is served. It stands in where TF Serving is not at hand.
 """
 
 from __future__ import annotations
