@@ -13,7 +13,7 @@ import pytest
 from absl import flags as absl_flags
 
 import keras_bert as kb
-from keras_bert import flags
+from keras_bert import flags, usage
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORDS = ("the", "a", "old", "young", "red", "cat", "dog", "fox", "sees", "likes", "finds", "and")
@@ -58,7 +58,7 @@ def parsed():
         arguments_type = importlib.import_module(f"train.{binary}").Arguments
         values = absl_flags.FlagValues()
         flags.define(arguments_type, values)
-        values([binary, *given])
+        usage.parse([binary, *given], ROOT / "train" / "recipes", values)
         return flags.read(arguments_type, values)
 
     return arguments_of
