@@ -151,8 +151,7 @@ def _lines_of(field: dataclasses.Field, kind: Any) -> list[str]:
     said = _ONE_LINE.sub(" ", field.metadata["help"])
     if field.default is dataclasses.MISSING:
         said += " (required)"
-    elif field.default not in (None, False, ()):
-        default = field.default
+    elif (default := field.default) is not None and default is not False and default != ():
         shown = " ".join(default) if isinstance(default, tuple) else default
         said += f" (default: {shown:,})" if type(shown) is int else f" (default: {shown})"
     return _entry(_shown(field.name, kind), said)

@@ -12,6 +12,8 @@ from keras_bert import flags
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Devices:
+    """What it runs on."""
+
     strategy: Literal["auto", "none", "mirrored", "multi_worker", "tpu"] = flags.flag_of_machine(
         "auto", "devices to train on; auto: those of TF_CONFIG or Slurm, or of this machine"
     )

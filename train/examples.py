@@ -14,7 +14,7 @@ from keras_bert.tasks.table import name_of
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Files:
-    """The flags of every binary that reads files of examples."""
+    """How files are read."""
 
     form: str | None = flags.flag(None, f"form of the files, if not by name: {' '.join(FORMS)}")
     columns: str | None = flags.flag(None, "names of the columns of tables without a header")

@@ -1,4 +1,7 @@
-"""Writes a checkpoint as a SavedModel that TensorFlow Serving answers raw strings with."""
+"""Writes a checkpoint as a SavedModel that TensorFlow Serving answers raw strings with.
+
+    keras-bert export --checkpoint=mine --output_dir=saved_models/mine
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,7 @@ def main(arguments: Arguments) -> None:
         add_model(arguments.models_config, name)
         print(f"{arguments.models_config} has the model {name}.")
     print(
-        f"Next: python -m keras_bert.serving.server --model_base_path={directory.parent}, or "
+        f"Next: keras-bert serve --model_base_path={directory.parent}, or "
         f"docker run -p 8500:8500 -p 8501:8501 -v {directory}:/models/{name} "
         f"-e MODEL_NAME={name} tensorflow/serving"
     )

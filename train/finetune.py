@@ -1,4 +1,8 @@
-"""Fine-tunes a checkpoint on a task's files; run again, it resumes or says that it is done."""
+"""Fine-tunes a checkpoint on a task's files; run again, it resumes or says that it is done.
+
+    keras-bert finetune --task=text_classification --checkpoint=bert --train_files=train.tsv \
+        --eval_share=0.1 --output_dir=mine
+"""
 
 from __future__ import annotations
 
@@ -29,13 +33,20 @@ SINGLE_LABEL, REGRESSION = "single_label_classification", "regression"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Arguments(Devices, Files):
-    task: Literal[tuple(TASKS)] = flags.required("what is learned")
-    output_dir: str = flags.required("directory of this run and its checkpoint")
+class Start:
+    """Where it begins."""
+
     checkpoint: str | None = flags.flag(None, "checkpoint directory to start from")
     preset: str | None = flags.flag(None, "size of a model with new weights, without checkpoint")
     vocabulary: str | None = flags.flag(None, "vocabulary file of a model with new weights")
     lowercase: bool = flags.flag(True, "lower-case the text of a model with new weights")
+    dropout: float | None = flags.flag(None, "of hidden states and attention; else the config's")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Examples:
+    """What is learned from."""
+
     train_files: str | None = flags.flag(
         None, "globs with commas between them; tfds:name@split; label=path,label=path; or json@part"
     )
@@ -52,25 +63,38 @@ class Arguments(Devices, Files):
         None, "most pieces of a row; else 128, or the model's positions if they are fewer"
     )
     stride: int | None = flags.flag(None, "pieces between the rows of a long text")
-    batch_size: int = flags.flag(32, "examples, or rows, of an update")
-    num_micro_batches: int = flags.flag(1, "parts a batch is computed in, to save memory")
+    label_smoothing: float = flags.flag(0.0, "share of a label spread over all")
+    balance_labels: bool = flags.flag(False, "weigh rare labels more")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Updates:
+    """How it is learned."""
+
     num_epochs: int = flags.flag(3, "passes over the examples, at most")
     patience: int | None = flags.flag(None, "stop after so many epochs without a better one")
     metric: str | None = flags.flag(None, "score to choose the best epoch by; else the task's")
+    batch_size: int = flags.flag(32, "examples, or rows, of an update")
+    num_micro_batches: int = flags.flag(1, "parts a batch is computed in, to save memory")
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = flags.flag(
+        "float32", "of the computation"
+    )
     learning_rate: float = flags.flag(2e-5, "peak of the schedule")
     warmup_share: float = flags.flag(0.1, "share of the updates until the peak")
     weight_decay: float = flags.flag(0.01, "of matrices and tables")
     layer_decay: float = flags.flag(1.0, "factor of the rate from each layer to the one below")
     frozen_layers: int = flags.flag(0, "blocks, and the embeddings, that keep their weights")
-    dropout: float | None = flags.flag(None, "of hidden states and attention; else the config's")
-    label_smoothing: float = flags.flag(0.0, "share of a label spread over all")
-    balance_labels: bool = flags.flag(False, "weigh rare labels more")
     bias_correction: bool = flags.flag(True, "correct Adam's bias (arXiv:2006.05987)")
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = flags.flag(
-        "float32", "of the computation"
-    )
     seed: int = flags.flag(0, "of the head, order and dropout")
     num_seeds: int = flags.flag(1, "runs with the seeds from seed on; the best one is kept")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Arguments(Start, Examples, Updates, Files, Devices):
+    """The run."""
+
+    task: Literal[tuple(TASKS)] = flags.required("what is learned")
+    output_dir: str = flags.required("directory of this run and its checkpoint")
 
 
 def main(arguments: Arguments) -> None:
@@ -227,7 +251,7 @@ def finish(
         data["scored on"] = f"{scored_on} ({len(held_out):,} examples)"
     scores = figures.get("mean and standard deviation", figures.get("scores", {}))
     flagfile = output_dir / kb.training.directory.FLAGFILES[KIND]
-    command = f"python -m train.finetune --flagfile={flagfile}"
+    command = f"keras-bert finetune --flagfile={flagfile}"
     card = fine_tuning.model_card(task, str(output_dir), data, scores, command)
     fine_tuning.write_card(card, output_dir / "README.md")
     fine_tuning.write_metrics(output_dir / METRICS_FILE, figures)
@@ -238,7 +262,7 @@ def finish(
     left = sorted(path.name for path in output_dir.iterdir() if not path.name.startswith("."))
     print(
         f"In {output_dir}: {', '.join(left)}.\n"
-        f"Next: python -m train.predict --checkpoint={output_dir} {task.asking}"
+        f"Next: keras-bert predict --checkpoint={output_dir} {task.asking}"
     )
 
 

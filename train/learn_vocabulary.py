@@ -1,4 +1,7 @@
-"""Learns a WordPiece vocabulary from text files."""
+"""Learns a WordPiece vocabulary from text files.
+
+    keras-bert learn-vocabulary --input_pattern='texts/*.txt' --output=vocab.txt
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ def main(arguments: Arguments) -> None:
     kb.write_vocabulary(arguments.output, vocabulary)
     print(
         f"{arguments.output}: {len(vocabulary):,} pieces in {time.monotonic() - start:.0f} s. "
-        f"Next: python -m train.pretrain --vocabulary={arguments.output} "
+        f"Next: keras-bert pretrain --vocabulary={arguments.output} "
         f"--input_pattern='{arguments.input_pattern}' --output_dir=checkpoints/mine"
     )
 

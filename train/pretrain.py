@@ -1,4 +1,7 @@
-"""Pretrains a BERT on text files; run again, it resumes."""
+"""Pretrains a BERT on text files; run again, it resumes.
+
+    keras-bert pretrain --input_pattern='texts/*.txt' --vocabulary=vocab.txt --output_dir=bert
+"""
 
 from __future__ import annotations
 
@@ -21,21 +24,31 @@ WARMUP_STEPS = 1000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Arguments(Devices):
+class Texts:
+    """What is read."""
+
     input_pattern: str = flags.required(
         "text files: globs with commas between them; or a directory that write_token_corpus wrote"
-    )
-    output_dir: str = flags.required("directory of this run and its checkpoint")
-    vocabulary: str | None = flags.flag(
-        None, "vocabulary file, as learn_vocabulary writes it; else the initial checkpoint's"
     )
     eval_pattern: str | None = flags.flag(None, "held-out text files")
     documents: Literal["files", "blank_lines"] = flags.flag(
         "files", "what is one document: a file, or what stands between blank lines"
     )
+    vocabulary: str | None = flags.flag(
+        None, "vocabulary file, as learn_vocabulary writes it; else the initial checkpoint's"
+    )
     lowercase: bool | None = flags.flag(
         None, "lower-case the text and strip accents; else as the initial checkpoint, or yes"
     )
+    num_shards: int = flags.flag(
+        1, "parts of the text, each read by one worker: a batch has as many rows of each"
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Model:
+    """The model, and where it begins."""
+
     preset: Literal["tiny", "mini", "small", "medium", "base", "large"] | None = flags.flag(
         None, "size of the model; else the initial checkpoint's, or base"
     )
@@ -45,10 +58,17 @@ class Arguments(Devices):
     norm_first: bool | None = flags.flag(
         None, "pre-norm blocks; else as the initial checkpoint, or post-norm as BERT's"
     )
+    dropout: float | None = flags.flag(None, "of hidden states and attention; else the config's")
     initial_checkpoint: str | None = flags.flag(
         None, "checkpoint directory to go on from: its weights, size and vocabulary"
     )
     word_vectors: str | None = flags.flag(None, "GloVe or word2vec text file to take vectors from")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rows:
+    """What is learned from it."""
+
     sequence_length: int = flags.flag(128, "length of a packed row")
     num_sequences: int = flags.flag(
         1, "short sequences that a row may hold, one behind the other, without seeing each other"
@@ -62,15 +82,20 @@ class Arguments(Devices):
         "next_sentence", "what is learned of pairs; none: RoBERTa's full sentences"
     )
     sentence_weight: float = flags.flag(1.0, "weight of the sentence objective in the joint loss")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Updates:
+    """How it is learned."""
+
+    num_steps: int = flags.flag(100_000, "updates in all")
     batch_size: int = flags.flag(32, "rows of an update")
     num_micro_batches: int = flags.flag(1, "parts a batch is computed in, to save memory")
     recompute: bool = flags.flag(
         False, "keep the inputs of blocks alone, and compute the rest again, to save memory"
     )
-    num_steps: int = flags.flag(100_000, "updates in all")
-    steps_per_epoch: int = flags.flag(1000, "updates between two checkpoints and evaluations")
-    save_every: int | None = flags.flag_of_machine(
-        None, "updates between two checkpoints within an epoch; else at its end alone"
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = flags.flag(
+        "float32", "of the computation"
     )
     optimizer: Literal["adamw", "lamb"] = flags.flag(
         "adamw", "how weights are updated; lamb: for batches of thousands of rows"
@@ -82,14 +107,18 @@ class Arguments(Devices):
     beta_2: float = flags.flag(0.999, "decay of the mean square of gradients")
     clip_norm: float = flags.flag(1.0, "largest global norm of the gradients; 0: no clipping")
     bias_correction: bool = flags.flag(False, "correct Adam's bias, as RoBERTa does and BERT not")
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = flags.flag(
-        "float32", "of the computation"
-    )
-    dropout: float | None = flags.flag(None, "of hidden states and attention; else the config's")
-    num_shards: int = flags.flag(
-        1, "parts of the text, each read by one worker: a batch has as many rows of each"
-    )
     seed: int = flags.flag(0, "of weights, order, masks and dropout")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Arguments(Texts, Model, Rows, Updates, Devices):
+    """The run."""
+
+    output_dir: str = flags.required("directory of this run and its checkpoint")
+    steps_per_epoch: int = flags.flag(1000, "updates between two checkpoints and evaluations")
+    save_every: int | None = flags.flag_of_machine(
+        None, "updates between two checkpoints within an epoch; else at its end alone"
+    )
 
 
 def main(arguments: Arguments) -> None:
@@ -142,7 +171,7 @@ def tell(
     print(
         f"{arguments.num_steps:,} steps are done. In {folder}: the checkpoint, the curve "
         "loss.png, metrics.jsonl, tensorboard/, and the flags of this run in pretrain.flags.\n"
-        f"Next: python -m train.predict --checkpoint={folder} --text='Text with a [MASK].'"
+        f"Next: keras-bert predict --checkpoint={folder} --text='Text with a [MASK].'"
     )
 
 

@@ -28,7 +28,7 @@ def main(arguments: Arguments) -> None:
     kb.write_token_corpus(corpus, tokenizer, arguments.output_dir, arguments.num_shards)
     print(
         f"{arguments.output_dir}: {kb.TokenCorpus(arguments.output_dir).summary()}. "
-        f"Next: python -m train.pretrain --input_pattern={arguments.output_dir} "
+        f"Next: keras-bert pretrain --input_pattern={arguments.output_dir} "
         f"--vocabulary={arguments.vocabulary} --output_dir=checkpoints/mine"
     )
 

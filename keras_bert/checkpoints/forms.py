@@ -103,7 +103,7 @@ def _nothing_there(snapshot: Snapshot) -> str:
             return (
                 f"{directory} is the directory of a run that has not ended, as there is no "
                 f"{WEIGHTS_FILE} yet: run the same command again, or "
-                f"`python -m train.{name.removesuffix('.flags')} --flagfile={directory / name}`, "
+                f"`keras-bert {name.removesuffix('.flags')} --flagfile={directory / name}`, "
                 "which goes on with it."
             )
     indices = google.indices(directory)

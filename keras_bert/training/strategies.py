@@ -97,7 +97,7 @@ def _make(name: str, resolver: Resolver | None, start_timeout: float) -> tf.dist
     if resolver is None:
         raise ValueError(
             "multi_worker needs to know its workers: set TF_CONFIG in each of them, or start them "
-            "by srun or train.launch."
+            "by srun or keras-bert launch."
         )
     tf.get_logger().setLevel("WARNING")  # It tells of every collective.
     meet(_addresses(resolver), worker_of(resolver).index, start_timeout)

@@ -62,7 +62,7 @@ def test_the_directory_of_a_run_that_has_not_ended(tmp_path, binary):
     (tmp_path / "checkpoints").mkdir()
     with pytest.raises(ValueError, match="has not ended.*run the same command again") as error:
         kb.load(tmp_path)
-    assert f"python -m train.{binary} --flagfile={tmp_path / binary}.flags" in str(error.value)
+    assert f"keras-bert {binary} --flagfile={tmp_path / binary}.flags" in str(error.value)
 
 
 def test_a_model_in_a_folder_below(tmp_path):

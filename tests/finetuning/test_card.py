@@ -23,14 +23,14 @@ def test_a_model_card_says_what_a_reader_asks(task, tmp_path):
         "checkpoints/mine",
         {"learned from": "train.tsv (7 examples)"},
         {"accuracy": 0.91234, "f1": (0.9, 0.01)},
-        "python -m train.finetune --flagfile=checkpoints/mine/finetune.flags",
+        "keras-bert finetune --flagfile=checkpoints/mine/finetune.flags",
     )
     for part in (
         "`TextClassifier`",
         "- learned from: train.tsv (7 examples)",
         "| accuracy | 0.9123 |",
         "| f1 | 0.9000 ± 0.0100 |",
-        "python -m train.finetune",
+        "keras-bert finetune",
         'kb.load("checkpoints/mine")',
     ):
         assert part in card

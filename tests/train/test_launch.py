@@ -59,7 +59,7 @@ def test_a_launch(tmp_path, argv, code, said):
 
 # In place of programs that are not here; each worker says what it was told.
 PROGRAMS = {
-    "python": 'echo "$TF_CONFIG"',
+    "keras-bert": 'echo "$TF_CONFIG"',
     "ssh": 'shift 2; exec bash -c "$1"',
     "srun": 'while [[ "$1" == -* ]]; do shift; done; exec "$@"',
     "scontrol": 'printf "%s\\n" n9 n10',

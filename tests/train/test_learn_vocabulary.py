@@ -11,7 +11,7 @@ def test_a_vocabulary_is_learned(corpus, tmp_path, call):
         *("--documents=blank_lines", "--vocabulary_size=90"),
     )
     assert "1 files, 40 documents" in printed
-    assert f"Next: python -m train.pretrain --vocabulary={tmp_path}/vocab.txt" in printed
+    assert f"Next: keras-bert pretrain --vocabulary={tmp_path}/vocab.txt" in printed
     pieces = kb.read_vocabulary(tmp_path / "vocab.txt")
     assert f"{tmp_path}/vocab.txt: {len(pieces)} pieces" in printed
     assert pieces == kb.read_vocabulary(corpus / "vocab.txt")

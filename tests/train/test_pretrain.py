@@ -48,7 +48,7 @@ def test_a_run_leaves_what_it_promises(pretrained):
     assert [line["step"] for line in lines] == [2, 3]
     assert lines[0]["tokens_per_second"] > 0
     assert "masked_lm accuracy" in printed and "next_sentence accuracy" in printed
-    assert "Next: python -m train.predict" in printed
+    assert "Next: keras-bert predict" in printed
 
 
 def test_a_finished_run_says_that_it_is_done(pretrained, call):

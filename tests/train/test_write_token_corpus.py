@@ -17,7 +17,7 @@ def flags(corpus, tmp_path):
 def test_tokens_are_written_once(flags, tmp_path, call, refused):
     printed = call("write_token_corpus", *flags)
     assert f"Tokenizing {tmp_path}" not in printed and "1 files, 40 documents" in printed
-    assert f"Next: python -m train.pretrain --input_pattern={tmp_path}/tokens" in printed
+    assert f"Next: keras-bert pretrain --input_pattern={tmp_path}/tokens" in printed
     written = kb.TokenCorpus(tmp_path / "tokens")
     assert written.summary() in printed and "40 documents" in written.summary()
     before = {path.name: path.read_bytes() for path in (tmp_path / "tokens").iterdir()}

@@ -1,4 +1,4 @@
-"""The client of a served model; `python -m keras_bert.serving.client` asks from a shell."""
+"""The client of a served model; `keras-bert query` asks from a shell."""
 
 from keras_bert.serving.client.client import Client
 
