@@ -56,3 +56,5 @@ from .training.lamb import Lamb as Lamb
 from .training.optimizers import AdamW as AdamW
 from .training.schedules import Schedule as Schedule
 from .training.trainable import Trainable as Trainable
+
+__version__: str

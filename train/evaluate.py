@@ -1,6 +1,6 @@
 """Scores fine-tuned checkpoints on files: one alone, several together, or the mean of several.
 
-    keras-bert evaluate --checkpoint=mine --eval_files=test.tsv
+keras-bert evaluate --checkpoint=mine --eval_files=test.tsv
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Writes a checkpoint as a SavedModel that TensorFlow Serving answers raw strings with.
 
-    keras-bert export --checkpoint=mine --output_dir=saved_models/mine
+keras-bert export --checkpoint=mine --output_dir=saved_models/mine
 """
 
 from __future__ import annotations

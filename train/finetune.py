@@ -29,6 +29,11 @@ EXCLUDES = {
     "dataset": {"train_files", "eval_files", "eval_share"},
     "eval_files": {"eval_share"},
 }
+# What its card says of how a model was made.
+HYPERPARAMETERS = (
+    *("num_epochs", "batch_size", "learning_rate", "warmup_share", "weight_decay"),
+    *("sequence_length", "layer_decay", "frozen_layers", "label_smoothing", "precision", "seed"),
+)
 SINGLE_LABEL, REGRESSION = "single_label_classification", "regression"
 
 
@@ -95,6 +100,8 @@ class Arguments(Start, Examples, Updates, Files, Devices):
 
     task: Literal[tuple(TASKS)] = flags.required("what is learned")
     output_dir: str = flags.required("directory of this run and its checkpoint")
+    language: str | None = flags.flag(None, "of the texts, such as en, for the model card")
+    license: str | None = flags.flag(None, "of the model, such as apache-2.0, for its card")
 
 
 def main(arguments: Arguments) -> None:
@@ -240,22 +247,19 @@ def finish(
 ) -> None:
     """Answers the held-out examples with the task that is kept, and says all."""
     fine_tuning, output_dir = kb.finetuning, pathlib.Path(arguments.output_dir)
-    classes = fine_tuning.answer_held_out(task, held_out, output_dir) if held_out else None
+    answered = fine_tuning.answer_held_out(task, held_out, output_dir) if held_out else None
+    classes = answered.classes if answered else None
     figures = fine_tuning.figures_of(
         best.figures, [one.figures for one in runs], classes, are_scores=bool(held_out)
     )
-    learned_from = arguments.train_files or arguments.dataset
-    data = {"learned from": f"{learned_from} ({len(examples):,} examples)"}
-    if held_out:
-        scored_on = arguments.eval_files or arguments.dataset or f"{arguments.eval_share} of them"
-        data["scored on"] = f"{scored_on} ({len(held_out):,} examples)"
-    scores = figures.get("mean and standard deviation", figures.get("scores", {}))
-    flagfile = output_dir / kb.training.directory.FLAGFILES[KIND]
-    command = f"keras-bert finetune --flagfile={flagfile}"
-    card = fine_tuning.model_card(task, str(output_dir), data, scores, command)
-    fine_tuning.write_card(card, output_dir / "README.md")
+    card = card_of(arguments, figures, examples, held_out)
+    if answered:
+        mistakes = answered.mistakes(task.example_spec)
+        card = dataclasses.replace(card, mistakes=mistakes)
+    fine_tuning.write_card(card.text(task), output_dir / "README.md")
     fine_tuning.write_metrics(output_dir / METRICS_FILE, figures)
-    print(json.dumps(figures, indent=2))
+    shown = {name: value for name, value in figures.items() if name != "classes"}
+    print(json.dumps(shown, indent=2))
     if len(runs) > 1 and not held_out:
         name = best.folder.name
         print(f"Nothing was held out: kept is {name}, whose training loss is the lowest.")
@@ -263,6 +267,30 @@ def finish(
     print(
         f"In {output_dir}: {', '.join(left)}.\n"
         f"Next: keras-bert predict --checkpoint={output_dir} {task.asking}"
+    )
+
+
+def card_of(
+    arguments: Arguments, figures: dict, examples: list, held_out: list
+) -> kb.finetuning.Card:
+    """What the card says, but for mistakes."""
+    learned_from = arguments.train_files or arguments.dataset
+    data = {"learned from": f"{learned_from} ({len(examples):,} examples)"}
+    if held_out:
+        scored_on = arguments.eval_files or arguments.dataset or f"{arguments.eval_share} of them"
+        data["scored on"] = f"{scored_on} ({len(held_out):,} examples)"
+    flagfile = pathlib.Path(arguments.output_dir, kb.training.directory.FLAGFILES[KIND])
+    return kb.finetuning.Card(
+        name=arguments.output_dir,
+        data=data,
+        scores=figures.get("mean and standard deviation", figures.get("scores", {})),
+        command=f"keras-bert finetune --flagfile={flagfile}",
+        classes=figures.get("classes", {}),
+        hyperparameters={name: getattr(arguments, name) for name in HYPERPARAMETERS},
+        asked=(held_out or examples)[0],
+        base=pathlib.PurePath(arguments.checkpoint).name if arguments.checkpoint else None,
+        language=arguments.language,
+        license=arguments.license,
     )
 
 

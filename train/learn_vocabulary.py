@@ -1,6 +1,6 @@
 """Learns a WordPiece vocabulary from text files.
 
-    keras-bert learn-vocabulary --input_pattern='texts/*.txt' --output=vocab.txt
+keras-bert learn-vocabulary --input_pattern='texts/*.txt' --output=vocab.txt
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Answers texts with a checkpoint: fills blanks, or does the task that it was fine-tuned for.
 
-    keras-bert predict --checkpoint=mine --text='A fine film.'
+keras-bert predict --checkpoint=mine --text='A fine film.'
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Arguments(Files):
     text: tuple[str, ...] = flags.flag((), "text; with [MASK] where it has blanks; a question")
     second: tuple[str, ...] = flags.flag((), "for each text, what goes with it; a context")
     choice: tuple[str, ...] = flags.flag((), "choices, to be told apart for one text")
-    input_files: str | None = flags.flag(None, "files of examples instead, as for keras-bert finetune")
+    input_files: str | None = flags.flag(None, "files of examples instead, as finetune reads them")
     output_file: str | None = flags.flag(None, "JSON lines file (.jsonl) for the answers")
     top_k: int | None = flags.flag(None, "number of candidates for a blank; else 5")
 

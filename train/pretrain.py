@@ -1,6 +1,6 @@
 """Pretrains a BERT on text files; run again, it resumes.
 
-    keras-bert pretrain --input_pattern='texts/*.txt' --vocabulary=vocab.txt --output_dir=bert
+keras-bert pretrain --input_pattern='texts/*.txt' --vocabulary=vocab.txt --output_dir=bert
 """
 
 from __future__ import annotations

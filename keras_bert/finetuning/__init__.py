@@ -1,6 +1,6 @@
 """Fine-tuning a task on a checkpoint: data held out, the best epoch and seed kept, a report."""
 
-from keras_bert.finetuning.card import model_card, write_card
+from keras_bert.finetuning.card import Card, write_card
 from keras_bert.finetuning.choice import Choice, KeepBest, best_epoch, check_choice, scores_of_best
 from keras_bert.finetuning.examples import read_for, read_to_learn
 from keras_bert.finetuning.hold_out import hold_out
@@ -9,6 +9,8 @@ from keras_bert.finetuning.loading import load_task, task_of
 from keras_bert.finetuning.options import check_options, given, options_of
 from keras_bert.finetuning.pictures import draw_confusion, draw_scores
 from keras_bert.finetuning.report import (
+    Answered,
+    Mistake,
     answer_held_out,
     figures_of,
     mean_and_spread,
@@ -21,9 +23,12 @@ from keras_bert.finetuning.start import make_task, new_start, take_head
 from keras_bert.tasks.columns import ExampleFiles
 
 __all__ = [
+    "Answered",
+    "Card",
     "Choice",
     "ExampleFiles",
     "KeepBest",
+    "Mistake",
     "Run",
     "answer_held_out",
     "best_epoch",
@@ -42,7 +47,6 @@ __all__ = [
     "load_task",
     "make_task",
     "mean_and_spread",
-    "model_card",
     "new_start",
     "num_batches",
     "options_of",

@@ -63,6 +63,6 @@ def task_of(checkpoint: Checkpoint, directory: str | os.PathLike) -> Task:
     if not isinstance(model, Task):
         raise ValueError(
             f"{os.fspath(directory)} must hold a model with a head, but holds a bare encoder: name "
-            "a pretrained or a fine-tuned checkpoint, or fine-tune this one with keras-bert finetune."
+            "a pretrained or a fine-tuned checkpoint, or fine-tune this one."
         )
     return model

@@ -7,43 +7,95 @@ import json
 import math
 import os
 import pathlib
-from collections.abc import Container, Mapping, Sequence
-from typing import Any
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_bert import files
+from keras_bert import files, metrics
 from keras_bert.checkpoints.directory import save
-from keras_bert.finetuning.pictures import draw_confusion
+from keras_bert.finetuning.pictures import draw_breakdown, draw_calibration, draw_confusion
 from keras_bert.tasks.examples import Example, plain
 from keras_bert.tasks.hooks import Classes
 from keras_bert.tasks.task import Task
 
 
-def answer_held_out(
-    task: Task, held_out: Sequence[Example], output_dir: pathlib.Path
-) -> Classes | None:
-    """Leaves the answers to held-out examples, and a picture of what was taken for what.
+class Mistake(NamedTuple):
+    """A held-out example that was answered wrongly.
+
+    Args:
+        text: str, the example as a person reads it.
+        true, said: str, its class, and that of the answer.
+        probability: float, of the answer.
+    """
+
+    text: str
+    true: str
+    said: str
+    probability: float
+
+
+class Answered(NamedTuple):
+    """Held-out examples, and what a task says of them.
+
+    Args:
+        examples: sequence of dicts.
+        answers: sequence of as many.
+        classes: Classes, where examples have one each.
+    """
+
+    examples: Sequence[Example]
+    answers: Sequence[Any]
+    classes: Classes | None
+
+    def mistakes(self, keys: Iterable[str], number: int = 10) -> list[Mistake]:
+        """Wrong answers, the surest first; none where there are no classes.
+
+        Args:
+            keys: the columns of the texts, such as a task's `example_spec`.
+            number: int, how many at most.
+        """
+        if self.classes is None:
+            return []
+        labels, true, predicted, probability = self.classes
+        wrong = np.flatnonzero(true != predicted)
+        surest = wrong[np.argsort(-probability[wrong], kind="stable")][:number].tolist()
+        return [
+            Mistake(
+                " | ".join(str(plain(self.examples[i][key])) for key in keys),
+                labels[true[i]],
+                labels[predicted[i]],
+                float(probability[i]),
+            )
+            for i in surest
+        ]
+
+
+def answer_held_out(task: Task, held_out: Sequence[Example], output_dir: pathlib.Path) -> Answered:
+    """Leaves the answers to held-out examples, and pictures of how good they are.
 
     What a task chooses by such examples, as the threshold of no answer, is set and saved before.
+    Of classes there are a matrix of what was taken for what, `confusion.png`, and how surely,
+    `calibration.png`; of examples that come in groups, such as classes, kinds of entities, and
+    lengths of answers, the score of each, `groups.png`.
 
     Args:
         task: Task, whose checkpoint is in the output directory.
         held_out: sequence of dicts.
         output_dir: path of the directory.
-
-    Returns:
-        Classes, where examples have one each.
     """
     answers = task(held_out)
     if task.choose_settings(held_out, answers):
         save(task, output_dir)
         answers = task(held_out)
     write_predictions(output_dir / "predictions.jsonl", held_out, answers)
-    classes = task.classes(held_out, answers)
+    classes, groups = task.classes(held_out, answers), task.breakdown(held_out, answers)
     if classes is not None:
         draw_confusion(classes, output_dir / "confusion.png")
-    return classes
+        draw_calibration(classes, output_dir / "calibration.png")
+    if groups is not None:
+        draw_breakdown(groups, output_dir / "groups.png")
+    return Answered(held_out, answers, classes)
 
 
 def figures_of(
@@ -75,6 +127,14 @@ def figures_of(
         accuracy = count / len(classes.true)
         label = classes.labels[index]
         figures["the most frequent label"] = {"label": label, "accuracy": accuracy}
+        right = classes.true == classes.predicted
+        figures["calibration error"] = metrics.calibration(right, classes.probability).error
+        by_class = metrics.class_scores(classes.true, classes.predicted, len(classes.labels))
+        figures["classes"] = {
+            label: one._asdict() for label, one in zip(classes.labels, by_class, strict=True)
+        }
+        if len(classes.labels) == 2:
+            figures["f1 is of"] = classes.labels[1]
     if len(runs) > 1:
         figures["mean and standard deviation"] = mean_and_spread(runs)
     return figures

@@ -13,8 +13,11 @@ from keras_bert.metrics.answers import (
     squad_f1,
     squad_scores,
 )
+from keras_bert.metrics.calibration import Calibration, calibration
 from keras_bert.metrics.classification import (
+    ClassScores,
     accuracy,
+    class_scores,
     confusion_matrix,
     f1_binary,
     f1_macro,
@@ -32,6 +35,8 @@ from keras_bert.metrics.ranking import accuracy_at_k, mean_reciprocal_rank, reca
 from keras_bert.metrics.streaming import LabelAccuracy, Perplexity
 
 __all__ = [
+    "Calibration",
+    "ClassScores",
     "LabelAccuracy",
     "Perplexity",
     "accuracy",
@@ -41,6 +46,8 @@ __all__ = [
     "cmrc_exact_match",
     "cmrc_f1",
     "cmrc_scores",
+    "calibration",
+    "class_scores",
     "confusion_matrix",
     "entities",
     "entity_scores",

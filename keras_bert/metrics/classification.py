@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -155,6 +156,55 @@ def f1_micro(labels: ArrayLike, predictions: ArrayLike) -> float:
     0.8
     """
     return f1(*(counts.sum() for counts in _counts(labels, predictions)))
+
+
+class ClassScores(NamedTuple):
+    """How well one class is told.
+
+    Args:
+        precision: float from 0 to 1, the share of its predictions that are right; 0 without any.
+        recall: float from 0 to 1, the share of its examples that are predicted; 0 without any.
+        f1: float from 0 to 1, their harmonic mean.
+        support: int, its examples.
+    """
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+def class_scores(labels: ArrayLike, predictions: ArrayLike, num_classes: int) -> list[ClassScores]:
+    """How well each class is told; scikit-learn's `precision_recall_fscore_support`.
+
+    Args:
+        labels: int [N], from 0 to C - 1.
+        predictions: int [N], likewise.
+        num_classes: int, C.
+
+    Returns:
+        list of C ClassScores.
+
+    Raises:
+        ValueError: as of `confusion_matrix`.
+
+    Example:
+
+    >>> from keras_bert.metrics import class_scores
+    >>> class_scores([0, 1, 1], [0, 0, 1], num_classes=2)[0]
+    ClassScores(precision=0.5, recall=1.0, f1=0.666..., support=1)
+    """
+    matrix = confusion_matrix(labels, predictions, num_classes)
+    rows = zip(np.diag(matrix), matrix.sum(axis=0), matrix.sum(axis=1), strict=True)
+    return [
+        ClassScores(
+            precision=float(right / max(predicted, 1)),
+            recall=float(right / max(wanted, 1)),
+            f1=f1(right, predicted, wanted),
+            support=int(wanted),
+        )
+        for right, predicted, wanted in rows
+    ]
 
 
 def matthews_correlation(labels: ArrayLike, predictions: ArrayLike) -> float:

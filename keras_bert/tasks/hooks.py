@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import keras
 import numpy as np
 
+from keras_bert import metrics
 from keras_bert.data.rows import Row
 from keras_bert.models.encoder import Encoder
 from keras_bert.tasks.columns import ColumnNames, ExampleFiles
@@ -48,11 +49,39 @@ class Classes(NamedTuple):
         labels: the names of the classes.
         true: int [N].
         predicted: int [N].
+        probability: float [N], how sure the answer is.
     """
 
     labels: tuple[str, ...]
     true: np.ndarray
     predicted: np.ndarray
+    probability: np.ndarray
+
+
+class Breakdown(NamedTuple):
+    """A score, taken apart by what examples differ in.
+
+    Args:
+        score: str, its name.
+        by: str, what they differ in, as an axis has it.
+        values: dict of the score by the name of each group.
+        counts: dict of how much stands in each.
+    """
+
+    score: str
+    by: str
+    values: dict[str, float]
+    counts: dict[str, int]
+
+    @classmethod
+    def of_classes(
+        cls, labels: Sequence[str], true: np.ndarray, predicted: np.ndarray, *, by: str
+    ) -> Breakdown:
+        """The F1 of each class; both int [N]."""
+        scores = metrics.class_scores(true, predicted, len(labels))
+        found = dict(zip(labels, scores, strict=True))
+        values = {label: one.f1 for label, one in found.items()}
+        return cls("F1", by, values, {label: one.support for label, one in found.items()})
 
 
 class Hooks(Steps):
@@ -135,6 +164,14 @@ class Hooks(Steps):
 
     def classes(self, examples: Sequence[Example], answers: Sequence[Any]) -> Classes | None:
         """Which class each example has, and which is answered; None where they have not one each.
+
+        Raises:
+            ValueError: an example has no label or a wrong one.
+        """
+        return None
+
+    def breakdown(self, examples: Sequence[Example], answers: Sequence[Any]) -> Breakdown | None:
+        """The score of groups of examples; None where a task has no groups.
 
         Raises:
             ValueError: an example has no label or a wrong one.

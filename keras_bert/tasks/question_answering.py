@@ -16,11 +16,12 @@ from keras_bert.tasks.batches import batches, outputs_in_parts, taken
 from keras_bert.tasks.columns import ColumnNames, ExampleFiles
 from keras_bert.tasks.examples import Example
 from keras_bert.tasks.heads import head_initializer, logits_layer
-from keras_bert.tasks.hooks import Start
+from keras_bert.tasks.hooks import Breakdown, Start
 from keras_bert.tasks.questions import (
     check_counts,
     check_same_number,
     checked_threshold,
+    question_breakdown,
     question_scores,
     report_cut_questions,
     report_rows,
@@ -337,6 +338,9 @@ class QuestionAnswerer(Task):
     def scores(self, examples: Sequence[Example], answers: Sequence[Any]) -> dict[str, float]:
         """How good answers are, by the field's scripts, from 0 to 100: see `question_scores`."""
         return question_scores(self.as_examples(examples), answers, self.no_answer_threshold)
+
+    def breakdown(self, examples: Sequence[Example], answers: Sequence[Any]) -> Breakdown:
+        return question_breakdown(self.as_examples(examples), answers)
 
     def settings(self) -> dict[str, Any]:
         own = settings_of(self)

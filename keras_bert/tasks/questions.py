@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,9 +13,12 @@ from absl import logging
 
 from keras_bert import metrics
 from keras_bert.tasks.examples import Example, missing_column, plain, source_of
+from keras_bert.tasks.hooks import Breakdown
 from keras_bert.tasks.labels import label_number
 from keras_bert.text.packing import Packer
 
+# Lengths of answers that are looked at together, by the longest of each.
+_LENGTHS = ((0, "none"), (1, "1"), (3, "2 to 3"), (7, "4 to 7"), (math.inf, "8 and more"))
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
 
 
@@ -142,6 +146,32 @@ def question_scores(
         no_answer_scores = [answer["no_answer_score"] for answer in answers]
         found = metrics.squad_scores(predicted, golds, no_answer_scores, no_answer_threshold)
     return {"f1": found["f1"], **found}
+
+
+def question_breakdown(examples: Sequence[Example], answers: Sequence[Any]) -> Breakdown:
+    """The F1 of questions by the length of their first answer; arguments as of `question_scores`.
+
+    Example:
+
+    >>> from keras_bert.tasks.questions import question_breakdown
+    >>> examples = [{"answers": ["the fox"]}, {"impossible": True}]
+    >>> question_breakdown(examples, [{"answer": "a fox"}, {"answer": "it"}]).values
+    {'none': 0.0, '2 to 3': 100.0}
+    """
+    golds = [[] if e.get("impossible") else answers_of(e) for e in examples]
+    chinese = _are_chinese(golds)
+    f1 = metrics.cmrc_f1 if chinese else metrics.squad_f1
+    groups: dict[str, list[float]] = {name: [] for _, name in _LENGTHS}
+    for gold, answer in zip(golds, answers, strict=True):
+        first = gold[0] if gold else ""
+        length = len(first if chinese else first.split())
+        name = next(name for most, name in _LENGTHS if length <= most)
+        groups[name].append(100 * f1(answer["answer"], gold))
+    kept = {name: scores for name, scores in groups.items() if scores}
+    unit = "characters" if chinese else "words"
+    values = {name: float(np.mean(scores)) for name, scores in kept.items()}
+    counts = {name: len(scores) for name, scores in kept.items()}
+    return Breakdown("F1", f"{unit} of the answer", values, counts)
 
 
 def report_cut_questions(num_tokens: np.ndarray, room: int) -> None:

@@ -12,6 +12,7 @@ from keras_bert.data.examples.tagging import tagged
 from keras_bert.data.rows import Row
 from keras_bert.tasks.columns import check_columns, split
 from keras_bert.tasks.examples import Example, missing_column, plain, source_of
+from keras_bert.tasks.hooks import Breakdown
 
 
 def tagged_rows(
@@ -98,3 +99,24 @@ def tag_scores(
         return {"accuracy": accuracy, "f1_macro": metrics.f1_macro(*ids)}
     found = metrics.entity_scores(true, predicted)
     return {**{name: found[name] for name in ("f1", "precision", "recall")}, "accuracy": accuracy}
+
+
+def tag_breakdown(
+    true: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], *, of_entities: bool
+) -> Breakdown:
+    """The F1 of each kind of entity, or of each label; arguments as of `tag_scores`.
+
+    Example:
+
+    >>> from keras_bert.tasks.tags import tag_breakdown
+    >>> tag_breakdown([["B-LOC", "O"]], [["B-LOC", "B-PER"]], of_entities=True).values
+    {'LOC': 1.0, 'PER': 0.0}
+    """
+    if of_entities:
+        kinds = metrics.entity_scores(true, predicted)["kinds"]
+        values = {kind: scores["f1"] for kind, scores in kinds.items()}
+        counts = {kind: scores["support"] for kind, scores in kinds.items()}
+        return Breakdown("F1", "kind of entity", values, counts)
+    names = [name for side in (true, predicted) for labels in side for name in labels]
+    labels, ids = np.unique(names, return_inverse=True)
+    return Breakdown.of_classes(labels.tolist(), *ids.reshape([2, -1]), by="label")

@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras_bert.data.rows import Row
 from keras_bert.layers.rows import GatherRows, MeanOfRows
 from keras_bert.models.encoder import Encoder
+from keras_bert.tasks.batches import column
 from keras_bert.tasks.columns import ExampleFiles, check_columns, in_one_column, split
 from keras_bert.tasks.examples import Example
 from keras_bert.tasks.heads import (
@@ -20,7 +21,7 @@ from keras_bert.tasks.heads import (
     logits_layer,
     logits_policy_of,
 )
-from keras_bert.tasks.hooks import Classes, Start
+from keras_bert.tasks.hooks import Breakdown, Classes, Start
 from keras_bert.tasks.labels import (
     balanced_weights,
     check_number,
@@ -326,7 +327,14 @@ class TextClassifier(Task):
         if predicted is None:
             return None
         targets = self._problem.targets(examples, self.label_key, self.labels)
-        return Classes(self.labels, targets.argmax(axis=1), predicted)
+        sure = column(answers, "probability")
+        return Classes(self.labels, targets.argmax(axis=1), predicted, sure)
+
+    def breakdown(self, examples: Sequence[Example], answers: Sequence[Any]) -> Breakdown | None:
+        classes = self.classes(examples, answers)
+        if classes is None:
+            return None
+        return Breakdown.of_classes(self.labels, classes.true, classes.predicted, by="class")
 
     def settings(self) -> dict[str, Any]:
         return {

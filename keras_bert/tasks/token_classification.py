@@ -20,7 +20,7 @@ from keras_bert.tasks.columns import ExampleFiles
 from keras_bert.tasks.entities import Scheme, entities_of, scheme_of
 from keras_bert.tasks.examples import Example, text_columns
 from keras_bert.tasks.heads import head_dropout, head_initializer, logits_layer
-from keras_bert.tasks.hooks import Start
+from keras_bert.tasks.hooks import Breakdown, Start
 from keras_bert.tasks.labels import (
     check_number,
     checked_labels,
@@ -32,7 +32,7 @@ from keras_bert.tasks.labels import (
     names_among,
 )
 from keras_bert.tasks.setting import Setting, packer_of
-from keras_bert.tasks.tags import tag_scores, tagged_rows, tags_of
+from keras_bert.tasks.tags import tag_breakdown, tag_scores, tagged_rows, tags_of
 from keras_bert.tasks.task import Task
 from keras_bert.tasks.words import labels_at, word_positions, words_of_texts
 from keras_bert.text.packing import Packer
@@ -365,10 +365,16 @@ class TokenClassifier(Task):
 
     def scores(self, examples: Sequence[Example], answers: Sequence[Any]) -> dict[str, float]:
         """How good answers to examples with `words` are: see `tag_scores`."""
-        examples = self.as_examples(examples)
-        true = [[key(name) or "" for name in tags_of(example)] for example in examples]
-        predicted = [[key(word["label"]) or "" for word in answer] for answer in answers]
-        return tag_scores(true, predicted, of_entities=self._scheme.is_of_entities)
+        return tag_scores(*self._tags(examples, answers), of_entities=self._scheme.is_of_entities)
+
+    def breakdown(self, examples: Sequence[Example], answers: Sequence[Any]) -> Breakdown:
+        tags = self._tags(examples, answers)
+        return tag_breakdown(*tags, of_entities=self._scheme.is_of_entities)
+
+    def _tags(self, examples: Sequence[Example], answers: Sequence[Any]) -> tuple[list, list]:
+        """The labels of each example's words, and those that are answered."""
+        true = [[key(name) or "" for name in tags_of(one)] for one in self.as_examples(examples)]
+        return true, [[key(word["label"]) or "" for word in answer] for answer in answers]
 
     def settings(self) -> dict[str, Any]:
         return {

@@ -53,12 +53,27 @@ def test_mean_and_spread_of_a_run_without_a_number():
 
 
 def test_figures_of_several_seeds_have_their_spread_and_the_most_frequent_label():
-    classes = Classes(("no", "yes"), np.array([1, 0, 1]), np.array([1, 1, 1]))
+    classes = Classes(("no", "yes"), np.array([1, 0, 1]), np.array([1, 1, 1]), np.full(3, 0.5))
     runs = [{"accuracy": 0.5}, {"accuracy": 1.0}]
     figures = report.figures_of(runs[1], runs, classes, are_scores=True)
     assert figures["scores"] == runs[1] and figures["runs"] == runs
     assert figures["the most frequent label"] == {"label": "yes", "accuracy": 2 / 3}
     assert figures["mean and standard deviation"]["accuracy"][0] == 0.75
+    assert figures["classes"]["yes"]["precision"] == 2 / 3 and figures["f1 is of"] == "yes"
+    assert figures["calibration error"] == pytest.approx(2 / 3 - 0.5)
+
+
+def test_the_surest_mistakes_come_first():
+    classes = Classes(
+        ("no", "yes"), np.array([1, 0, 1]), np.array([0, 1, 1]), np.array([0.6, 0.9, 0.95])
+    )
+    examples = [{"a": "x", "b": "y"}, {"a": "z", "b": "w"}, {"a": "", "b": ""}]
+    found = report.Answered(examples, [], classes).mistakes(("a", "b"))
+    assert found == [
+        report.Mistake("z | w", "no", "yes", 0.9),
+        report.Mistake("x | y", "yes", "no", 0.6),
+    ]
+    assert report.Answered(examples, [], None).mistakes(("a",)) == []
 
 
 @pytest.fixture(scope="module")
@@ -70,13 +85,15 @@ def test_held_out_examples_are_answered_and_what_was_taken_for_what_is_drawn(
     packer, config, tmp_path
 ):
     task = kb.TextClassifier(kb.BertEncoder(config), packer, ("no", "yes"))
-    classes = report.answer_held_out(task, EXAMPLES, tmp_path)
+    classes = report.answer_held_out(task, EXAMPLES, tmp_path).classes
     assert classes.labels == ("no", "yes") and classes.true.tolist() == [0, 1]
     said = [json.loads(line) for line in (tmp_path / "predictions.jsonl").open()]
     assert [one["answer"]["label"] for one in said] == [
         classes.labels[index] for index in classes.predicted
     ]
-    assert {path.name for path in tmp_path.iterdir()} == {"predictions.jsonl", "confusion.png"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("predictions.jsonl", "confusion.png", "calibration.png", "groups.png"),
+    }
 
 
 def test_the_threshold_of_no_answer_is_chosen_and_saved(packer, config, tmp_path):
@@ -87,7 +104,8 @@ def test_the_threshold_of_no_answer_is_chosen_and_saved(packer, config, tmp_path
         {**question, "impossible": True},
     ]
     best = task.scores(examples, task(examples))["best_f1_thresh"]
-    assert report.answer_held_out(task, examples, tmp_path) is None
+    assert report.answer_held_out(task, examples, tmp_path).classes is None
+    assert (tmp_path / "groups.png").exists()
     assert kb.load(tmp_path).model.no_answer_threshold == task.no_answer_threshold == best
     said = [
         json.loads(line)["answer"]["answer"] for line in (tmp_path / "predictions.jsonl").open()

@@ -112,3 +112,13 @@ def test_sets_of_classes_as_scikit_learn_counts_them():
 def test_what_does_not_fit_is_refused(score, message):
     with pytest.raises(ValueError, match=message):
         score()
+
+
+def test_classes_have_scores_of_their_own():
+    found = metrics.class_scores([0, 0, 1, 3], [0, 1, 1, 1], num_classes=4)
+    assert [one.support for one in found] == [2, 1, 0, 1]
+    assert [one.precision for one in found] == [1.0, 1 / 3, 0.0, 0.0]
+    assert [one.recall for one in found] == [0.5, 1.0, 0.0, 0.0]
+    assert np.mean([one.f1 for one in found if one.support]) == pytest.approx(
+        metrics.f1_macro([0, 0, 1, 3], [0, 1, 1, 1])
+    )
