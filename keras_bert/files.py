@@ -97,9 +97,10 @@ def whole_file(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     with _alone(staging, path):
         file = staging / path.name
         try:
-            yield file
-            flush(file)
-            os.replace(file, path)
+            with system_errors(path):
+                yield file
+                flush(file)
+                os.replace(file, path)
         finally:
             _clear(staging)
             (staging / LOCK).unlink(missing_ok=True)
@@ -133,10 +134,11 @@ def whole_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     staging = path.with_name(f"{WRITING}{path.name}")
     with _alone(staging, path):
         try:
-            yield staging
-            (staging / LOCK).unlink()
-            flush(*staging.rglob("*"), staging)
-            os.rename(staging, path)
+            with system_errors(path):
+                yield staging
+                (staging / LOCK).unlink()
+                flush(*staging.rglob("*"), staging)
+                os.rename(staging, path)
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
@@ -198,9 +200,10 @@ def sha256_of(file: BinaryIO) -> str:
 
 @contextlib.contextmanager
 def system_errors(path: str | os.PathLike) -> Iterator[None]:
-    """A context in which what a library says of a full or forbidden disk becomes an OSError.
+    """A context in which what a library says of a full or forbidden disk is an OSError with a path.
 
-    TensorFlow and others have errors of their own for it, which carry the words of the system.
+    TensorFlow and others have errors of their own for it, which carry the words of the system. What
+    the system itself says of writing, and not of opening, names no file.
 
     Args:
         path: what is being written, for the error.
@@ -216,7 +219,11 @@ def system_errors(path: str | os.PathLike) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, ValueError):
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            error.filename = os.fspath(path)
+        raise
+    except ValueError:
         raise
     except Exception as error:  # of a class that only its library has, which is not imported here
         code = next((code for code in errno.errorcode if os.strerror(code) in str(error)), None)

@@ -110,6 +110,14 @@ def test_an_error_without_number_or_path_is_said_as_it_is():
     assert files.reason(OSError("Cannot seek")).startswith("cannot seek: ")
 
 
+@pytest.mark.parametrize("whole", [files.whole_file, files.whole_folder])
+def test_what_the_system_says_of_writing_has_a_path(tmp_path, whole):
+    with pytest.raises(OSError) as error, whole(tmp_path / "a"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # as of a file that is open
+    assert files.reason(error.value).startswith(f"{tmp_path}/a: no space left on device")
+    assert not list(tmp_path.iterdir())
+
+
 def test_sums_are_those_of_sha256(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     # FIPS 180-2, appendix B.1

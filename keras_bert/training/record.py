@@ -52,11 +52,16 @@ class MetricsLog:
         return [self._parsed(line, number) for number, line in enumerate(whole, start=1)]
 
     def append(self, line: dict) -> None:
-        """Add one line, on the disk when this returns."""
+        """Add one line, on the disk when this returns.
+
+        Raises:
+            OSError: the disk is full, or the file cannot be written to.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(_text(line))
-        files.flush(self.path, self.path.parent)
+        with files.system_errors(self.path):
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(_text(line))
+            files.flush(self.path, self.path.parent)
 
     def truncate(self, step: int) -> None:
         """Drop what came after `step`, and a torn line."""
