@@ -153,6 +153,7 @@ BUDGETS = {
     WITHOUT_REFERENCE: "skips_without_reference",
     WITHOUT_DATA: "skips_without_data",
     "without older interpreters": "skips_without_interpreters",
+    "without mounting": "skips_without_mounting",
 }
 
 
