@@ -124,7 +124,11 @@ class Arguments(Texts, Model, Rows, Updates, Devices):
 def main(arguments: Arguments) -> None:
     check(arguments)
     training = kb.training
-    with in_scope(arguments), training.run_directory(KIND, arguments) as output_dir:
+    with (
+        in_scope(arguments),
+        training.run_directory(KIND, arguments) as output_dir,
+        kb.pretraining.damage_named(arguments.input_pattern, arguments.documents),
+    ):
         training.prepare(arguments.seed, arguments.precision)
         checkpoint = starting_point(arguments)
         model = build_model(arguments, checkpoint)

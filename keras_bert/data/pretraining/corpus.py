@@ -11,6 +11,7 @@ from absl import logging
 
 from keras_bert.data.paths import matching_files
 from keras_bert.data.pretraining.documents import DOCUMENTS, line_blocks, scan
+from keras_bert.data.pretraining.lengths import as_long_as
 from keras_bert.data.pretraining.order import SHUFFLED, UNSHUFFLED, Order
 from keras_bert.data.rows import Path
 from keras_bert.text.subwords import SubwordTokenizer
@@ -143,6 +144,10 @@ class TextCorpus:
                 "path": tf.gather(tf.constant(self.files), own),
                 "compression": tf.gather([file.compression.upper() for file in self._files], own),
                 "lines": tf.gather(np.int64(np.ceil(BLOCK_BYTES / line_bytes)), own),
+                "num_lines": tf.gather([np.int64(file.num_lines) for file in self._files], own),
+                "num_bytes": tf.gather(
+                    [np.int64(file.num_line_bytes + 3 * file.has_bom) for file in self._files], own
+                ),
                 "document": tf.cast(own, tf.int64) * (1 << 32),
             }
         )
@@ -191,6 +196,7 @@ class TextCorpus:
     def _file_blocks(self, file: dict[str, tf.Tensor]) -> tf.data.Dataset:
         if self._is_plain:
             lines = tf.data.TextLineDataset(file["path"], file["compression"]).batch(file["lines"])
+            lines = as_long_as(lines, file["path"], file["num_lines"], file["num_bytes"])
         else:
             lines = tf.data.Dataset.from_generator(
                 self._line_blocks,

@@ -43,6 +43,7 @@ class TextFile:
         form: "text", "json" (an object on every line) or "articles" (WikiExtractor's).
         compression: how it is compressed, "" if it is not.
         num_lines, num_bytes: of the text in it.
+        num_line_bytes: of its lines, without what ends them, or a byte order mark.
         num_documents: documents that are not empty.
         num_nuls: NUL characters.
         has_bom: whether it begins with a byte order mark.
@@ -53,6 +54,7 @@ class TextFile:
     compression: str
     num_lines: int
     num_bytes: int
+    num_line_bytes: int
     num_documents: int
     num_nuls: int
     has_bom: bool
@@ -84,17 +86,21 @@ def scan(path: str, documents: str) -> TextFile:
         except FAULTS as error:
             raise damaged(path, error) from error
     form = _form_of(path, head)
-    num_lines = size = texts = nuls = 0
+    num_lines = size = ends = texts = nuls = 0
     after_blank = True
-    for lines, num_bytes, num_nuls in _counted(path, form):
+    for lines, num_bytes, num_ends, num_nuls in _counted(path, form):
         num_lines, size, nuls = num_lines + len(lines), size + num_bytes, nuls + num_nuls
+        ends += num_ends
         for line in lines:
             blank = not line or line.isspace()
             texts += after_blank and not blank
             after_blank = blank
     if form == "text" and documents == "files":
         texts = min(texts, 1)
-    return TextFile(path, form, compression, num_lines, size, texts, nuls, head.startswith(_MARK))
+    has_bom = head.startswith(_MARK)
+    if has_bom and form == "text":
+        ends += len(_MARK)
+    return TextFile(path, form, compression, num_lines, size, size - ends, texts, nuls, has_bom)
 
 
 def line_blocks(file: TextFile, documents: str, block_bytes: int) -> Iterator[np.ndarray]:
@@ -109,8 +115,11 @@ def line_blocks(file: TextFile, documents: str, block_bytes: int) -> Iterator[np
 
     Yields:
         Arrays of bytes [lines].
+
+    Raises:
+        ValueError: the file is not what the scan found.
     """
-    lines = _lines_of(file.path, file.form)
+    lines = _as_scanned(file)
     if file.form == "text" and documents == "files":
         lines = _paragraphs(lines, block_bytes)
     block: list[bytes] = []
@@ -123,6 +132,20 @@ def line_blocks(file: TextFile, documents: str, block_bytes: int) -> Iterator[np
             block, size = [], 0
     if block:
         yield np.array(block, object)
+
+
+def _as_scanned(file: TextFile) -> Iterator[str]:
+    """The lines of a file, which must be as many, and as long, as they were."""
+    number = size = 0
+    for line in _lines_of(file.path, file.form):
+        number, size = number + 1, size + len(line.encode("utf-8"))
+        yield line
+    if (number, size) != (file.num_lines, file.num_line_bytes):
+        raise ValueError(
+            f"{file.path} must be as it was when it was opened, with {file.num_line_bytes} bytes "
+            f"in {file.num_lines} parts, but now has {size} in {number}. Put the file back, and "
+            "run the same command again."
+        )
 
 
 def _form_of(path: str, head: bytes) -> str:
@@ -154,11 +177,11 @@ def _is_object(line: bytes) -> bool:
         return False
 
 
-def _counted(path: str, form: str) -> Iterator[tuple[list[str], int, int]]:
-    """Lines of a file in parts, how many bytes these have, and how many NULs."""
+def _counted(path: str, form: str) -> Iterator[tuple[list[str], int, int, int]]:
+    """Lines of a file in parts; their bytes, those of them that end lines, and NULs."""
     if form == "text":
         for chunk, lines in _chunks(path):
-            yield lines, len(chunk), chunk.count(0)
+            yield lines, len(chunk), chunk.count(b"\n") + chunk.count(b"\r"), chunk.count(0)
         return
     for line in _lines_of(path, form):
         size = len(line.encode("utf-8")) + 1
@@ -167,7 +190,7 @@ def _counted(path: str, form: str) -> Iterator[tuple[list[str], int, int]]:
                 f"A line must not be longer than {MAX_LINE_BYTES} bytes, but in {path} the one "
                 f"that begins with {line[:50]!r} is. Break the text into lines, at paragraphs."
             )
-        yield [line], size, line.count("\0")
+        yield [line], size, 1, line.count("\0")
 
 
 def _lines_of(path: str, form: str) -> Iterator[str]:

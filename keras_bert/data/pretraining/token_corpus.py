@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from keras_bert import files
 from keras_bert.data.pretraining.corpus import Sentences, TextCorpus
+from keras_bert.data.pretraining.lengths import as_long_as
 from keras_bert.data.pretraining.order import SHUFFLED, UNSHUFFLED, Order
 from keras_bert.text.subwords import SubwordTokenizer
 
@@ -21,7 +22,14 @@ _MANIFEST = "manifest.json"
 _ADVICE = "Copy the directory again, or write the token corpus again."
 _COUNTS = (("num_documents", int), ("num_sentences", int), ("num_tokens", int))
 _VOCABULARY = (("vocabulary_size", int), ("vocabulary_sha256", str))
-_SHARD = (("name", str), ("num_bytes", int), ("sha256", str), ("num_documents", int))
+_SHARD = (
+    *(("name", str), ("num_bytes", int), ("sha256", str)),
+    *(("num_documents", int), ("num_records", int)),
+)
+# The checksum of all else in a manifest, which manifests of before do not have.
+_CHECKSUM = "manifest_sha256"
+# What a TFRecord file has before and behind a record: its length, and two checksums.
+_FRAME_BYTES = 16
 
 
 def write_token_corpus(
@@ -73,6 +81,7 @@ def write_token_corpus(
         for count in ("records", "sentences", "tokens"):
             manifest[f"num_{count}"] = sum(shard[f"num_{count}"] for shard in shards)
         manifest["shards"] = shards
+        manifest[_CHECKSUM] = _checksum(manifest)
         (whole / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
@@ -133,10 +142,20 @@ class TokenCorpus:
             A dataset of dict(record: string []), for `read`.
         """
         own = order.of_files(self.num_files, "shards")
-        files = tf.data.Dataset.from_tensor_slices(tf.gather(tf.constant(self.files), own))
+        number = [shard["num_records"] for shard in self._shards]
+        sizes = [shard["num_bytes"] for shard in self._shards]
+        files = tf.data.Dataset.from_tensor_slices(
+            (
+                tf.gather(tf.constant(self.files), own),
+                tf.gather(tf.constant(number, tf.int64), own),
+                tf.gather(tf.constant(sizes, tf.int64), own),
+            )
+        )
 
-        def file_blocks(path: tf.Tensor) -> tf.data.Dataset:
-            return tf.data.TFRecordDataset(path).map(lambda record: {"record": record})
+        def file_blocks(path: tf.Tensor, number: tf.Tensor, size: tf.Tensor) -> tf.data.Dataset:
+            records = tf.data.TFRecordDataset(path)
+            records = as_long_as(records, path, number, size - number * _FRAME_BYTES)
+            return records.map(lambda record: {"record": record})
 
         return order.of_blocks(files, file_blocks)
 
@@ -278,7 +297,18 @@ def _read_manifest(directory: pathlib.Path) -> dict[str, Any]:
         raise ValueError(f"A manifest must have shards, but {path} has none. {_ADVICE}")
     for index, shard in enumerate(manifest["shards"]):
         _check_record(shard, _SHARD, f"shard {index} of {path}")
+    if manifest.get(_CHECKSUM, _checksum(manifest)) != _checksum(manifest):
+        raise ValueError(
+            f"A manifest must be the one that was written, but {path} is damaged or changed (its "
+            f"SHA-256 is its {_CHECKSUM!r}). {_ADVICE}"
+        )
     return manifest
+
+
+def _checksum(manifest: dict[str, Any]) -> str:
+    """The SHA-256 of all that a manifest says, but for the checksum itself."""
+    content = {name: value for name, value in manifest.items() if name != _CHECKSUM}
+    return hashlib.sha256(json.dumps(content).encode("utf-8")).hexdigest()
 
 
 def _check_record(record: Any, kinds: tuple[tuple[str, type], ...], what: str) -> None:

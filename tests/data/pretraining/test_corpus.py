@@ -1,5 +1,6 @@
 """TextCorpus: what is refused, what is a sentence, and the order of blocks."""
 
+import bz2
 import gzip
 import re
 
@@ -225,3 +226,26 @@ def test_fewest_documents_of_a_worker(tmp_path):
     pattern = write(tmp_path, a="a\n\nb\n\nc", b="d", c="e\n\nf", d="g")
     corpus = TextCorpus(pattern, "blank_lines")
     assert [corpus.min_documents(n) for n in (1, 2, 3, 4)] == [7, 2, 1, 1]
+
+
+TEXT = "One two.\r\n\r\nThree\nfour.\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("a.txt", TEXT.encode(), TEXT[:-6].encode()),  # whole lines
+        ("a.txt", b"\xef\xbb\xbf" + TEXT.encode(), TEXT[:-3].encode()),
+        ("a.txt", TEXT.encode(), b""),
+        ("a.txt", gzip.compress(TEXT.encode()), gzip.compress(TEXT[:-3].encode())),
+        ("a.txt", bz2.compress(TEXT.encode()), bz2.compress(TEXT[:-3].encode())),
+        ("a.jsonl", b'{"text": "One."}\n{"text": "Two."}\n', b'{"text": "One."}\n'),
+    ],
+)
+def test_a_file_that_is_shorter_than_when_it_was_opened_is_an_error(tmp_path, name, before, after):
+    (tmp_path / name).write_bytes(before)
+    corpus = TextCorpus(str(tmp_path / name))
+    assert strings_of(corpus)
+    (tmp_path / name).write_bytes(after)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"{name} must be as it was when it"):
+        strings_of(corpus)

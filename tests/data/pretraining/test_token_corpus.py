@@ -129,13 +129,18 @@ def spoil_manifest(folder):
     (folder / "manifest.json").write_text("{")
 
 
+def change_a_count(folder):
+    path = folder / "manifest.json"
+    path.write_text(path.read_text().replace('"num_tokens": 1', '"num_tokens": 3'))
+
+
 def change_format(folder):
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps({**manifest, "format": "other"}))
 
 
 def changed(*path):
-    """A function that changes, or with None deletes, one value of the manifest."""
+    """A function that changes, or with None deletes, one value of a manifest without checksum."""
     *path, key, value = path
 
     def change(folder):
@@ -147,6 +152,7 @@ def changed(*path):
             del place[key]
         else:
             place[key] = value
+        manifest.pop("manifest_sha256")
         (folder / "manifest.json").write_text(json.dumps(manifest))
 
     return change
@@ -167,12 +173,33 @@ def changed(*path):
         (remove_manifest, "must hold manifest.json"),
         (spoil_manifest, "must be JSON"),
         (change_format, "'other'"),
+        (change_a_count, "manifest.json is damaged or changed .*Copy the directory again"),
     ],
 )
 def test_a_damaged_token_corpus_is_refused(tokens, damage, message):
     damage(tokens)
     with pytest.raises(ValueError, match=message):
         TokenCorpus(tokens)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_shard_that_is_not_what_it_was_when_it_was_opened_is_an_error(tokens, tokenizer, number):
+    corpus = TokenCorpus(tokens)
+    path = tokens / "shard-00001.tfrecord"
+    # Whole records, as TensorFlow reads them without a word.
+    records = [record.numpy() for record in tf.data.TFRecordDataset(str(path)).take(number)]
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for record in records:
+            writer.write(record)
+    for shuffle in (False, True):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="shard-00001.tfrecord must be as"):
+            read_all(corpus, tokenizer, shuffle=shuffle)
+
+
+def test_a_manifest_of_before_has_no_checksum(tokens, tokenizer):
+    before = read_all(TokenCorpus(tokens), tokenizer)
+    changed("format", "keras_bert token corpus 1")(tokens)
+    assert read_all(TokenCorpus(tokens), tokenizer) == before
 
 
 def test_the_record_of_the_tokenizer_is_that_of_older_manifests(tokens, tokenizer):
