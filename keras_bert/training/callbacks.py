@@ -46,13 +46,17 @@ class SaveCheckpoints(keras.callbacks.Callback):
         if last or self.model.stop_training:
             return
         if signal:
-            self._obey(signal, self.checkpoint.save())
+            self._obey(signal, self.save_step())
         elif self.every is not None and self.checkpoint.step % self.every == 0:
-            self.checkpoint.save()
+            self.save_step()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self._agree()
         self.obey(self.save_epoch(epoch, logs or {}))
+
+    def save_step(self) -> pathlib.Path:
+        """Save within an epoch; returns the path of the checkpoint."""
+        return self.checkpoint.save()
 
     def save_epoch(self, epoch: int, logs: dict) -> pathlib.Path:
         """Save at the end of an epoch; returns the path of the checkpoint."""

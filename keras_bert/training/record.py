@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -17,6 +18,9 @@ from keras_bert.training.callbacks import SaveCheckpoints
 from keras_bert.training.checkpointing import TrainingCheckpoint
 from keras_bert.training.replicas import by_chief, gathered
 from keras_bert.training.signals import StopSignal
+
+
+_ADVICE = "Put the file back, or delete it to go on without the figures of earlier epochs."
 
 
 class MetricsLog:
@@ -71,6 +75,11 @@ class MetricsLog:
         with files.whole_file(self.path) as staging:
             staging.write_bytes(kept)
 
+    def digest(self, *more: dict) -> str:
+        """The SHA-256 of all lines, and of more that are to come."""
+        lines = [*self.lines(), *more]
+        return hashlib.sha256("".join(map(_text, lines)).encode("utf-8")).hexdigest()
+
     def history(self) -> dict[str, list]:
         """For each figure its value in every line, NaN where a line does not have it."""
         lines = self.lines()
@@ -84,8 +93,7 @@ class MetricsLog:
             return parsed
         except (ValueError, TypeError, KeyError) as error:
             raise ValueError(
-                f"{self.path}:{number} must be a JSON object with a step: {error!r}. Delete the "
-                "line."
+                f"{self.path}:{number} must be a JSON object with a step: {error!r}. {_ADVICE}"
             ) from error
 
 
@@ -152,7 +160,8 @@ class Record(SaveCheckpoints):
     The line of an epoch, and whether a callback ended the run with it, are a note in the
     checkpoint, and so there as soon as the epoch counts. A kill before the line is in
     `metrics.jsonl` loses nothing, and a line there whose checkpoint is not is a sign that
-    checkpoints were lost.
+    checkpoints were lost. The checksum of all lines is in the note too: the best epoch is chosen by
+    them.
 
     Args:
         checkpoint: the `TrainingCheckpoint` of the model that is fitted.
@@ -184,6 +193,7 @@ class Record(SaveCheckpoints):
 
     def resume(self) -> int:
         """Restore the last checkpoint, and bring the log to its step; returns the step."""
+        there = self.log.path.exists()
         step, lines = self.checkpoint.restore(), self.log.lines()
         if step is None and lines:
             raise ValueError(
@@ -197,6 +207,7 @@ class Record(SaveCheckpoints):
         line = self.checkpoint.note.get("line")
         self.within_epoch = step is not None and line is None
         by_chief(lambda: self._bring_back(line))
+        by_chief(lambda: self._check_unchanged(there))
         return self.checkpoint.step
 
     def _check_alike(self) -> None:
@@ -215,11 +226,26 @@ class Record(SaveCheckpoints):
         if line is not None and all(one["step"] != line["step"] for one in self.log.lines()):
             self._write(line)
 
+    def _check_unchanged(self, there: bool) -> None:
+        """Raise where the lines are not those that were there when the checkpoint was saved."""
+        if self.checkpoint.note.get("record") in (None, self.log.digest()):
+            return
+        if there:
+            raise ValueError(
+                f"{self.log.path} must have what the run wrote up to step {self.checkpoint.step}, "
+                f"but is damaged or changed. {_ADVICE}"
+            )
+        logging.warning("%s is gone: the figures of earlier epochs are lost.", self.log.path)
+
+    def save_step(self) -> pathlib.Path:
+        return self.checkpoint.save({"record": self.log.digest()})
+
     def save_epoch(self, epoch: int, logs: dict) -> pathlib.Path:
         rate = float(self.model.optimizer.learning_rate)
         figures = {**_numbers(logs), "learning_rate": rate}
         line = {"epoch": epoch + 1, "step": self.checkpoint.step, **figures}
-        path = self.checkpoint.save({"line": line, "stopped": bool(self.model.stop_training)})
+        stopped, digest = bool(self.model.stop_training), self.log.digest(line)
+        path = self.checkpoint.save({"line": line, "stopped": stopped, "record": digest})
         by_chief(lambda: self._write(line))
         return path
 

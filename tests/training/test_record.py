@@ -1,8 +1,11 @@
 """What a run leaves on record, beside what tests of `run` see of it."""
 
+import keras
 import pytest
 
 from keras_bert.training import record
+from keras_bert.training.checkpointing import TrainingCheckpoint
+from keras_bert.training.signals import StopSignal
 
 BROKEN = {
     "torn": b'{"step": 1}\n{"step": \n{"step": 3}\n',
@@ -48,3 +51,33 @@ def test_a_run_has_one_file_for_training_and_one_for_validation(tmp_path):
     scalars.write(12, {"loss": 1.0, "val_loss": 2.0})
     scalars.write(15, {"loss": 1.0, "val_loss": 2.0})
     assert sorted(path.parent.name for path in tmp_path.rglob("*.v2")) == ["train", "validation"]
+
+
+def test_a_record_that_is_not_what_the_run_wrote_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(record, "draw_losses", lambda *_: None)
+    warnings = []
+    monkeypatch.setattr(record.logging, "warning", lambda text, path: warnings.append(text % path))
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile("sgd", loss="mse")
+    checkpoint = TrainingCheckpoint(tmp_path / "checkpoints", model)
+    run = record.Record(checkpoint, StopSignal(), tmp_path)
+    run.set_model(model)
+    for epoch, step in enumerate((3, 6)):
+        model.optimizer.iterations.assign(step)
+        run.save_epoch(epoch, {"loss": 0.5 - epoch})
+    whole = run.log.path.read_bytes()
+    for step, save in ((6, lambda: None), (7, run.save_step)):
+        run.log.path.write_bytes(whole)
+        model.optimizer.iterations.assign(step)
+        save()
+        for same in (whole, whole + b'{"step": 9, "lo'):
+            run.log.path.write_bytes(same)
+            run.resume()
+            assert run.log.path.read_bytes() == whole
+        for other in (whole.replace(b"0.5", b"0.7"), whole[whole.index(b"\n") + 1 :], b""):
+            run.log.path.write_bytes(other)
+            with pytest.raises(ValueError, match="metrics.jsonl must have what .* Put the file"):
+                run.resume()
+        run.log.path.unlink()
+        run.resume()
+    assert len(warnings) == 2 and "metrics.jsonl is gone: the figures of earlier" in warnings[0]
