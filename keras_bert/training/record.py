@@ -19,7 +19,7 @@ from keras_bert.training.checkpointing import TrainingCheckpoint
 from keras_bert.training.replicas import by_chief, gathered
 from keras_bert.training.signals import StopSignal
 
-
+# What to do where the record cannot be believed.
 _ADVICE = "Put the file back, or delete it to go on without the figures of earlier epochs."
 
 

@@ -11,8 +11,8 @@ from absl import logging
 
 from keras_bert.data.paths import matching_files
 from keras_bert.data.pretraining.documents import DOCUMENTS, line_blocks, scan
-from keras_bert.data.pretraining.lengths import as_long_as
 from keras_bert.data.pretraining.order import SHUFFLED, UNSHUFFLED, Order
+from keras_bert.data.pretraining.unchanged import as_it_was
 from keras_bert.data.rows import Path
 from keras_bert.text.subwords import SubwordTokenizer
 
@@ -196,7 +196,7 @@ class TextCorpus:
     def _file_blocks(self, file: dict[str, tf.Tensor]) -> tf.data.Dataset:
         if self._is_plain:
             lines = tf.data.TextLineDataset(file["path"], file["compression"]).batch(file["lines"])
-            lines = as_long_as(lines, file["path"], file["num_lines"], file["num_bytes"])
+            lines = as_it_was(lines, file["path"], file["num_lines"], file["num_bytes"])
         else:
             lines = tf.data.Dataset.from_generator(
                 self._line_blocks,

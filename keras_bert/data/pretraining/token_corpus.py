@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from keras_bert import files
 from keras_bert.data.pretraining.corpus import Sentences, TextCorpus
-from keras_bert.data.pretraining.lengths import as_long_as
 from keras_bert.data.pretraining.order import SHUFFLED, UNSHUFFLED, Order
+from keras_bert.data.pretraining.unchanged import UNKNOWN, as_it_was, fingerprint
 from keras_bert.text.subwords import SubwordTokenizer
 
 _FORMAT = "keras_bert token corpus 1"
@@ -28,6 +28,8 @@ _SHARD = (
 )
 # The checksum of all else in a manifest, which manifests of before do not have.
 _CHECKSUM = "manifest_sha256"
+# Of a shard's records, which shards of before do not have either.
+_FINGERPRINT = "fingerprint"
 # What a TFRecord file has before and behind a record: its length, and two checksums.
 _FRAME_BYTES = 16
 
@@ -144,17 +146,17 @@ class TokenCorpus:
         own = order.of_files(self.num_files, "shards")
         number = [shard["num_records"] for shard in self._shards]
         sizes = [shard["num_bytes"] for shard in self._shards]
+        content = [shard.get(_FINGERPRINT, UNKNOWN) for shard in self._shards]
+        counts = (tf.constant(values, tf.int64) for values in (number, sizes, content))
         files = tf.data.Dataset.from_tensor_slices(
-            (
-                tf.gather(tf.constant(self.files), own),
-                tf.gather(tf.constant(number, tf.int64), own),
-                tf.gather(tf.constant(sizes, tf.int64), own),
-            )
+            tuple(tf.gather(values, own) for values in (tf.constant(self.files), *counts))
         )
 
-        def file_blocks(path: tf.Tensor, number: tf.Tensor, size: tf.Tensor) -> tf.data.Dataset:
+        def file_blocks(
+            path: tf.Tensor, number: tf.Tensor, size: tf.Tensor, content: tf.Tensor
+        ) -> tf.data.Dataset:
             records = tf.data.TFRecordDataset(path)
-            records = as_long_as(records, path, number, size - number * _FRAME_BYTES)
+            records = as_it_was(records, path, number, size - number * _FRAME_BYTES, content)
             return records.map(lambda record: {"record": record})
 
         return order.of_blocks(files, file_blocks)
@@ -238,7 +240,7 @@ class _ShardWriter:
         self._writer = tf.io.TFRecordWriter(str(path))
         self._last_document = -1
         self._counts = dict.fromkeys(
-            ("num_records", "num_sentences", "num_tokens", "num_documents"), 0
+            ("num_records", "num_sentences", "num_tokens", "num_documents", _FINGERPRINT), 0
         )
 
     def write(self, sentences: Sentences) -> None:
@@ -253,10 +255,12 @@ class _ShardWriter:
             for name, array in arrays.items()
         }
         example = tf.train.Example(features=tf.train.Features(feature=feature))
+        record = example.SerializeToString(deterministic=True)
         with files.system_errors(self._path):
-            self._writer.write(example.SerializeToString(deterministic=True))
+            self._writer.write(record)
         documents = np.append(self._last_document, arrays["documents"])
         self._last_document = documents[-1]
+        self._counts[_FINGERPRINT] += int(fingerprint(record))
         self._counts["num_records"] += 1
         self._counts["num_sentences"] += arrays["lengths"].size
         self._counts["num_tokens"] += arrays["ids"].size
