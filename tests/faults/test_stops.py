@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import json
 import os
 import pathlib
 import re
@@ -10,7 +9,6 @@ import signal
 import sys
 
 import keras
-import numpy as np
 import pytest
 import tensorflow as tf
 

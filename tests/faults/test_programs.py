@@ -1,0 +1,181 @@
+"""The programs of training, stopped and killed: run again, they end as if they had not been."""
+
+import functools
+import importlib
+import json
+import os
+import random
+import signal
+import sys
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+import keras_bert as kb
+from keras_bert import flags
+
+pytestmark = pytest.mark.faults
+SIGTERM, SIGKILL = signal.SIGTERM, signal.SIGKILL
+MIRRORED = ("--strategy=mirrored", "--logical_devices=2")
+
+
+def runs(name, given, output, pipe):
+    """One of the programs, as `python -m train.name` runs it."""
+    descriptor = os.open(output, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(descriptor, stream.fileno())
+    sys.argv = [name, *given]
+    module = importlib.import_module(f"train.{name}")
+    flags.run(module.main, module.Arguments)
+
+
+def weights_of(folder):
+    return safetensors.numpy.load_file(folder / "model.safetensors")
+
+
+def record_of(folder):
+    """The figures of all epochs, but for those of time."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").open()]
+    return [{name: v for name, v in line.items() if "second" not in name} for line in lines]
+
+
+def assert_same(folder, other):
+    """Bit for bit."""
+    weights, expected = weights_of(folder), weights_of(other)
+    for name, value in expected.items():
+        np.testing.assert_array_equal(weights[name], value, err_msg=name)
+    assert record_of(folder) == record_of(other)
+
+
+@pytest.fixture(scope="module")
+def program(forked, pretraining):
+    """A function that runs a program to its end, or to a signal; its exit status and output."""
+
+    def run(name, folder, *given, until=None, number=SIGTERM):
+        output = folder / "said"
+        process, _ = forked(runs, name, given, output)
+        if until is not None:
+            pretraining.until(until)
+            os.kill(process.pid, number)
+        process.join()
+        return process.exitcode, output.read_text(errors="replace")
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def pretrain(program, pretraining):
+    """A pretraining in `folder/run`, to its end or to a signal when a checkpoint is there."""
+
+    def run(folder, *given, step=None, number=SIGTERM):
+
+        def is_saved():
+            names = (path.name for path in (folder / "run" / "checkpoints").glob("step-*"))
+            return max(names, default="") >= f"step-{step:08d}"
+
+        until = None if step is None else is_saved
+        given = (*pretraining.flags(folder / "run"), *given)
+        return program("pretrain", folder, *given, until=until, number=number)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def straight(pretrain, tmp_path_factory):
+    """A pretraining with some flags that nothing stopped, once for each; the folder of the run."""
+
+    @functools.cache
+    def run(*given):
+        folder = tmp_path_factory.mktemp("straight")
+        status, said = pretrain(folder, *given)
+        assert status == 0, said
+        return folder / "run"
+
+    return run
+
+
+@pytest.mark.parametrize("devices", [(), MIRRORED], ids=["one device", "mirrored"])
+def test_a_pretraining_goes_on(pretrain, straight, tmp_path, devices):
+    number = SIGTERM if devices else SIGKILL
+    status, said = pretrain(tmp_path, *devices, step=6, number=number)
+    if number == SIGTERM:
+        assert status == 1 and "Stopped by SIGTERM after step" in said
+    else:
+        assert status == -SIGKILL
+    assert len(record_of(tmp_path / "run")) < 4
+    status, said = pretrain(tmp_path, *devices)
+    assert status == 0 and "24 steps are done" in said
+    assert_same(tmp_path / "run", straight(*devices))
+
+
+def test_a_pretraining_goes_on_on_one_device_and_back_on_two(pretrain, straight, tmp_path):
+    given = ("--dropout=0", "--num_shards=2")
+    assert pretrain(tmp_path, *given, *MIRRORED, step=6)[0] == 1
+    assert pretrain(tmp_path, *given, step=12)[0] == 1
+    assert pretrain(tmp_path, *given, *MIRRORED)[0] == 0
+    weights, expected = weights_of(tmp_path / "run"), weights_of(straight(*given))
+    for name, value in expected.items():
+        np.testing.assert_allclose(weights[name], value, atol=1e-5, err_msg=name)
+    assert len(record_of(tmp_path / "run")) == 4
+
+
+def test_a_pretraining_that_ends_before_its_first_step_leaves_nothing_in_the_way(
+    pretrain, program, pretraining, straight, tmp_path
+):
+    given = pretraining.flags(tmp_path / "run")
+    output = tmp_path / "said"
+
+    def reads():
+        return output.exists() and "Training on" in output.read_text(errors="replace")
+
+    status, _ = program("pretrain", tmp_path, *given, until=reads)
+    assert status == -SIGTERM
+    output.unlink()
+    status, _ = program(
+        "pretrain", tmp_path, *given, until=(tmp_path / "run/pretrain.flags").exists
+    )
+    assert status in (1, -SIGTERM)
+    assert pretrain(tmp_path)[0] == 0
+    assert_same(tmp_path / "run", straight())
+
+
+@pytest.fixture(scope="module")
+def finetune(program, corpus, tmp_path_factory):
+    """A fine-tuning in `folder/run`, to its end or to a signal when an epoch is on record."""
+    data, draw = tmp_path_factory.mktemp("rows"), random.Random(3)
+    words = kb.read_vocabulary(corpus / "vocab.txt")[5:]
+    rows = (f"{' '.join(draw.choices(words, k=6))}\t{draw.randrange(2)}\n" for _ in range(120))
+    (data / "rows.tsv").write_text("sentence\tlabel\n" + "".join(rows))
+
+    def run(folder, epoch=None, number=SIGTERM):
+        given = (
+            *("--task=text_classification", "--preset=tiny", f"--vocabulary={corpus}/vocab.txt"),
+            *(f"--train_files={data}/rows.tsv", "--eval_share=0.2", "--num_epochs=4"),
+            *("--batch_size=8", "--learning_rate=1e-3", "--sequence_length=16"),
+            f"--output_dir={folder}/run",
+        )
+        record = folder / "run" / "metrics.jsonl"
+
+        def is_on_record():
+            return record.exists() and record.read_bytes().count(b"\n") >= epoch
+
+        until = None if epoch is None else is_on_record
+        return program("finetune", folder, *given, until=until, number=number)
+
+    return run
+
+
+def test_a_fine_tuning_goes_on(finetune, tmp_path):
+    (tmp_path / "straight").mkdir()
+    assert finetune(tmp_path / "straight")[0] == 0
+    status, said = finetune(tmp_path, epoch=1)
+    assert status == 1 and "Stopped by SIGTERM after step" in said
+    assert finetune(tmp_path, epoch=2, number=SIGKILL)[0] == -SIGKILL
+    assert not (tmp_path / "run" / "metrics.json").exists()
+    status, said = finetune(tmp_path)
+    assert status == 0, said
+    assert_same(tmp_path / "run", tmp_path / "straight" / "run")
+    for name in ("predictions.jsonl", "metrics.json"):
+        same = (folder / "run" / name for folder in (tmp_path, tmp_path / "straight"))
+        assert len({path.read_text() for path in same}) == 1
