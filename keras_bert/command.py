@@ -20,6 +20,7 @@ MODULES = {
     "serve": "keras_bert.serving.server.server",
     "query": "keras_bert.serving.client.command",
     "launch": "keras_bert.train.launch",
+    "data-worker": "keras_bert.train.data_worker",
     "write-documentation": "keras_bert.train.write_documentation",
 }
 

@@ -14,6 +14,7 @@ import keras_bert as kb
 from keras_bert import flags
 
 from .devices import Devices, in_scope
+from .examples import split
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -116,6 +117,9 @@ class Arguments(Texts, Model, Rows, Updates, Devices):
 
     output_dir: str = flags.required("directory of this run and its checkpoint")
     steps_per_epoch: int = flags.flag(1000, "updates between two checkpoints and evaluations")
+    data_service: str | None = flags.flag_of_machine(
+        None, "host:port of data workers that make the batches, with commas between them"
+    )
     save_every: int | None = flags.flag_of_machine(
         None, "updates between two checkpoints within an epoch; else at its end alone"
     )
@@ -128,6 +132,7 @@ def main(arguments: Arguments) -> None:
         in_scope(arguments),
         training.run_directory(KIND, arguments) as output_dir,
         kb.pretraining.damage_named(arguments.input_pattern, arguments.documents),
+        training.data_service.watched(split(arguments.data_service) or ()),
     ):
         training.prepare(arguments.seed, arguments.precision)
         checkpoint = starting_point(arguments)
@@ -307,12 +312,27 @@ def datasets(arguments: Arguments, tokenizer: kb.Tokenizer, sentence_objective: 
 
     train_data(0, 0)  # What is wrong with the text shows here, before anything is written.
     shards = kb.training.Shards(train_data, number)
+    if arguments.data_service:
+        shards = made_elsewhere(arguments, corpus, shards)
     if arguments.eval_pattern is None:
         return shards, None
     held_out = kb.TextCorpus(arguments.eval_pattern, arguments.documents)
     print(f"Evaluating on {held_out.summary()}.")
     eval_data = kb.pretraining_dataset(held_out, rows, masker, arguments.batch_size, num_epochs=1)
     return shards, eval_data.cache()
+
+
+def made_elsewhere(
+    arguments: Arguments, corpus: kb.TextCorpus | kb.TokenCorpus, shards: kb.training.Shards
+) -> kb.training.Shards:
+    """The shards, made by data workers; refuses text that these cannot read."""
+    if isinstance(corpus, kb.TextCorpus) and not corpus.is_plain:
+        raise ValueError(
+            "Data workers read plain text, and token corpora, but --input_pattern has files of "
+            "other forms: write them as a token corpus first, by keras-bert write-token-corpus."
+        )
+    addresses = split(arguments.data_service)
+    return kb.training.data_service.made_by(shards, addresses, arguments.start_timeout)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Training of any keras.Model: knows nothing of BERT."""
 
+from keras_bert.training import data_service
 from keras_bert.training.callbacks import Throughput
 from keras_bert.training.directory import begin, has_begun, run_directory
 from keras_bert.training.epochs import Epochs
@@ -14,6 +15,7 @@ __all__ = [
     "Throughput",
     "begin",
     "by_chief",
+    "data_service",
     "devices",
     "has_begun",
     "prepare",

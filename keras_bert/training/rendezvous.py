@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from absl import logging
 
@@ -35,38 +35,78 @@ def meet(addresses: Sequence[str], own: int, timeout: float) -> None:
     >>> from keras_bert.training.rendezvous import meet
     >>> meet(free_addresses(1), own=0, timeout=5.0)
     """
-    ports = [_port(address) for address in addresses]
+    places = {f"worker {index}": address for index, address in enumerate(addresses)}
+    check(places)
+    with listening(addresses[own]):
+        wait_for(places, timeout)
+
+
+def wait_for(places: Mapping[str, str], timeout: float) -> None:
+    """Waits until a process listens at every address.
+
+    Args:
+        places: dict of `host:port` by the names of those that are waited for.
+        timeout: float, seconds.
+
+    Raises:
+        ValueError: some do not within the timeout, and are named; or an address is none.
+    """
+    check(places)
     end, say = time.monotonic() + timeout, time.monotonic() + _SAY
-    with _listening(addresses[own], ports[own]):
-        missing = dict(enumerate(addresses))
-        while missing := {i: one for i, one in missing.items() if not _listens(one)}:
-            names = ", ".join(f"worker {i} at {one}" for i, one in missing.items())
-            if time.monotonic() >= end:
-                raise ValueError(
-                    f"All workers must appear within {timeout:g} s, but {names} did not: look at "
-                    "their own output, and whether this machine may reach them; --start_timeout "
-                    "waits longer."
-                )
-            if time.monotonic() >= say:
-                logging.info("Waiting for %s.", names)
-                say = end
-            time.sleep(_LOOK)
+    missing = dict(places)
+    while missing := {name: one for name, one in missing.items() if not listens(one)}:
+        names = ", ".join(f"{name} at {one}" for name, one in missing.items())
+        if time.monotonic() >= end:
+            raise ValueError(
+                f"All must appear within {timeout:g} s, but {names} did not: look at their own "
+                "output, and whether this machine may reach them; --start_timeout waits longer."
+            )
+        if time.monotonic() >= say:
+            logging.info("Waiting for %s.", names)
+            say = end
+        time.sleep(_LOOK)
 
 
-def _port(address: str) -> int:
+def check(places: Mapping[str, str]) -> None:
+    """Raises a ValueError where one of these is no `host:port`; arguments as of `wait_for`."""
+    for name, address in places.items():
+        host, _, port = address.rpartition(":")
+        if not host or not port.isdecimal():
+            raise ValueError(
+                f"The address of {name} must be host:port, not {address!r}: correct it."
+            )
+
+
+def listens(address: str) -> bool:
+    """Whether a process takes connections at `host:port`."""
+    host, port = host_and_port(address)
+    try:
+        with socket.create_connection((host, port), timeout=1.0):
+            return True
+    except OSError:
+        return False
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """The two parts of `host:port`, of which a host by its number may stand in brackets."""
     host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal():
-        raise ValueError(f"The address of a worker must be host:port, not {address!r}: correct it.")
-    return int(port)
+    return host.strip("[]"), int(port)
 
 
 @contextlib.contextmanager
-def _listening(address: str, port: int) -> Iterator[None]:
-    """A context in which this process listens at a port, as TensorFlow's server will."""
+def listening(address: str) -> Iterator[None]:
+    """A context in which this process listens at an address, as TensorFlow's server will.
+
+    That one would share a port with another process, without a word.
+
+    Raises:
+        ValueError: the port is taken.
+    """
     both = socket.has_dualstack_ipv6()
     family = socket.AF_INET6 if both else socket.AF_INET
+    where = ("", host_and_port(address)[1])
     try:
-        server = socket.create_server(("", port), family=family, dualstack_ipv6=both)
+        server = socket.create_server(where, family=family, dualstack_ipv6=both)
     except OSError as error:
         raise ValueError(
             f"This worker must listen at {address}, but cannot ({error.strerror}): end the process "
@@ -74,12 +114,3 @@ def _listening(address: str, port: int) -> Iterator[None]:
         ) from error
     with server:
         yield
-
-
-def _listens(address: str) -> bool:
-    host, _, port = address.rpartition(":")
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=1.0):
-            return True
-    except OSError:
-        return False

@@ -35,5 +35,5 @@ def test_a_port_that_is_taken_is_named():
 
 @pytest.mark.parametrize("address", ["node-a", ":2222", "node-a:http"])
 def test_what_is_no_address_is_refused(address):
-    with pytest.raises(ValueError, match=f"must be host:port, not '{address}'"):
+    with pytest.raises(ValueError, match=f"worker 0 must be host:port, not '{address}'"):
         meet([address], 0, 5.0)

@@ -99,8 +99,8 @@ class TextCorpus:
             )
         # TensorFlow reads the lines of plain files alone. Where there are others, all are read by
         # `line_blocks`, which gives documents between blank lines.
-        self._is_plain = all(file.is_plain for file in self._files)
-        self._has_blank_lines = documents == "blank_lines" or not self._is_plain
+        self.is_plain = all(file.is_plain for file in self._files)
+        self._has_blank_lines = documents == "blank_lines" or not self.is_plain
         self.files = tuple(file.path for file in self._files)
         self.num_files = len(self._files)
         self.num_documents = sum(file.num_documents for file in self._files)
@@ -194,7 +194,7 @@ class TextCorpus:
         return self.blocks(UNSHUFFLED).batch(8).map(lambda blocks: self.split(blocks).ids)
 
     def _file_blocks(self, file: dict[str, tf.Tensor]) -> tf.data.Dataset:
-        if self._is_plain:
+        if self.is_plain:
             lines = tf.data.TextLineDataset(file["path"], file["compression"]).batch(file["lines"])
             lines = as_it_was(lines, file["path"], file["num_lines"], file["num_bytes"])
         else:
@@ -207,7 +207,7 @@ class TextCorpus:
             blocks = lines.map(lambda x: {"text": _joined(x), "document": file["document"]})
         else:
             blocks = lines.scan(file["document"], _counted)
-        if self._is_plain and any(file.has_bom for file in self._files):
+        if self.is_plain and any(file.has_bom for file in self._files):
             blocks = blocks.map(_without_bom)
         return blocks
 
