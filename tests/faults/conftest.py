@@ -128,6 +128,12 @@ def run_workers():
 
 
 @pytest.fixture(scope="session")
+def start_workers():
+    """The function `started` above."""
+    return started
+
+
+@pytest.fixture(scope="session")
 def pretraining(corpus):
     return Pretraining(corpus)
 
