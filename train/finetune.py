@@ -285,6 +285,7 @@ def card_of(
         data=data,
         scores=figures.get("mean and standard deviation", figures.get("scores", {})),
         command=f"keras-bert finetune --flagfile={flagfile}",
+        version=kb.__version__,
         classes=figures.get("classes", {}),
         hyperparameters={name: getattr(arguments, name) for name in HYPERPARAMETERS},
         asked=(held_out or examples)[0],

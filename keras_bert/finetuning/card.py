@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_bert import __version__, files
+from keras_bert import files
 from keras_bert.checkpoints import hub
 from keras_bert.finetuning.report import Mistake
 from keras_bert.tasks.examples import Example
@@ -57,6 +57,7 @@ class Card:
         mistakes: sequence of Mistake, the surest ones.
         command: str, the command that made it.
         hyperparameters: dict of what it was made with.
+        version: str, of keras_bert.
         asked: an example to ask, or None.
         base: str, the checkpoint that it started from, or None.
         language, license: str, as the Hub has them, or None.
@@ -66,6 +67,7 @@ class Card:
     data: Mapping[str, Any]
     scores: Mapping[str, float | tuple[float, float]]
     command: str
+    version: str
     classes: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
     mistakes: Sequence[Mistake] = ()
     hyperparameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -84,7 +86,7 @@ class Card:
             f"## Data\n\n{_list(self.data)}\n"
             f"## Scores on held-out examples\n\n{_scores(self.scores)}{self._details()}\n"
             f"## How it was made\n\n{_list(self.hyperparameters)}\n```\n{self.command}\n```\n\n"
-            f"{_made_with()}\n\n## Use\n\n```python\n{self._use(task)}```\n"
+            f"{_made_with(self.version)}\n\n## Use\n\n```python\n{self._use(task)}```\n"
         )
 
     def _header(self, task: Task) -> str:
@@ -147,10 +149,10 @@ def _summary(task: Task) -> str:
     )
 
 
-def _made_with() -> str:
+def _made_with(version: str) -> str:
     today = datetime.datetime.now(datetime.timezone.utc).date()
     return (
-        f"On {today}, with keras_bert {__version__}, TensorFlow {tf.__version__} and Keras "
+        f"On {today}, with keras_bert {version}, TensorFlow {tf.__version__} and Keras "
         f"{keras.__version__}."
     )
 
