@@ -124,10 +124,10 @@ def at_once(asks: Sequence[Callable[[], float]]) -> Callable[[], float]:
 
 def print_data_service(cores: Sequence[int], arguments: Arguments) -> None:
     with contextlib.ExitStack() as stack:
-        targets = [stack.enter_context(data_worker(core)) for core in cores]
+        addresses = [stack.enter_context(data_worker(core)) for core in cores]
         candidates = {
-            f"{number}_workers": reading(targets[:number], arguments)
-            for number in range(1, len(targets) + 1)
+            f"{number}_workers": reading(addresses[:number], arguments)
+            for number in range(1, len(addresses) + 1)
         }
         rates = medians_in_turns(candidates, arguments.num_rounds)
     for name, rate in rates.items():
@@ -142,45 +142,44 @@ def print_data_service(cores: Sequence[int], arguments: Arguments) -> None:
 
 @contextlib.contextmanager
 def data_worker(core: int) -> Iterator[str]:
-    """The address of a dispatcher with one worker, in a process of their own on one core."""
+    """The address of a data worker, in a process of its own on one core."""
     context = multiprocessing.get_context("spawn")
     pipe, end = context.Pipe()
-    process = context.Process(target=serve, args=(end, core), daemon=True)
+    [address] = launching.free_addresses(1)
+    process = context.Process(target=serve, args=(end, core, address), daemon=True)
     process.start()
     end.close()
     try:
-        yield pipe.recv()
+        pipe.recv()
+        yield address
     finally:
         process.kill()
         process.join()
 
 
-def serve(pipe, core: int) -> None:
+def serve(pipe, core: int, address: str) -> None:
     use_one_core(core)
-    import tensorflow_text  # noqa: F401, the datasets have its operations
-
-    service = tf.data.experimental.service
-    dispatcher = service.DispatchServer()
-    address = dispatcher.target.split("://")[1]
-    worker = service.WorkerServer(service.WorkerConfig(dispatcher_address=address))
-    pipe.send(dispatcher.target)
-    worker.join()
+    with kb.training.data_service.serving(address):
+        pipe.send(address)
+        time.sleep(1e6)  # until it is killed
 
 
-def reading(targets: Sequence[str], arguments: Arguments) -> Callable[[], float]:
+def reading(addresses: Sequence[str], arguments: Arguments) -> Callable[[], float]:
     """Rows a second out of as many shards as there are data workers, side by side."""
     tokenizer = kb.Tokenizer(kb.read_vocabulary(arguments.vocabulary))
     corpus = kb.TextCorpus(arguments.pattern)
     rows = kb.PretrainingRows(kb.Packer(tokenizer, SEQUENCE_LENGTH))
     masker = kb.Masker(tokenizer, max_predictions=MAX_PREDICTIONS)
-    service = tf.data.experimental.service
-    shards = []
-    for index, target in enumerate(targets):
-        order = kb.Order(shard=(index, len(targets)))
-        shard = kb.pretraining_dataset(corpus, rows, masker, arguments.batch_size, order)
-        # Whole and in its order, as its one worker makes it.
-        shards.append(shard.apply(service.distribute(service.ShardingPolicy.OFF, target)))
-    dataset = tf.data.Dataset.zip(*shards)
+    number = len(addresses)
+
+    def dataset_of(first_step: int, shard: int) -> tf.data.Dataset:
+        order = kb.Order(shard=(shard, number))
+        return kb.pretraining_dataset(
+            corpus, rows, masker, arguments.batch_size, order, first_step=first_step
+        )
+
+    shards = kb.training.data_service.made_by(kb.training.Shards(dataset_of, number), addresses)
+    dataset = shards.dataset(0, range(number))
 
     def rows_a_second() -> float:
         batches = iter(dataset)
@@ -189,7 +188,7 @@ def reading(targets: Sequence[str], arguments: Arguments) -> Callable[[], float]
         start = time.perf_counter()
         for _ in range(arguments.num_batches):
             next(batches)
-        number = arguments.num_batches * arguments.batch_size * len(targets)
+        number = arguments.num_batches * arguments.batch_size * number
         return number / (time.perf_counter() - start)
 
     return rows_a_second
