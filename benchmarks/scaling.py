@@ -168,14 +168,14 @@ def reading(addresses: Sequence[str], arguments: Arguments) -> Callable[[], floa
     """Rows a second out of as many shards as there are data workers, side by side."""
     tokenizer = kb.Tokenizer(kb.read_vocabulary(arguments.vocabulary))
     corpus = kb.TextCorpus(arguments.pattern)
-    rows = kb.PretrainingRows(kb.Packer(tokenizer, SEQUENCE_LENGTH))
+    packed = kb.PretrainingRows(kb.Packer(tokenizer, SEQUENCE_LENGTH))
     masker = kb.Masker(tokenizer, max_predictions=MAX_PREDICTIONS)
     number = len(addresses)
 
     def dataset_of(first_step: int, shard: int) -> tf.data.Dataset:
         order = kb.Order(shard=(shard, number))
         return kb.pretraining_dataset(
-            corpus, rows, masker, arguments.batch_size, order, first_step=first_step
+            corpus, packed, masker, arguments.batch_size, order, first_step=first_step
         )
 
     shards = kb.training.data_service.made_by(kb.training.Shards(dataset_of, number), addresses)
@@ -188,8 +188,8 @@ def reading(addresses: Sequence[str], arguments: Arguments) -> Callable[[], floa
         start = time.perf_counter()
         for _ in range(arguments.num_batches):
             next(batches)
-        number = arguments.num_batches * arguments.batch_size * number
-        return number / (time.perf_counter() - start)
+        rows = arguments.num_batches * arguments.batch_size * number
+        return rows / (time.perf_counter() - start)
 
     return rows_a_second
 
