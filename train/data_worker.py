@@ -6,6 +6,7 @@ keras-bert data-worker --address=node-c:5050
 from __future__ import annotations
 
 import dataclasses
+import os
 import signal
 
 import keras_bert as kb
@@ -30,7 +31,8 @@ def main(arguments: Arguments) -> None:
             flush=True,
         )
         received = signal.sigwait(signals)
-    print(f"Ended by {signal.Signals(received).name}.")
+        print(f"Ended by {signal.Signals(received).name}.", flush=True)
+        os._exit(0)  # A server that is stopped waits for readers that may be gone.
 
 
 if __name__ == "__main__":

@@ -47,12 +47,15 @@ def assert_same(folder, reference):
 def test_a_run_by_data_workers_is_stopped_and_goes_on(
     start_workers, pretraining, tmp_path, reference
 ):
-    with data_workers(start_workers, tmp_path) as (_, service):
+    with data_workers(start_workers, tmp_path) as (workers, service):
         with pretraining.started(1, tmp_path, *FLAGS, service) as [worker]:
             pretraining.until((tmp_path / "run/checkpoints/step-00000006").exists)
             worker.process.send_signal(signal.SIGTERM)
             assert worker.wait() == 1 and "all state is in" in worker.said
         pretraining.run(1, tmp_path, *FLAGS, service)
+        for worker in workers:  # which have been read from
+            worker.process.send_signal(signal.SIGTERM)
+            assert worker.wait() == 0 and "Ended by SIGTERM" in worker.said
     assert_same(tmp_path, reference)
 
 
