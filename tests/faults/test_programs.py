@@ -16,6 +16,8 @@ import keras_bert as kb
 from keras_bert import flags
 
 pytestmark = pytest.mark.faults
+# Longer than anything here takes, under whatever load.
+TIMEOUT_S = 240
 SIGTERM, SIGKILL = signal.SIGTERM, signal.SIGKILL
 MIRRORED = ("--strategy=mirrored", "--logical_devices=2")
 
@@ -48,6 +50,12 @@ def assert_same(folder, other):
     assert record_of(folder) == record_of(other)
 
 
+def is_saved(folder, step):
+    """Whether a run has a checkpoint of a step, or of a later one."""
+    names = (path.name for path in folder.glob("checkpoints/step-*"))
+    return max(names, default="") >= f"step-{step:08d}"
+
+
 @pytest.fixture(scope="module")
 def program(forked, pretraining):
     """A function that runs a program to its end, or to a signal; its exit status and output."""
@@ -58,7 +66,7 @@ def program(forked, pretraining):
         if until is not None:
             pretraining.until(until)
             os.kill(process.pid, number)
-        process.join()
+        process.join(TIMEOUT_S)
         return process.exitcode, output.read_text(errors="replace")
 
     return run
@@ -69,12 +77,7 @@ def pretrain(program, pretraining):
     """A pretraining in `folder/run`, to its end or to a signal when a checkpoint is there."""
 
     def run(folder, *given, step=None, number=SIGTERM):
-
-        def is_saved():
-            names = (path.name for path in (folder / "run" / "checkpoints").glob("step-*"))
-            return max(names, default="") >= f"step-{step:08d}"
-
-        until = None if step is None else is_saved
+        until = None if step is None else functools.partial(is_saved, folder / "run", step)
         given = (*pretraining.flags(folder / "run"), *given)
         return program("pretrain", folder, *given, until=until, number=number)
 
@@ -138,6 +141,30 @@ def test_a_pretraining_that_ends_before_its_first_step_leaves_nothing_in_the_way
     assert status in (1, -SIGTERM)
     assert pretrain(tmp_path)[0] == 0
     assert_same(tmp_path / "run", straight())
+
+
+def test_a_pretraining_whose_shard_is_damaged_later_ends_with_its_name(
+    program, pretraining, corpus, tmp_path
+):
+    tokenizer = kb.Tokenizer(kb.read_vocabulary(corpus / "vocab.txt"))
+    texts = kb.TextCorpus(f"{corpus}/*.txt", "blank_lines")
+    kb.write_token_corpus(texts, tokenizer, tmp_path / "tokens", num_shards=1)
+    shard = tmp_path / "tokens" / "shard-00000.tfrecord"
+    endless = ("--num_steps=100000", "--steps_per_epoch=100000", "--save_every=6")
+    given = (*pretraining.flags(tmp_path / "run"), f"--input_pattern={tmp_path}/tokens", *endless)
+
+    def damaged():
+        if not is_saved(tmp_path / "run", 6):
+            return False
+        content = bytearray(shard.read_bytes())
+        content[len(content) // 2] ^= 4
+        shard.write_bytes(content)
+        return True
+
+    status, said = program("pretrain", tmp_path, *given, until=damaged, number=0)
+    assert status == 1
+    assert "shard-00000.tfrecord must have the manifest's SHA-256" in said.splitlines()[-1]
+    assert "Copy the directory again" in said.splitlines()[-1]
 
 
 @pytest.fixture(scope="module")

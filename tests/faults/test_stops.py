@@ -16,6 +16,8 @@ import keras_bert as kb
 from keras_bert.layers.dropout import Dropout
 
 pytestmark = pytest.mark.faults
+# Longer than anything here takes, under whatever load.
+TIMEOUT_S = 240
 EPOCHS = kb.training.Epochs(num_steps=10, steps_per_epoch=5, save_every=3)
 SIGTERM, SIGKILL = signal.SIGTERM, signal.SIGKILL
 
@@ -106,7 +108,7 @@ def train(forked):
 
     def train(folder, moment=None, time=None, number=SIGTERM):
         process, pipe = forked(trains, folder, moment, time, number)
-        process.join()
+        process.join(TIMEOUT_S)
         said = []
         while pipe.poll():
             try:
