@@ -21,6 +21,10 @@ from .checkpoints.directory import load as load
 from .checkpoints.directory import save as save
 from .checkpoints.google import save_google as save_google
 from .config import BertConfig as BertConfig
+from .config import DistilBertConfig as DistilBertConfig
+from .config import ElectraConfig as ElectraConfig
+from .config import ModernBertConfig as ModernBertConfig
+from .config import RobertaConfig as RobertaConfig
 from .config import num_training_flops as num_training_flops
 from .data.pretraining.corpus import TextCorpus as TextCorpus
 from .data.pretraining.dataset import pretraining_dataset as pretraining_dataset
@@ -33,8 +37,13 @@ from .data.pretraining.word_vectors import fit_word_vectors as fit_word_vectors
 from .data.pretraining.word_vectors import read_word_vectors as read_word_vectors
 from .exporting.export import export as export
 from .models.bert import BertEncoder as BertEncoder
+from .models.detector import ReplacedTokenDetector as ReplacedTokenDetector
+from .models.distilbert import DistilBertEncoder as DistilBertEncoder
+from .models.electra import ElectraEncoder as ElectraEncoder
+from .models.modernbert import ModernBertEncoder as ModernBertEncoder
 from .models.pretrainer import BertPretrainer as BertPretrainer
 from .models.resizing import resize as resize
+from .models.roberta import RobertaEncoder as RobertaEncoder
 from .serving.client import Client as Client
 from .serving.wire.errors import ServingError as ServingError
 from .tasks.fill_mask import FillMask as FillMask

@@ -5,21 +5,30 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar
 
 ACTIVATIONS = ("gelu", "gelu_tanh", "relu")
 POSITIONS = ("learned", "sinusoidal")
+POOLINGS = ("cls", "mean")
 
-# Published sizes: num_layers, num_heads, hidden_dim and intermediate_dim. Base and large are of
-# Devlin et al. 2018 (table 1's models), the smaller ones of Turc et al. 2019 (arXiv:1908.08962).
-PRESETS = {
-    "tiny": (2, 2, 128, 512),
-    "mini": (4, 4, 256, 1024),
-    "small": (4, 8, 512, 2048),
-    "medium": (8, 8, 512, 2048),
-    "base": (12, 12, 768, 3072),
-    "large": (24, 16, 1024, 4096),
-}
+Config = TypeVar("Config", bound="EncoderConfig")
+
+
+def _sizes(
+    num_layers: int, num_heads: int, hidden_dim: int, intermediate_dim: int, **others: Any
+) -> dict[str, Any]:
+    return {
+        "num_layers": num_layers,
+        "num_heads": num_heads,
+        "hidden_dim": hidden_dim,
+        "intermediate_dim": intermediate_dim,
+        **others,
+    }
+
+
+# Base and large of Devlin et al. 2018 (table 1's models), which others have too.
+BASE, LARGE = _sizes(12, 12, 768, 3072), _sizes(24, 16, 1024, 4096)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,6 +54,9 @@ class EncoderConfig:
         ValueError: a field is out of its range, or `num_heads` does not divide `hidden_dim`.
     """
 
+    # The published sizes by their names, as fields that differ from the defaults.
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
     vocabulary_size: int = 30522
     num_layers: int = 12
     num_heads: int = 12
@@ -67,8 +79,8 @@ class EncoderConfig:
         for name in ("initializer_range", "norm_epsilon"):
             if not (_is_number(getattr(self, name)) and 0 < getattr(self, name) < math.inf):
                 raise ValueError(
-                    f"{name} must be a positive number, not {getattr(self, name)!r}: BERT has "
-                    f"{getattr(EncoderConfig, name)}."
+                    f"{name} must be a positive number, not {getattr(self, name)!r}: the published "
+                    f"models have {getattr(type(self), name)}."
                 )
         self._check_choice("activation", ACTIVATIONS)
         if self.hidden_dim % self.num_heads:
@@ -77,15 +89,48 @@ class EncoderConfig:
                 f"{self.num_heads}: choose another number of heads (BERT uses hidden_dim / 64)."
             )
 
+    @classmethod
+    def preset(cls: type[Config], name: str) -> Config:
+        """The published size of a name, such as "base".
+
+        Raises:
+            ValueError: there is no such size.
+        """
+        if name not in cls.PRESETS:
+            raise ValueError(f"A preset is one of {tuple(cls.PRESETS)}, not {name!r}.")
+        return cls(**cls.PRESETS[name])
+
     @property
     def head_dim(self) -> int:
         """Width H of one attention head."""
         return self.hidden_dim // self.num_heads
 
-    def _check_count(self, name: str) -> None:
+    def embedding_flops(self) -> int:
+        """Operations of the embeddings' products for a token: see `num_training_flops`."""
+        return 0
+
+    def block_flops(self, layer: int, sequence_length: int) -> tuple[int, int]:
+        """Operations of a block's products for a token.
+
+        Args:
+            layer: int, which block, from 0 on.
+            sequence_length: int, tokens T of a row.
+
+        Returns:
+            Those of keys and values, which every token needs, and those of all the rest.
+        """
+        hidden = self.hidden_dim
+        feed_forward = 4 * hidden * self.intermediate_dim
+        return 4 * hidden**2, 4 * hidden**2 + feed_forward + 4 * sequence_length * hidden
+
+    def head_flops(self) -> int:
+        """Operations of the products of a masked language model's head, for a prediction."""
+        return 2 * self.hidden_dim**2 + 2 * self.hidden_dim * self.vocabulary_size
+
+    def _check_count(self, name: str, least: int = 1) -> None:
         value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}.")
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}.")
 
     def _check_choice(self, name: str, choices: tuple[str, ...]) -> None:
         if getattr(self, name) not in choices:
@@ -115,6 +160,16 @@ class BertConfig(EncoderConfig):
     8000
     """
 
+    PRESETS = {
+        # The smaller ones are of Turc et al. 2019 (arXiv:1908.08962).
+        "tiny": _sizes(2, 2, 128, 512),
+        "mini": _sizes(4, 4, 256, 1024),
+        "small": _sizes(4, 8, 512, 2048),
+        "medium": _sizes(8, 8, 512, 2048),
+        "base": BASE,
+        "large": LARGE,
+    }
+
     num_segments: int = 2
     norm_first: bool = False
     positions: str = "learned"
@@ -131,35 +186,195 @@ class BertConfig(EncoderConfig):
                 "half of the dimensions are sines, half cosines."
             )
 
-    @classmethod
-    def preset(cls, name: str) -> BertConfig:
-        """The published size `name`: tiny, mini, small, medium, base or large.
 
-        Raises:
-            ValueError: there is no such size.
-        """
-        if name not in PRESETS:
-            raise ValueError(f"A preset is one of {tuple(PRESETS)}, not {name!r}.")
-        num_layers, num_heads, hidden_dim, intermediate_dim = PRESETS[name]
-        return cls(
-            num_layers=num_layers,
-            num_heads=num_heads,
-            hidden_dim=hidden_dim,
-            intermediate_dim=intermediate_dim,
-        )
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DistilBertConfig(EncoderConfig):
+    """What a DistilBERT is made of (Sanh et al. 2019, arXiv:1910.01108).
+
+    Args: those of `EncoderConfig`; there are no segments.
+
+    Example:
+
+    >>> import keras_bert as kb
+    >>> kb.DistilBertConfig.preset("base").num_layers
+    6
+    """
+
+    PRESETS = {"base": {**BASE, "num_layers": 6}}
+
+    num_layers: int = 6
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ElectraConfig(EncoderConfig):
+    """What an ELECTRA is made of (Clark et al. 2020, arXiv:2003.10555), of either kind.
+
+    Args: those of `EncoderConfig`, and
+        num_segments: int, number of segment ids.
+        embedding_dim: int, width E of the embeddings; where it is not `hidden_dim` they are
+            projected to that.
+
+    Example:
+
+    >>> import keras_bert as kb
+    >>> config = kb.ElectraConfig.preset("small")
+    >>> config.embedding_dim, config.hidden_dim
+    (128, 256)
+    """
+
+    PRESETS = {
+        "small": _sizes(12, 4, 256, 1024, embedding_dim=128),
+        "base": {**BASE, "embedding_dim": 768},
+        "large": {**LARGE, "embedding_dim": 1024},
+    }
+
+    num_heads: int = 4
+    hidden_dim: int = 256
+    intermediate_dim: int = 1024
+    num_segments: int = 2
+    embedding_dim: int = 128
+
+    def __post_init__(self):
+        super().__post_init__()
+        self._check_count("num_segments")
+        self._check_count("embedding_dim")
+
+    @property
+    def is_projected(self) -> bool:
+        """Whether embeddings have another width than hidden states."""
+        return self.embedding_dim != self.hidden_dim
+
+    def embedding_flops(self) -> int:
+        return 2 * self.embedding_dim * self.hidden_dim if self.is_projected else 0
+
+    def head_flops(self) -> int:
+        return 2 * self.embedding_dim * (self.hidden_dim + self.vocabulary_size)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RobertaConfig(EncoderConfig):
+    """What a RoBERTa is made of (Liu et al. 2019, arXiv:1907.11692).
+
+    Args: those of `EncoderConfig`, and
+        num_segments: int, rows of the segments' table, of which the first one is used.
+        padding_id: int, the id of padding; the table of positions has so many rows and one more
+            before that of a text's first token.
+
+    Example:
+
+    >>> import keras_bert as kb
+    >>> config = kb.RobertaConfig.preset("base")
+    >>> config.max_sequence_length, config.num_position_rows
+    (512, 514)
+    """
+
+    # distil is that of Sanh et al. 2019, xlm_base and xlm_large those of Conneau et al. 2020
+    # (arXiv:1911.02116).
+    PRESETS = {
+        "distil": {**BASE, "num_layers": 6},
+        "base": BASE,
+        "large": LARGE,
+        "xlm_base": {**BASE, "vocabulary_size": 250002},
+        "xlm_large": {**LARGE, "vocabulary_size": 250002},
+    }
+
+    vocabulary_size: int = 50265
+    norm_epsilon: float = 1e-5
+    num_segments: int = 1
+    padding_id: int = 1
+
+    def __post_init__(self):
+        super().__post_init__()
+        self._check_count("num_segments")
+        self._check_count("padding_id", least=0)
+
+    @property
+    def first_position(self) -> int:
+        """The row of the table of positions for the first token of a text."""
+        return self.padding_id + 1
+
+    @property
+    def num_position_rows(self) -> int:
+        """How many rows the table of positions has."""
+        return self.max_sequence_length + self.first_position
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModernBertConfig(EncoderConfig):
+    """What a ModernBERT is made of (Warner et al. 2024, arXiv:2412.13663).
+
+    Args: those of `EncoderConfig`, and
+        global_every: int, of so many blocks the first one sees all tokens, the others those near.
+        local_window: int, how many tokens a local block sees, half of them to each side.
+        global_base, local_base: float, bases of the rotary positions of either kind of block.
+        pooling: "cls" or "mean", what stands for a text before the head.
+
+    Example:
+
+    >>> import keras_bert as kb
+    >>> config = kb.ModernBertConfig.preset("base")
+    >>> [config.is_global(layer) for layer in range(4)]
+    [True, False, False, True]
+    """
+
+    PRESETS = {"base": _sizes(22, 12, 768, 1152), "large": _sizes(28, 16, 1024, 2624)}
+
+    vocabulary_size: int = 50368
+    num_layers: int = 22
+    intermediate_dim: int = 1152
+    max_sequence_length: int = 8192
+    dropout: float = 0.0
+    attention_dropout: float = 0.0
+    norm_epsilon: float = 1e-5
+    global_every: int = 3
+    local_window: int = 128
+    global_base: float = 160000.0
+    local_base: float = 10000.0
+    pooling: str = "cls"
+
+    def __post_init__(self):
+        super().__post_init__()
+        self._check_count("global_every")
+        self._check_count("local_window")
+        self._check_choice("pooling", POOLINGS)
+        for name in ("global_base", "local_base"):
+            if not (_is_number(getattr(self, name)) and 1 < getattr(self, name) < math.inf):
+                raise ValueError(f"{name} must be a number above 1, not {getattr(self, name)!r}.")
+        if self.head_dim % 2:
+            raise ValueError(
+                f"Heads must have an even width for rotary positions, but hidden_dim / num_heads "
+                f"is {self.head_dim}: choose another number of heads."
+            )
+
+    @property
+    def gated_dim(self) -> int:
+        """Width of both halves of a gated feed-forward network."""
+        return 2 * self.intermediate_dim
+
+    def is_global(self, layer: int) -> bool:
+        """Whether a block, counted from 0, sees all tokens."""
+        return layer % self.global_every == 0
+
+    def block_flops(self, layer: int, sequence_length: int) -> tuple[int, int]:
+        hidden, seen = self.hidden_dim, sequence_length
+        if not self.is_global(layer):
+            seen = min(seen, 2 * (self.local_window // 2) + 1)
+        feed_forward = 6 * hidden * self.intermediate_dim  # its first half is twice as wide
+        return 4 * hidden**2, 4 * hidden**2 + feed_forward + 4 * seen * hidden
 
 
 def num_training_flops(config: EncoderConfig, sequence_length: int, num_predictions: int) -> int:
     """Floating-point operations of one training step on one row, by formula.
 
     A product of [m, k] with [k, n] is 2 m k n operations; the backward pass costs twice the
-    forward one. Of a block: 4 projections of D x D and 2 of D x F for each of T tokens, and the two
-    products of T x T attention; of the last one, only keys and values are needed of every token,
-    and the rest for P predictions; of the head: D x D and D x V for each of these. Element-wise
-    work is not counted, as is usual for model FLOPs.
+    forward one. Of BERT's blocks: 4 projections of D x D and 2 of D x F for each of T tokens, and
+    the two products of T x T attention; of the last one, only keys and values are needed of every
+    token, and the rest for P predictions; of the head: D x D and D x V for each of these. A config
+    says what its own blocks have, of a local one what it sees. Element-wise work is not counted,
+    as is usual for model FLOPs.
 
     Args:
-        config: EncoderConfig of blocks with these products, as BERT's have them.
+        config: EncoderConfig.
         sequence_length: int, T.
         num_predictions: int, P.
 
@@ -172,12 +387,10 @@ def num_training_flops(config: EncoderConfig, sequence_length: int, num_predicti
     >>> kb.num_training_flops(kb.BertConfig.preset("base"), sequence_length=128, num_predictions=20)
     65975980032
     """
-    hidden, intermediate = config.hidden_dim, config.intermediate_dim
-    keys_and_values = 4 * hidden**2
-    rest = 4 * hidden**2 + 4 * hidden * intermediate + 4 * sequence_length * hidden
-    head = 2 * hidden**2 + 2 * hidden * config.vocabulary_size
-    per_token = config.num_layers * (keys_and_values + rest) - rest
-    return 3 * (sequence_length * per_token + num_predictions * (rest + head))
+    blocks = [config.block_flops(i, sequence_length) for i in range(config.num_layers)]
+    _, last = blocks[-1]
+    per_token = config.embedding_flops() + sum(map(sum, blocks)) - last
+    return 3 * (sequence_length * per_token + num_predictions * (last + config.head_flops()))
 
 
 def _is_number(value: Any) -> bool:

@@ -90,6 +90,29 @@ def config() -> kb.BertConfig:
     )
 
 
+# What is its own in each family's small encoder.
+FAMILIES = {
+    "Bert": {},
+    "DistilBert": {},
+    "Electra": {"embedding_dim": 11},
+    "Roberta": {"padding_id": 2},
+    "ModernBert": {"local_window": 4},
+}
+
+
+@pytest.fixture(scope="session")
+def encoder_of(config):
+    """A function that makes a small encoder of a family: `Electra` is that of `ElectraEncoder`."""
+    names = ("vocabulary_size", "num_heads", "hidden_dim", "intermediate_dim")
+    sizes = {name: getattr(config, name) for name in (*names, "max_sequence_length")}
+
+    def make(family, **changes):
+        fields = {**sizes, "num_layers": 3, **FAMILIES[family], **changes}
+        return getattr(kb, f"{family}Encoder")(getattr(kb, f"{family}Config")(**fields))
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def drawn():
     """Gives a model back with every weight drawn: no bias is 0, no scale 1, no two are alike.

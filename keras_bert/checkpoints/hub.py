@@ -10,8 +10,9 @@ import keras
 
 from keras_bert.checkpoints import settings
 from keras_bert.checkpoints.families import family_of_model
-from keras_bert.checkpoints.families.family import HubClasses
+from keras_bert.checkpoints.families.family import HubClasses, with_article
 from keras_bert.checkpoints.snapshot import Snapshot
+from keras_bert.models.detector import ReplacedTokenDetector
 from keras_bert.models.pretrainer import BertPretrainer
 from keras_bert.tasks.table import name_of
 
@@ -72,19 +73,40 @@ def settings_of(model: keras.Model, head_settings: Mapping[str, Any]) -> dict[st
     name = own_name(model)
     if name is not None:
         own[TASK_KEY] = name
+    family = family_of_model(model)
+    dropout = {}
+    if "classifier_dropout" in head_settings:
+        key = family.classes.dropouts.get(name_of(type(model)), "classifier_dropout")
+        dropout[key] = head_settings["classifier_dropout"]
     return {
         "architectures": [class_of(model)],
-        **family_of_model(model).config.write(model.encoder.config),
+        **family.config.write(model.encoder.config),
         **head_settings,
+        **dropout,
         OWN_SECTION: own,
     }
+
+
+def head_dropout(
+    content: Mapping[str, Any], classes: HubClasses, task: str | None, source: pathlib.Path
+) -> float | None:
+    """The dropout before a task's head, as its family says it; None: the encoder's.
+
+    Args:
+        content: of config.json.
+        classes: the family's.
+        task: the task's name in the table of tasks, if it is one.
+        source: the file, for errors.
+    """
+    key = classes.dropouts.get(task or "", "classifier_dropout")
+    return settings.number(content, key, None, source)
 
 
 def class_of(model: keras.Model) -> str:
     """transformers' class for a model; of a task that it has none for, that of the encoder.
 
     Raises:
-        ValueError: it has none for a pretrainer, or a task is not in the table.
+        ValueError: it has none for a model of pretraining, or a task is not in the table.
 
     Example:
 
@@ -96,21 +118,30 @@ def class_of(model: keras.Model) -> str:
     family = family_of_model(model)
     if model is model.encoder:
         return family.classes.encoder
-    if not isinstance(model, BertPretrainer):
+    if not _is_of_pretraining(model):
         return family.classes.tasks.get(name_of(type(model)), family.classes.encoder)
-    if model.sentence_objective is None:
-        return family.classes.masked_lm
-    if family.classes.pretraining is None:
+    found: str | None = family.classes.masked_lm
+    kind = type(model).__name__
+    if isinstance(model, ReplacedTokenDetector):
+        found, other = family.classes.replaced_tokens, "one of another family"
+    elif model.sentence_objective is not None:
+        kind = f"{kind} with a sentence objective"
+        found, other = family.classes.pretraining, "one without"
+    if found is None:
         raise ValueError(
-            f"transformers has no class for a {type(model).__name__} with a sentence objective on "
-            f"a {family.name}: save its encoder, or one without."
+            f"transformers has no class for a {kind} on {with_article(family.name)}: save its "
+            f"encoder, or {other}."
         )
-    return family.classes.pretraining
+    return found
+
+
+def _is_of_pretraining(model: keras.Model) -> bool:
+    return isinstance(model, BertPretrainer | ReplacedTokenDetector)
 
 
 def own_name(model: keras.Model) -> str | None:
     """What the table calls a task that transformers has no class for; None of all others."""
-    if model is model.encoder or isinstance(model, BertPretrainer):
+    if model is model.encoder or _is_of_pretraining(model):
         return None
     name = name_of(type(model))
     return None if name in family_of_model(model).classes.tasks else name
@@ -118,7 +149,7 @@ def own_name(model: keras.Model) -> str | None:
 
 def task_of(architecture: str | None, classes: HubClasses) -> str | None:
     """The name of our task for a class of transformers; None where no task is of it alone."""
-    of_others = (classes.encoder, classes.masked_lm, classes.pretraining)
+    of_others = (classes.encoder, classes.masked_lm, classes.pretraining, classes.replaced_tokens)
     names = {theirs: ours for ours, theirs in classes.tasks.items() if theirs not in of_others}
     return names.get(architecture) if architecture else None
 

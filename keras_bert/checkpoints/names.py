@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from collections.abc import Callable, Mapping
 
 WIDTH = "hidden_dim"
 
@@ -20,6 +22,7 @@ class WeightName:
             round (ours is [in, out], that of torch's `Linear` [out, in]).
         shape: tuple of sizes of ours, each an int or the config's field that says it; None where a
             task's labels do.
+        part: which of how many equal parts of the Hub's tensor it is, along its first axis.
     """
 
     ours: str
@@ -27,6 +30,7 @@ class WeightName:
     google: str = ""
     transposed_in: tuple[str, ...] = ()
     shape: tuple[str | int | None, ...] = ()
+    part: tuple[int, int] = (0, 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,17 +39,27 @@ class Names:
 
     Args:
         encoder: those that every encoder has.
-        pooler: those of the encoder's pooler, which files without a head on it may lack.
+        pooler: those of the encoder's pooler, which files without a head on it may lack; none where
+            the pooler is a part of tasks' heads alone.
         heads: those of pretraining and of tasks; a model has some of them.
+        tasks: those of the pooler and the head that files of some tasks name in another way, by the
+            tasks' names.
     """
 
     encoder: tuple[WeightName, ...]
     pooler: tuple[WeightName, ...] = ()
     heads: tuple[WeightName, ...] = ()
+    tasks: Mapping[str, tuple[WeightName, ...]] = dataclasses.field(default_factory=dict)
 
-    def all(self) -> dict[str, WeightName]:
-        """All of them by our names."""
-        return {name.ours: name for name in (*self.encoder, *self.pooler, *self.heads)}
+    def all(self, task: str | None = None) -> dict[str, WeightName]:
+        """All of them by our names.
+
+        Args:
+            task: the task whose files they are in, by its name in the table of tasks; None of all
+                other models.
+        """
+        of_task = self.tasks.get(task, ()) if task else ()
+        return {name.ours: name for name in (*self.encoder, *self.pooler, *self.heads, *of_task)}
 
 
 def dense(
@@ -66,18 +80,57 @@ def dense(
     )
 
 
-def norm(ours: str, hub: str, google: str = "") -> tuple[WeightName, WeightName]:
+def norm(
+    ours: str, hub: str, google: str = "", *, width: str = WIDTH
+) -> tuple[WeightName, WeightName]:
     """The names of a layer norm's scale and offset, from those of the layer."""
     gamma, beta = _parts(google, "gamma", "beta")
     return (
-        WeightName(f"{ours}/gamma", f"{hub}.weight", gamma, (), (WIDTH,)),
-        WeightName(f"{ours}/beta", f"{hub}.bias", beta, (), (WIDTH,)),
+        WeightName(f"{ours}/gamma", f"{hub}.weight", gamma, (), (width,)),
+        WeightName(f"{ours}/beta", f"{hub}.bias", beta, (), (width,)),
     )
 
 
-def table(ours: str, hub: str, google: str, rows: str) -> WeightName:
+def table(ours: str, hub: str, google: str, rows: str, *, width: str = WIDTH) -> WeightName:
     """The name of a table of embeddings, whose rows are as many as a field of the config says."""
-    return WeightName(f"{ours}/embeddings", hub, google, (), (rows, WIDTH))
+    return WeightName(f"{ours}/embeddings", hub, google, (), (rows, width))
+
+
+def block(i: int, hub: str, google: str = "") -> tuple[WeightName, ...]:
+    """The names of a block's weights as BERT has them, and those who took its code.
+
+    Args:
+        i: int, the block's number.
+        hub, google: what the names of its weights begin with.
+
+    Example:
+
+    >>> from keras_bert.checkpoints.names import block
+    >>> block(3, "bert.encoder.layer.3")[0].hub
+    'bert.encoder.layer.3.attention.self.query.weight'
+    """
+    found: list[WeightName] = []
+    for ours, (theirs, widths) in _OF_BLOCK.items():
+        hub_name = f"{hub}.{theirs.replace('/', '.')}"
+        found += dense(f"layer_{i}/{ours}", hub_name, google and f"{google}/{theirs}", **widths)
+    for ours, theirs in _NORMS_OF_BLOCK.items():
+        hub_name = f"{hub}.{theirs.replace('/', '.')}"
+        found += norm(f"layer_{i}/{ours}", hub_name, google and f"{google}/{theirs}")
+    return tuple(found)
+
+
+_OF_BLOCK: dict[str, tuple[str, dict[str, str]]] = {
+    "attention/query": ("attention/self/query", {}),
+    "attention/key": ("attention/self/key", {}),
+    "attention/value": ("attention/self/value", {}),
+    "attention/output": ("attention/output/dense", {}),
+    "intermediate": ("intermediate/dense", {"width_out": "intermediate_dim"}),
+    "output": ("output/dense", {"width_in": "intermediate_dim"}),
+}
+_NORMS_OF_BLOCK = {
+    "attention_norm": "attention/output/LayerNorm",
+    "output_norm": "output/LayerNorm",
+}
 
 
 def head(
@@ -96,6 +149,31 @@ def head(
         ),
         WeightName(f"{ours}/bias", f"{hub}.bias", bias, (), (num_outputs,)),
     )
+
+
+def present_name(prefix: str, bare: tuple[str, ...]) -> Callable[[str], str]:
+    """A function from the names in a file, of any version of transformers, to the present ones.
+
+    Args:
+        prefix: what the names of an encoder's tensors begin with under a head.
+        bare: what they begin with without one.
+
+    Example:
+
+    >>> from keras_bert.checkpoints.names import present_name
+    >>> present_name("bert.", ("embeddings.",))("embeddings.LayerNorm.gamma")
+    'bert.embeddings.LayerNorm.weight'
+    """
+
+    def present(name: str) -> str:
+        for old, new in _OLD_NORM.items():
+            name = re.sub(rf"{re.escape(old)}$", new, name)
+        return f"{prefix}{name}" if name.startswith(bare) else name
+
+    return present
+
+
+_OLD_NORM = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 
 
 def _parts(google: str, *parts: str) -> tuple[str, ...]:

@@ -20,10 +20,11 @@ from keras_bert.checkpoints import (
     tokenizer_files,
     weights,
 )
-from keras_bert.checkpoints.families.family import Family
+from keras_bert.checkpoints.families.family import Family, with_article
 from keras_bert.checkpoints.names import WeightName
 from keras_bert.checkpoints.snapshot import Snapshot
 from keras_bert.config import EncoderConfig
+from keras_bert.models.detector import ReplacedTokenDetector
 from keras_bert.models.encoder import Encoder
 from keras_bert.models.pretrainer import SENTENCE_OBJECTIVES, BertPretrainer
 from keras_bert.tasks.question_answering import QuestionAnswerer
@@ -105,11 +106,12 @@ def read_hub(snapshot: Snapshot, dropout: float | None, text_keys: Sequence[str]
     content, path = hub.read_settings(snapshot), snapshot.path(hub.config_file(snapshot))
     family = families.family_of(content, path)
     config = _with_dropout(family.config.read(content, path), dropout)
+    name = hub.task_of(settings.architecture_of(content, path), family.classes)
+    content["classifier_dropout"] = hub.head_dropout(content, family.classes, name, path)
     if dropout is not None:
         content["classifier_dropout"] = dropout
     tensors = tensor_files.Tensors(snapshot, family.tensors)
-    held = _held(tensors, family, config, "hub", tensors.source)
-    name = hub.task_of(settings.architecture_of(content, path), family.classes)
+    held = _held(tensors, family, config, "hub", tensors.source, name)
     task = None if name is None else task_class(name)
     if task in LABELLED:
         number = held.shape("classifier/kernel")[0] if "classifier/kernel" in held else 2
@@ -151,8 +153,8 @@ def read_google(
     family = families.family_of(content, path)
     if family.google is None:
         raise ValueError(
-            f"{path} is of a {family.name}, which Google's code does not have: name a directory in "
-            "the Hub's layout."
+            f"{path} is of {with_article(family.name)}, which Google's code does not have: name a "
+            "directory in the Hub's layout."
         )
     config = _with_dropout(family.google.read(content, path), dropout)
     source = snapshot.path(google.prefix_of(snapshot))
@@ -187,6 +189,8 @@ def model_of(encoder: Encoder, found: Found) -> keras.Model | None:
         except (TypeError, ValueError) as error:
             raise ValueError(f"{held.source}, by its {hub.CONFIG_FILE}: {error}") from error
     [architecture, *_] = content.get("architectures") or [None]
+    if architecture is not None and architecture == classes.replaced_tokens:
+        return ReplacedTokenDetector(encoder, initializer="zeros")
     names_one = architecture is not None and architecture in (
         classes.masked_lm,
         classes.pretraining,
@@ -220,9 +224,10 @@ def _held(
     config: EncoderConfig,
     form: weights.Form,
     source: str,
+    task: str | None = None,
 ) -> Held:
-    weights.check_shapes(tensors, family, config, form, source)
-    return Held(tensors, form, family.names(config).all(), source)
+    weights.check_shapes(tensors, family, config, form, source, task)
+    return Held(tensors, form, family.names(config).all(task), source)
 
 
 def _with_dropout(config: EncoderConfig, dropout: float | None) -> EncoderConfig:

@@ -11,8 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_bert.checkpoints.families import family_of_model
-from keras_bert.checkpoints.families.family import Config, Family
+from keras_bert.checkpoints.families.family import Config, Family, with_article
 from keras_bert.checkpoints.names import WeightName
+from keras_bert.tasks.table import name_of
+from keras_bert.tasks.task import Task
 
 Form = Literal["google", "hub"]
 
@@ -39,9 +41,21 @@ def names_of(model: keras.Model) -> dict[str, WeightName]:
     Returns:
         dict of WeightName by our name, the path of the variable.
     """
-    names = family_of_model(model).names(model.encoder.config).all()
+    task = name_of(type(model)) if isinstance(model, Task) else None
+    names = family_of_model(model).names(model.encoder.config).all(task)
     paths = {variable.path for variable in model.weights}
     return {ours: name for ours, name in names.items() if ours in paths}
+
+
+def superseded(model: keras.Model) -> set[str]:
+    """Names of the Hub in the place of which a task's files have others.
+
+    Older versions of transformers wrote them besides, without a use for them.
+    """
+    common = family_of_model(model).names(model.encoder.config).all()
+    return {common[ours].hub for ours, name in names_of(model).items() if ours in common} - {
+        name.hub for name in names_of(model).values()
+    }
 
 
 def pooler_of(model: keras.Model) -> set[str]:
@@ -63,17 +77,21 @@ def tensors_of(model: keras.Model, form: Form) -> dict[str, np.ndarray]:
     has_all = form == "google" or model is model.encoder
     unused = set() if has_all else pooler_of(model)
     variables = {variable.path: variable for variable in model.weights}
-    return {
-        getattr(name, form): np.ascontiguousarray(
-            _turned(np.asarray(variables[ours], "float32"), name, form)
-        )
-        for ours, name in names_of(model).items()
-        if ours not in unused
-    }
+    found: dict[str, list[np.ndarray]] = {}
+    for ours, name in names_of(model).items():
+        if ours not in unused:
+            value = _turned(np.asarray(variables[ours], "float32"), name, form)
+            found.setdefault(getattr(name, form), []).append(value)
+    return {name: np.ascontiguousarray(np.concatenate(parts)) for name, parts in found.items()}
 
 
 def check_shapes(
-    tensors: Tensors, family: Family[Config], config: Config, form: Form, source: str
+    tensors: Tensors,
+    family: Family[Config],
+    config: Config,
+    form: Form,
+    source: str,
+    task: str | None = None,
 ) -> None:
     """Compares what a file holds with the config, before a model of that size is built.
 
@@ -83,6 +101,7 @@ def check_shapes(
         config: the encoder's.
         form: "google" or "hub".
         source: what an error calls the file.
+        task: the name of the task whose file it is; None of all other models.
 
     Raises:
         ValueError: a tensor of the encoder is missing, or a shape is not the config's.
@@ -94,14 +113,17 @@ def check_shapes(
     missing = [name for name in missing if name not in tensors]
     if missing:
         raise ValueError(
-            f"{source} must hold the tensors of a {family.name} of its config, but "
+            f"{source} must hold the tensors of {with_article(family.name)} of its config, but "
             f"{_some(missing)} are missing: check that the directory holds one whole "
             f"{family.name} and the config that belongs to it."
         )
-    for name in names.all().values():
+    for name in names.all(task).values():
         if getattr(name, form) in tensors:
             sizes = (getattr(config, s) if isinstance(s, str) else s for s in name.shape)
             shape = tensors.shape(getattr(name, form))
+            _, num_parts = name.part
+            if num_parts > 1 and shape[:1] and shape[0] % num_parts == 0:
+                shape = (shape[0] // num_parts, *shape[1:])
             _check_shape(
                 shape[::-1] if form in name.transposed_in else shape, sizes, name, form, source
             )
@@ -145,9 +167,9 @@ def assign(model: keras.Model, tensors: Tensors, form: Form, source: str) -> lis
     expected = {getattr(name, form) for name in names.values()}
     optional = set()
     if form == "hub":
-        optional = {getattr(names[ours], form) for ours in pooler_of(model)}
+        optional = {getattr(names[ours], form) for ours in pooler_of(model) if ours in names}
     missing = sorted(expected - set(tensors) - optional)
-    unknown = sorted(set(tensors) - expected)
+    unknown = sorted(set(tensors) - expected - superseded(model))
     if missing or unknown:
         family = family_of_model(model).name
         raise ValueError(
@@ -157,11 +179,11 @@ def assign(model: keras.Model, tensors: Tensors, form: Form, source: str) -> lis
         )
     kept = []
     for variable in model.weights:
-        name = names[variable.path]
-        if getattr(name, form) not in tensors:
+        name = names.get(variable.path)
+        if name is None or getattr(name, form) not in tensors:
             kept.append(variable)
             continue
-        value = _turned(tensors[getattr(name, form)], name, form)
+        value = _turned(_part(tensors[getattr(name, form)], name), name, form)
         _check_shape(value.shape, variable.shape, name, form, source)
         _put(variable, value)
     return kept
@@ -187,6 +209,12 @@ def _put(variable: keras.Variable, value: np.ndarray) -> None:
 
 def _turned(value: np.ndarray, name: WeightName, form: Form) -> np.ndarray:
     return value.T if form in name.transposed_in else value
+
+
+def _part(value: np.ndarray, name: WeightName) -> np.ndarray:
+    number, num_parts = name.part
+    length = len(value) // num_parts
+    return value[number * length : (number + 1) * length] if num_parts > 1 else value
 
 
 def _some(names: list[str]) -> str:

@@ -57,6 +57,7 @@ class ActivatedDense(keras.layers.Dense):
     Args:
         units: int, width of the output.
         activation: str, one of `ACTIVATIONS`.
+        use_bias: bool.
 
     Args (call):
         inputs: float [..., D].
@@ -78,13 +79,57 @@ class ActivatedDense(keras.layers.Dense):
         units: int,
         activation: str,
         *,
+        use_bias: bool = True,
         kernel_initializer="glorot_uniform",
         dtype=None,
         name: str | None = None,
     ):
-        kernel_initializer = independent(kernel_initializer)
-        super().__init__(units, kernel_initializer=kernel_initializer, dtype=dtype, name=name)
+        super().__init__(
+            units,
+            use_bias=use_bias,
+            kernel_initializer=independent(kernel_initializer),
+            dtype=dtype,
+            name=name,
+        )
         self.function = ACTIVATIONS[activation]
 
     def call(self, inputs, training=None):
         return self.function(super().call(inputs), training)
+
+
+class GatedDense(ActivatedDense):
+    """A gated linear unit: one half of a dense layer, activated, times the other (GEGLU of gelu).
+
+    Shazeer 2020, arXiv:2002.05202; the half that is activated comes first, as in ModernBERT (Warner
+    et al. 2024, arXiv:2412.13663). Both are one product.
+
+    Args:
+        width: int, that of the output; the dense layer has twice as much.
+        activation: str, one of `ACTIVATIONS`.
+        use_bias: bool.
+
+    Args (call):
+        inputs: float [..., D].
+
+    Returns:
+        float [..., width].
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert.layers.activations import GatedDense
+    >>> layer = GatedDense(1, "relu", kernel_initializer="ones")
+    >>> np.asarray(layer(np.array([[1.0, 2.0], [1.0, -3.0]]))).tolist()
+    [[9.0], [-0.0]]
+    """
+
+    def __init__(self, width: int, activation: str, **options):
+        super().__init__(2 * width, activation, **options)
+        self.width = width
+
+    def call(self, inputs, training=None):
+        x = keras.layers.Dense.call(self, inputs)
+        return self.function(x[..., : self.width], training) * x[..., self.width :]
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.width)

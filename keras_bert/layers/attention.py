@@ -19,6 +19,9 @@ class AttentionBias(keras.layers.Layer):
 
     Where a row holds several sequences, numbered 1, 2, ... in the mask, none sees another.
 
+    Args:
+        window: int, how many tokens to each side a token sees; None has no bound.
+
     Args (call):
         padding_mask: int32 [B, T], 0 where there is padding, else the number of the sequence.
 
@@ -33,10 +36,18 @@ class AttentionBias(keras.layers.Layer):
     [[0, 0, -10000, -10000], [-10000, -10000, 0, -10000]]
     """
 
+    def __init__(self, window: int | None = None, dtype=None, name: str | None = None):
+        super().__init__(dtype=dtype, name=name)
+        self.window = window
+
     def call(self, padding_mask):
         # What padding sees is nobody's concern; it is what the first sequence sees, as in BERT.
         numbers = ops.maximum(padding_mask, 1)
         is_masked = padding_mask[:, None, None, :] != numbers[:, None, :, None]
+        if self.window is not None:
+            places = ops.arange(ops.shape(padding_mask)[1], dtype="int32")
+            is_far = ops.abs(places[:, None] - places[None, :]) > self.window
+            is_masked = ops.logical_or(is_masked, is_far)
         return ops.cast(is_masked, self.compute_dtype) * MASKED_SCORE
 
 
@@ -51,6 +62,7 @@ class SelfAttention(keras.layers.Layer):
         hidden_dim: int, width D of input and output.
         dropout: float, dropout of the attention probabilities.
         kernel_initializer: initializer of the four projections, which draws each anew.
+        use_bias: bool, whether these have biases.
 
     Args (call):
         x: float [B*T, D], the states that ask.
@@ -58,6 +70,7 @@ class SelfAttention(keras.layers.Layer):
         bias: float [B, 1, T, S], added to the scores: `AttentionBias`.
         x_rows: int [n], those of the B*T rows that x alone holds, [n, D] then; None stands for all.
         states_rows: int [m], the same for `states` and its B*S rows.
+        positions: int [B, T], where in their rows the states that ask stand; None: all are there.
         seed: of the dropout, as `Dropout.draw` gives it; None draws.
 
     Returns:
@@ -81,6 +94,8 @@ class SelfAttention(keras.layers.Layer):
         kernel_initializer="glorot_uniform",
         dtype=None,
         name: str | None = None,
+        *,
+        use_bias: bool = True,
     ):
         super().__init__(dtype=dtype, name=name)
         self.num_heads = num_heads
@@ -88,7 +103,11 @@ class SelfAttention(keras.layers.Layer):
         kernel_initializer = independent(kernel_initializer)
         self.query, self.key, self.value, self.projection = (
             keras.layers.Dense(
-                hidden_dim, kernel_initializer=kernel_initializer, dtype=dtype, name=part
+                hidden_dim,
+                use_bias=use_bias,
+                kernel_initializer=kernel_initializer,
+                dtype=dtype,
+                name=part,
             )
             for part in ("query", "key", "value", "output")
         )
@@ -99,8 +118,18 @@ class SelfAttention(keras.layers.Layer):
             projection.build(x_shape)
         self.dropout.build((None, self.num_heads, None, None))
 
-    def call(self, x, states, bias, x_rows=None, states_rows=None, training=None, seed=None):
-        scores = self.scores(x, states, bias, x_rows, states_rows)
+    def call(
+        self,
+        x,
+        states,
+        bias,
+        x_rows=None,
+        states_rows=None,
+        positions=None,
+        training=None,
+        seed=None,
+    ):
+        scores = self.scores(x, states, bias, x_rows, states_rows, positions)
         scores = self.dropout(scores, training=training, seed=seed)
         value = self._split_heads(self.value(states), ops.shape(bias)[3], bias, states_rows)
         context = ops.matmul(scores, value)  # [B, N, T, H]
@@ -108,13 +137,23 @@ class SelfAttention(keras.layers.Layer):
         context = gather(ops.reshape(context, (-1, self.hidden_dim)), x_rows)
         return self.projection(context)
 
-    def scores(self, x, states, bias, x_rows=None, states_rows=None):
+    def scores(self, x, states, bias, x_rows=None, states_rows=None, positions=None):
         """Attention probabilities [B, N, T, S] for the arguments of `call`, without dropout."""
         query = self._split_heads(self.query(x), ops.shape(bias)[2], bias, x_rows)
         key = self._split_heads(self.key(states), ops.shape(bias)[3], bias, states_rows)
+        query, key = self.placed(query, positions), self.placed(key)
         products = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
         scale = (self.hidden_dim // self.num_heads) ** -0.5
         return ops.softmax(products * scale + bias, axis=-1)
+
+    def placed(self, heads, positions=None):
+        """Queries or keys as their places in the row make them: as they are, here.
+
+        Args:
+            heads: float [B, N, T, H].
+            positions: int [B, T], places in the row; None has 0, 1, 2, ...
+        """
+        return heads
 
     def _split_heads(self, x, length, bias, rows):
         """[B*T, D], or some rows of it, to [B, N, T, H]."""

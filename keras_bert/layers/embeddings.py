@@ -7,7 +7,6 @@ import numpy as np
 from keras import ops
 
 from keras_bert.layers.dropout import Dropout
-from keras_bert.layers.norm import LayerNorm
 
 
 def sinusoids(num_positions: int, hidden_dim: int) -> np.ndarray:
@@ -90,19 +89,21 @@ def positions_in_sequence(padding_mask):
 class Embeddings(keras.layers.Layer):
     """Sum of piece, segment and position embeddings, normalized (Devlin et al. 2018, figure 2).
 
-    The tables that are handed in must not be built yet: their weights are named after this layer.
+    The parts that are handed in must not be built yet: their weights are named after this layer.
 
     Args:
-        token: `keras.layers.Embedding` [V, D] of the pieces.
-        segment: `keras.layers.Embedding` of the segments.
-        position: `keras.layers.Embedding` of the positions, or `Sinusoids`.
-        dropout: float, dropout of the result.
-        norm_epsilon: float, added to the variance of the layer norm; None leaves the norm out, as
-            pre-norm encoders do.
+        token: `keras.layers.Embedding` [V, E] of the pieces.
+        segment: `keras.layers.Embedding` of the segments; None where there are none.
+        position: `keras.layers.Embedding` of the positions, or `Sinusoids`; None where embeddings
+            say nothing of them.
+        first_position: int, the row of the positions' table for the first token of a sequence.
+        norm: layer; None leaves it out, as pre-norm encoders do.
+        dropout: float, dropout of what is normalized.
+        projection: layer behind that, from [B, T, E] to [B, T, D]; None where E is D.
 
     Args (call):
         token_ids: int [B, T].
-        segment_ids: int [B, T].
+        segment_ids: int [B, T]; None where all is of the first segment.
         padding_mask: int [B, T], 0 where there is padding, else the number of the sequence, in
             which positions count from 0.
 
@@ -122,11 +123,13 @@ class Embeddings(keras.layers.Layer):
     def __init__(
         self,
         token: keras.layers.Embedding,
-        segment: keras.layers.Embedding,
-        position: keras.layers.Embedding | Sinusoids,
+        segment: keras.layers.Embedding | None = None,
+        position: keras.layers.Embedding | Sinusoids | None = None,
         *,
+        first_position: int = 0,
+        norm: keras.layers.Layer | None = None,
         dropout: float = 0.0,
-        norm_epsilon: float | None = 1e-12,
+        projection: keras.layers.Layer | None = None,
         dtype=None,
         name: str | None = None,
     ):
@@ -134,28 +137,41 @@ class Embeddings(keras.layers.Layer):
         self.token = token
         self.segment = segment
         self.position = position
-        self.norm = None
-        if norm_epsilon is not None:
-            self.norm = LayerNorm(norm_epsilon, dtype=dtype, name="norm")
+        self.first_position = first_position
+        self.norm = norm
         self.dropout = Dropout(dropout, dtype=dtype)
+        self.projection = projection
 
     def build(self, token_ids_shape, segment_ids_shape=None, padding_mask_shape=None):
-        if (token_ids_shape[1] or 0) > self.position.input_dim:
-            raise ValueError(
-                f"A sequence may have at most {self.position.input_dim} positions, the model's "
-                f"max_sequence_length, but this one has {token_ids_shape[1]}: pack shorter rows, "
-                "or use a config with more positions."
-            )
+        self._check_length(token_ids_shape[1] or 0)
         for table in (self.token, self.segment, self.position):
-            table.build(token_ids_shape)
+            if table is not None:
+                table.build(token_ids_shape)
         shape = (*token_ids_shape, self.token.output_dim)
-        if self.norm is not None:
-            self.norm.build(shape)
-        self.dropout.build(shape)
+        for layer in (self.norm, self.dropout, self.projection):
+            if layer is not None:
+                layer.build(shape)
 
-    def call(self, token_ids, segment_ids, padding_mask, training=None):
-        positions = self.position(positions_in_sequence(padding_mask))
-        x = self.token(token_ids) + self.segment(segment_ids) + positions
+    def _check_length(self, length: int) -> None:
+        if self.position is None:
+            return
+        most = self.position.input_dim - self.first_position
+        if length > most:
+            raise ValueError(
+                f"A sequence may have at most {most} positions, the model's max_sequence_length, "
+                f"but this one has {length}: pack shorter rows, or use a config with more "
+                "positions."
+            )
+
+    def call(self, token_ids, segment_ids=None, padding_mask=None, training=None):
+        x = self.token(token_ids)
+        if self.segment is not None and segment_ids is not None:
+            x = x + self.segment(segment_ids)
+        elif self.segment is not None:
+            x = x + ops.cast(self.segment.embeddings[0], self.compute_dtype)
+        if self.position is not None:
+            x = x + self.position(positions_in_sequence(padding_mask) + self.first_position)
         if self.norm is not None:
-            x = self.norm(x)
-        return self.dropout(x, training=training)
+            x = self.norm(x, training=training)
+        x = self.dropout(x, training=training)
+        return x if self.projection is None else self.projection(x)

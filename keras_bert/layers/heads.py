@@ -1,11 +1,12 @@
-"""What stands on an encoder in pretraining: the pooler and the masked-language-model head."""
+"""What stands on an encoder: the pooler, and the heads of pretraining."""
 
 from __future__ import annotations
 
 import keras
 from keras import ops
 
-from keras_bert.layers.activations import ActivatedDense
+from keras_bert.layers.activations import ACTIVATIONS, ActivatedDense
+from keras_bert.layers.dropout import Dropout
 from keras_bert.layers.initializers import independent
 from keras_bert.layers.norm import LayerNorm
 
@@ -30,13 +31,18 @@ def logits_policy(dtype=None) -> keras.DTypePolicy:
 
 
 class Pooler(keras.layers.Layer):
-    """The hidden state of a first token, [CLS], through a dense layer with tanh.
+    """The hidden state of a first token, [CLS], through a dense layer: BERT's has a tanh.
 
-    Devlin et al. 2018; google-research/bert `modeling.py`.
+    Devlin et al. 2018; google-research/bert `modeling.py`. Other families have other activations,
+    a dropout before it, or a norm behind it.
 
     Args:
         hidden_dim: int, width D.
         kernel_initializer: initializer of the matrix.
+        activation: "tanh", or one of `ACTIVATIONS`.
+        use_bias: bool.
+        norm: layer behind the activation, not built yet; None where there is none.
+        dropout: float, of the states that come.
 
     Args (call):
         states: float [..., D], those of first tokens alone.
@@ -52,21 +58,38 @@ class Pooler(keras.layers.Layer):
     (2, 15)
     """
 
-    def __init__(self, hidden_dim: int, kernel_initializer="glorot_uniform", dtype=None, name=None):
+    def __init__(
+        self,
+        hidden_dim: int,
+        kernel_initializer="glorot_uniform",
+        *,
+        activation: str = "tanh",
+        use_bias: bool = True,
+        norm: keras.layers.Layer | None = None,
+        dropout: float = 0.0,
+        dtype=None,
+        name: str | None = None,
+    ):
         super().__init__(dtype=dtype, name=name)
         self.dense = keras.layers.Dense(
             hidden_dim,
-            activation="tanh",
+            activation=ACTIVATIONS.get(activation, activation),
+            use_bias=use_bias,
             kernel_initializer=independent(kernel_initializer),
             dtype=dtype,
             name="dense",
         )
+        self.norm = norm
+        self.dropout = Dropout(dropout, dtype=dtype)
 
     def build(self, states_shape):
-        self.dense.build((None, states_shape[-1]))
+        for layer in (self.dense, self.dropout, self.norm):
+            if layer is not None:
+                layer.build((None, states_shape[-1]))
 
-    def call(self, states):
-        return self.dense(states)
+    def call(self, states, training=None):
+        x = self.dense(self.dropout(states, training=training))
+        return x if self.norm is None else self.norm(x, training=training)
 
 
 class FirstPositions(keras.layers.Layer):
@@ -114,6 +137,7 @@ class MaskedLMHead(keras.layers.Layer):
         activation: "gelu", "gelu_tanh" or "relu": the encoder's.
         norm_epsilon: float, added to the variance of the layer norm.
         kernel_initializer: initializer of the dense layer.
+        use_bias: bool, whether the dense layer and the norm have biases; the logits always do.
         dtype: keras dtype policy of the dense layer and the norm; logits: `logits_policy`.
 
     Args (call):
@@ -139,6 +163,8 @@ class MaskedLMHead(keras.layers.Layer):
         activation: str = "gelu",
         norm_epsilon: float = 1e-12,
         kernel_initializer="glorot_uniform",
+        *,
+        use_bias: bool = True,
         dtype=None,
         name: str | None = None,
     ):
@@ -147,16 +173,16 @@ class MaskedLMHead(keras.layers.Layer):
         self.dense = ActivatedDense(
             token_embedding.output_dim,
             activation,
+            use_bias=use_bias,
             kernel_initializer=kernel_initializer,
             dtype=dtype,
             name="dense",
         )
-        self.norm = LayerNorm(norm_epsilon, dtype=dtype, name="norm")
+        self.norm = LayerNorm(norm_epsilon, center=use_bias, dtype=dtype, name="norm")
 
     def build(self, states_shape):
-        flat_shape = (None, states_shape[-1])
-        self.dense.build(flat_shape)
-        self.norm.build(flat_shape)
+        self.dense.build((None, states_shape[-1]))
+        self.norm.build((None, self.dense.units))
         self.bias = self.add_weight(
             shape=(self.token_embedding.input_dim,), initializer="zeros", name="bias"
         )

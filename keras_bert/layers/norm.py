@@ -16,6 +16,7 @@ class LayerNorm(keras.layers.LayerNormalization):
 
     Args:
         epsilon: float, added to the variance.
+        center: bool, whether there is an offset.
 
     Args (call):
         x: float [..., D].
@@ -31,18 +32,20 @@ class LayerNorm(keras.layers.LayerNormalization):
     [[-1.0, 1.0]]
     """
 
-    def __init__(self, epsilon: float, dtype=None, name: str | None = None):
-        super().__init__(epsilon=epsilon, dtype=dtype, name=name)
+    def __init__(self, epsilon: float, *, center: bool = True, dtype=None, name: str | None = None):
+        super().__init__(epsilon=epsilon, center=center, dtype=dtype, name=name)
 
     def call(self, x, training=None):
         # TensorFlow keeps a graph with a derivative of its own, and the weights that it reads, to
         # the end of the process: what answers has none.
-        x, scale, offset = (ops.cast(t, "float32") for t in (x, self.gamma, self.beta))
+        x, scale = (ops.cast(t, "float32") for t in (x, self.gamma))
         if training:
             normalized = ops.custom_gradient(self._normalize)(x, scale)
         else:
             normalized, _ = self._normalize(x, scale)
-        return ops.cast(normalized + offset, self.compute_dtype)
+        if self.center:
+            normalized = normalized + ops.cast(self.beta, "float32")
+        return ops.cast(normalized, self.compute_dtype)
 
     def _normalize(self, x, scale):
         """The value, and the function of its derivative."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+from collections.abc import Sequence
 
 import keras
 from keras import ops
@@ -66,6 +67,8 @@ class TransformerBlock(keras.layers.Layer):
         projection: layer from float [M, F] to [M, D], the second half.
         dropout: float, dropout of what is added to the residual stream.
         norm_epsilon: float, added to the variance of the layer norms.
+        norms: pair of layers, the norm of the attention and that of the feed-forward network; None
+            makes layer norms of `norm_epsilon`.
         norm_first: bool, pre-norm.
 
     Attributes:
@@ -104,6 +107,7 @@ class TransformerBlock(keras.layers.Layer):
         *,
         dropout: float = 0.0,
         norm_epsilon: float = 1e-12,
+        norms: Sequence[keras.layers.Layer] | None = None,
         norm_first: bool = False,
         dtype=None,
         name: str | None = None,
@@ -114,10 +118,13 @@ class TransformerBlock(keras.layers.Layer):
         self.attention = attention
         self.intermediate = intermediate
         self.projection = projection
-        self.attention_norm, self.output_norm = (
-            LayerNorm(norm_epsilon, dtype=dtype, name=part)
-            for part in ("attention_norm", "output_norm")
-        )
+        if norms is None:
+            norms = (
+                LayerNorm(norm_epsilon, dtype=dtype, name="attention_norm"),
+                LayerNorm(norm_epsilon, dtype=dtype, name="output_norm"),
+            )
+        self.attention_norm: keras.layers.Layer = norms[0]
+        self.output_norm: keras.layers.Layer = norms[1]
         self.dropout = Dropout(dropout, dtype=dtype)
 
     def build(self, x_shape, bias_shape=None, positions_shape=None):
@@ -172,7 +179,9 @@ class TransformerBlock(keras.layers.Layer):
         if self.norm_first:
             seen = self.attention_norm(seen, training=training)
             y = seen if positions is None else self.attention_norm(x, training=training)
-        y = self.attention(y, seen, bias, x_rows, tokens, training=training, seed=seeds[0])
+        y = self.attention(
+            y, seen, bias, x_rows, tokens, positions, training=training, seed=seeds[0]
+        )
         x = x + self.dropout(y, training=training, seed=seeds[1])
         if not self.norm_first:
             x = self.attention_norm(x, training=training)

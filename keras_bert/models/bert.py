@@ -7,13 +7,12 @@ from collections.abc import Callable, Mapping
 import keras
 
 from keras_bert.config import BertConfig
-from keras_bert.layers.activations import ActivatedDense
-from keras_bert.layers.attention import AttentionBias, SelfAttention
+from keras_bert.layers.attention import AttentionBias
 from keras_bert.layers.embeddings import Embeddings, Sinusoids
 from keras_bert.layers.heads import Pooler
 from keras_bert.layers.norm import LayerNorm
-from keras_bert.layers.transformer import TransformerBlock
-from keras_bert.models.encoder import Encoder, Parts
+from keras_bert.models.assembly import Parts, blocks, table
+from keras_bert.models.encoder import Encoder
 
 
 class BertEncoder(Encoder):
@@ -65,13 +64,10 @@ class BertEncoder(Encoder):
     ) -> Parts:
         embeddings = _embeddings(config, initializer, dtype)
         bias = AttentionBias(dtype=dtype, name="attention_bias")(inputs["padding_mask"])
-        blocks = [
-            _block(config, initializer, dtype, f"layer_{i}") for i in range(config.num_layers)
-        ]
         return Parts(
             embeddings,
             embeddings(inputs["token_ids"], inputs["segment_ids"], inputs["padding_mask"]),
-            blocks,
+            blocks(config, initializer, dtype, norm_first=config.norm_first),
             [bias] * config.num_layers,
             # A pre-norm encoder ends with a norm of its own.
             LayerNorm(config.norm_epsilon, dtype=dtype, name="norm") if config.norm_first else None,
@@ -80,49 +76,20 @@ class BertEncoder(Encoder):
 
 
 def _embeddings(config: BertConfig, initializer: Callable, dtype: keras.DTypePolicy) -> Embeddings:
-    token, segment = (
-        keras.layers.Embedding(size, config.hidden_dim, initializer, dtype=dtype, name=name)
-        for name, size in (("token", config.vocabulary_size), ("segment", config.num_segments))
-    )
-    size = config.max_sequence_length, config.hidden_dim
+    of_all = config.hidden_dim, initializer, dtype
     if config.positions == "sinusoidal":
-        position = Sinusoids(*size, dtype=dtype, name="position")
+        position = Sinusoids(
+            config.max_sequence_length, config.hidden_dim, dtype=dtype, name="position"
+        )
     else:
-        position = keras.layers.Embedding(*size, initializer, dtype=dtype, name="position")
+        position = table("position", config.max_sequence_length, *of_all)
+    norm = None if config.norm_first else LayerNorm(config.norm_epsilon, dtype=dtype, name="norm")
     return Embeddings(
-        token,
-        segment,
+        table("token", config.vocabulary_size, *of_all),
+        table("segment", config.num_segments, *of_all),
         position,
+        norm=norm,
         dropout=config.dropout,
-        norm_epsilon=None if config.norm_first else config.norm_epsilon,
         dtype=dtype,
         name="embeddings",
-    )
-
-
-def _block(
-    config: BertConfig, initializer: Callable, dtype: keras.DTypePolicy, name: str
-) -> TransformerBlock:
-    attention = SelfAttention(
-        config.num_heads,
-        config.hidden_dim,
-        config.attention_dropout,
-        initializer,
-        dtype,
-        name="attention",
-    )
-    options = {"kernel_initializer": initializer, "dtype": dtype}
-    intermediate = ActivatedDense(
-        config.intermediate_dim, config.activation, name="intermediate", **options
-    )
-    projection = keras.layers.Dense(config.hidden_dim, name="output", **options)
-    return TransformerBlock(
-        attention,
-        intermediate,
-        projection,
-        dropout=config.dropout,
-        norm_epsilon=config.norm_epsilon,
-        norm_first=config.norm_first,
-        dtype=dtype,
-        name=name,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
@@ -12,36 +11,11 @@ import numpy as np
 from keras import ops
 
 from keras_bert.config import EncoderConfig
-from keras_bert.layers.heads import FirstPositions
+from keras_bert.layers.heads import FirstPositions, MaskedLMHead
 from keras_bert.layers.initializers import independent
+from keras_bert.models.assembly import Parts
 
 AnyEncoder = TypeVar("AnyEncoder", bound="Encoder")
-
-
-@dataclasses.dataclass(frozen=True)
-class Parts:
-    """What an encoder is made of; its family says it.
-
-    Every layer has a name of its own, since weights are known by it: to checkpoints, and among the
-    models of one kind.
-
-    Args:
-        embeddings: layer; its `token` is the `keras.layers.Embedding` [V, D] of the pieces.
-        embedded: symbolic float [B, T, D], what the embeddings make of the inputs.
-        blocks: layers, the lowest first, which are called as `TransformerBlock` is and have its
-            `scores` and `recompute`.
-        biases: symbolic, for each block what it is called with beside the states.
-        norm: layer behind the last block; None where there is none.
-        pooler: layer that makes of the states of first tokens, [..., D], what stands for their
-            texts, [..., D]; None where the family has none.
-    """
-
-    embeddings: keras.layers.Layer
-    embedded: keras.KerasTensor
-    blocks: Sequence[keras.layers.Layer]
-    biases: Sequence[keras.KerasTensor]
-    norm: keras.layers.Layer | None = None
-    pooler: keras.layers.Layer | None = None
 
 
 class Encoder(keras.Model):
@@ -76,6 +50,11 @@ class Encoder(keras.Model):
 
     # Names of the features that the family takes; `token_ids` and `padding_mask` are among them.
     INPUTS: ClassVar[tuple[str, ...]]
+    # Whether the pooler is a part of the encoder; else it is one of tasks' heads, and the encoder
+    # alone has no `pooled_output`.
+    GIVES_POOLED: ClassVar[bool] = True
+    # Whether labels of tokens are read from what the pooler makes of each token's state.
+    POOLS_TOKENS: ClassVar[bool] = False
 
     def __init__(self, config: EncoderConfig, initializer=None, dtype=None, name: str = "encoder"):
         policy = keras.dtype_policies.get(dtype)
@@ -87,7 +66,7 @@ class Encoder(keras.Model):
             hidden_states.append(block(hidden_states[-1], bias))
         states = hidden_states[-1] if parts.norm is None else parts.norm(hidden_states[-1])
         outputs = {"sequence_output": states}
-        if parts.pooler is not None:
+        if parts.pooler is not None and self.GIVES_POOLED:
             outputs["pooled_output"] = parts.pooler(states[:, 0])
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self.dtype_policy = policy
@@ -101,16 +80,18 @@ class Encoder(keras.Model):
         # Made once, so that a model may hold several calls of them. In a namespace, because Keras
         # would take them for more layers of the encoder.
         positions = keras.Input((None,), dtype="int32", name="positions")
-        first = FirstPositions(1, name="first_positions")(inputs["padding_mask"])
+        if parts.pooling is None:
+            first = FirstPositions(1, name="first_positions")(inputs["padding_mask"])
+            of_text = self._last_states(first)[:, 0]
+        else:
+            of_text = parts.pooling(states, inputs["padding_mask"])
         self._models = types.SimpleNamespace(
             states_at=keras.Model(
                 {**inputs, "positions": positions},
                 self._last_states(positions),
                 name=f"{name}_states_at",
             ),
-            pooled=keras.Model(
-                inputs, self.pool(self._last_states(first)[:, 0]), name=f"{name}_pooled"
-            ),
+            pooled=keras.Model(inputs, self.pool(of_text), name=f"{name}_pooled"),
         )
 
     @staticmethod
@@ -272,6 +253,38 @@ class Encoder(keras.Model):
             float [..., D]; the states themselves without a pooler.
         """
         return states if self.pooler is None else self.pooler(states)
+
+    def token_states(self, inputs: Mapping[str, Any]):
+        """What labels of tokens are read from: the last hidden states, or what is made of them.
+
+        Args:
+            inputs: dict of tensors or symbolic tensors, as of a call; it may hold more.
+
+        Returns:
+            float [B, T, D].
+        """
+        states = self(self._own(inputs))["sequence_output"]
+        return self.pool(states) if self.POOLS_TOKENS else states
+
+    def masked_lm_head(self, initializer, dtype=None, name: str = "masked_lm") -> MaskedLMHead:
+        """A new head of masked language models on the encoder.
+
+        Args:
+            initializer: of its matrix, which draws anew.
+            dtype: keras dtype policy; None is the encoder's.
+            name: str.
+        """
+        return MaskedLMHead(
+            self.token_embedding,
+            kernel_initializer=initializer,
+            dtype=self.dtype_policy if dtype is None else dtype,
+            name=name,
+            **self.masked_lm_options(),
+        )
+
+    def masked_lm_options(self) -> dict[str, Any]:
+        """What the family's `masked_lm_head` is made with, as options of `MaskedLMHead`."""
+        return {"activation": self.config.activation, "norm_epsilon": self.config.norm_epsilon}
 
     def probe(self) -> keras.Model:
         """A model with the same weights and inputs that shows what happens inside.

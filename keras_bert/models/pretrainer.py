@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from keras_bert.layers.heads import FirstPositions, MaskedLMHead, logits_policy
+from keras_bert.layers.heads import FirstPositions, logits_policy
 from keras_bert.layers.initializers import independent
 from keras_bert.metrics import Perplexity
 from keras_bert.metrics.streaming import LabelAccuracy
@@ -70,9 +70,8 @@ class BertPretrainer(Trainable):
         name: str = "pretrainer",
     ):
         _check_arguments(sentence_objective, num_sequences)
-        config = encoder.config
         policy = encoder.dtype_policy if dtype is None else keras.dtype_policies.get(dtype)
-        initializer = independent(initializer or initializer_of(config))
+        initializer = independent(initializer or initializer_of(encoder.config))
         inputs = pretrainer_inputs(encoder)
         positions, num_first = inputs["mask_positions"], 0
         if sentence_objective is not None:
@@ -80,14 +79,7 @@ class BertPretrainer(Trainable):
             first = FirstPositions(num_first, name="first_positions")(inputs["padding_mask"])
             positions = ops.concatenate([first, positions], axis=1)
         states = encoder.states_at(inputs, positions)
-        masked_lm = MaskedLMHead(
-            encoder.token_embedding,
-            activation=config.activation,
-            norm_epsilon=config.norm_epsilon,
-            kernel_initializer=initializer,
-            dtype=policy,
-            name="masked_lm",
-        )
+        masked_lm = encoder.masked_lm_head(initializer, policy)
         outputs = {"masked_lm": masked_lm(states[:, num_first:])}
         if sentence_objective is not None:
             of_first = states[:, 0] if num_first == 1 else states[:, :num_first]

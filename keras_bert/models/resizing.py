@@ -62,16 +62,24 @@ def resize(
     larger = model.on(encoder.anew(config))
     # States of dropout too; none of the two is compiled or has metrics among its variables.
     old_variables = {variable.path: variable for variable in model.variables}
+    first = getattr(encoder.embeddings, "first_position", 0)
     for variable in larger.variables:
-        _fill(variable, old_variables[variable.path])
+        _fill(variable, old_variables[variable.path], first)
     return larger
 
 
-def _fill(variable: keras.Variable, old_variable: keras.Variable) -> None:
-    """Gives a variable the values of a smaller one, and whether it is trained."""
+def _fill(variable: keras.Variable, old_variable: keras.Variable, first: int) -> None:
+    """Gives a variable the values of a smaller one, and whether it is trained.
+
+    Args:
+        variable: the new one.
+        old_variable: the smaller one.
+        first: int, the row of a table of positions from which on these count.
+    """
     old, new = np.array(old_variable), np.array(variable)
     if variable.path == "embeddings/position/embeddings":
-        new = np.resize(old, new.shape)  # NumPy's resize repeats
+        new[:first] = old[:first]
+        new[first:] = np.resize(old[first:], new[first:].shape)  # NumPy's resize repeats
     else:
         new[tuple(slice(size) for size in old.shape)] = old
     variable.assign(new)

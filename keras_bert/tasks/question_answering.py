@@ -98,6 +98,7 @@ class QuestionAnswerer(Task):
     """
 
     USES_POOLER = False
+    LABELS_TOKENS = True
     ONE_ROW_EACH = False
     COLUMNS = ColumnNames(("question", "context"), "answers", ("answer_starts", "impossible"))
 
@@ -122,7 +123,7 @@ class QuestionAnswerer(Task):
         inputs = encoder.new_inputs()
         # As in both references there is no dropout before this head.
         initializer = head_initializer(encoder, initializer)
-        states = encoder(inputs)["sequence_output"]
+        states = encoder.token_states(inputs)
         logits = logits_layer(encoder, 2, initializer, name="span")(states)
         # Padding, which trimming leaves more or less of, has no part in the loss.
         is_token = inputs["padding_mask"] > 0

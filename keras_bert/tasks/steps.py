@@ -29,6 +29,8 @@ class Steps:
 
     # Whether the head stands on the pooled output.
     USES_POOLER = True
+    # Whether it stands on the encoder's `token_states`.
+    LABELS_TOKENS = False
     # Whether the model's inputs have a row for each example, however long its texts are.
     ONE_ROW_EACH = True
     # What may be done where examples are cut.

@@ -92,7 +92,8 @@ class Task(Hooks, Trainable):
     @property
     def idle_layers(self) -> Sequence[keras.layers.Layer]:
         """The encoder's pooler, where the head does not stand on it."""
-        return () if self.USES_POOLER else self.encoder.pooling_layers
+        pools_tokens = self.LABELS_TOKENS and self.encoder.POOLS_TOKENS
+        return () if self.USES_POOLER or pools_tokens else self.encoder.pooling_layers
 
     def on(self, encoder: Encoder) -> Task:
         """The same task, with a head of its own, on another encoder."""

@@ -92,6 +92,7 @@ class TokenClassifier(Task):
     """
 
     USES_POOLER = False
+    LABELS_TOKENS = True
     ONE_ROW_EACH = False
 
     labels = Setting(checked_labels)
@@ -110,7 +111,7 @@ class TokenClassifier(Task):
         labels = checked_labels(labels, 2)
         inputs = encoder.new_inputs()
         before_head = head_dropout(encoder, dropout)
-        states = before_head(encoder(inputs)["sequence_output"])
+        states = before_head(encoder.token_states(inputs))
         initializer = head_initializer(encoder, initializer)
         logits = logits_layer(encoder, len(labels), initializer)(states)
         super().__init__(encoder, packer, inputs, {"logits": logits}, name="token_classifier")

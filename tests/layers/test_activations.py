@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert.layers.activations import ACTIVATIONS, gelu
+from keras_bert.layers.activations import ACTIVATIONS, GatedDense, gelu
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -35,3 +35,13 @@ def test_bfloat16_stays_near_float32(name, training):
     np.testing.assert_allclose(tf.cast(y, tf.float32), expected, rtol=2**-7, atol=0.02)
     gradient = tf.cast(tape.gradient(y, x), tf.float32)
     np.testing.assert_allclose(gradient, exact_tape.gradient(expected, exact), atol=0.02)
+
+
+def test_a_gate_is_one_half_activated_times_the_other():
+    layer = GatedDense(3, "relu", use_bias=False)
+    x = np.random.default_rng(1).normal(size=[5, 4]).astype("float32")
+    assert layer.compute_output_shape((5, 4)) == (5, 3)
+    output = layer(x)
+    [kernel] = layer.get_weights()
+    one, other = np.split(x @ kernel, 2, axis=1)
+    np.testing.assert_allclose(output, np.maximum(one, 0) * other, atol=1e-6)

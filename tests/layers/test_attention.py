@@ -68,3 +68,15 @@ def test_dropout_hides_attention_in_training_only():
     calm = [np.asarray(attention(x, x, bias, training=False)) for _ in range(2)]
     np.testing.assert_array_equal(*calm)
     assert not np.array_equal(calm[0], attention(x, x, bias, training=True))
+
+
+def test_a_window_bounds_what_tokens_see():
+    bias = np.asarray(AttentionBias(window=2)(np.array([[1] * 5 + [2, 0]])))[0, 0]
+    sees = [[int(j) for j in np.flatnonzero(row == 0)] for row in bias]
+    assert sees[:6] == [[0, 1, 2], [0, 1, 2, 3], [0, 1, 2, 3, 4], [1, 2, 3, 4], [2, 3, 4], [5]]
+
+
+def test_biases_may_be_left_out():
+    attention = SelfAttention(N, D, use_bias=False)
+    attention.build((None, D))
+    assert len(attention.weights) == 4

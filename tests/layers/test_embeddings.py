@@ -8,6 +8,7 @@ from keras_bert.layers.embeddings import (
     positions_in_sequence,
     sinusoids,
 )
+from keras_bert.layers.norm import LayerNorm
 
 B, T, D, V = 2, 7, 6, 97
 
@@ -27,16 +28,16 @@ def normalized(x):
 
 
 @pytest.mark.parametrize("learned", [True, False])
-@pytest.mark.parametrize("norm_epsilon", [1e-12, None])
-def test_embeddings_are_a_normalized_sum(learned, norm_epsilon):
-    layer = embeddings(learned=learned, norm_epsilon=norm_epsilon)
+@pytest.mark.parametrize("norm", [LayerNorm, None])
+def test_embeddings_are_a_normalized_sum(learned, norm):
+    layer = embeddings(learned=learned, norm=norm and norm(1e-12))
     generator = np.random.default_rng(1)
     token_ids, segment_ids = generator.integers(0, V, [B, T]), generator.integers(0, 3, [B, T])
     output = layer(token_ids, segment_ids, np.ones([B, T], "int32"))
     weights = {w.path.split("/")[-2]: np.asarray(w) for w in layer.weights}
     table = weights["position"] if learned else sinusoids(11, D)
     expected = weights["token"][token_ids] + weights["segment"][segment_ids] + table[:T]
-    expected = expected if norm_epsilon is None else normalized(expected)
+    expected = expected if norm is None else normalized(expected)
     np.testing.assert_allclose(output, expected, atol=2e-5)
 
 
@@ -72,3 +73,27 @@ def test_sinusoids_are_looked_up_as_a_table_is():
     positions = np.array([[3, 0], [10, 3]])
     np.testing.assert_array_equal(layer(positions), sinusoids(11, D)[positions])
     assert not layer.weights
+
+
+def test_what_a_family_has_not_is_left_out():
+    """Segments and positions; a first segment alone; rows before the first position; a width."""
+    token, segment, position = (
+        keras.layers.Embedding(size, D, name=name)
+        for name, size in (("token", V), ("segment", 1), ("position", T + 2))
+    )
+    ids, mask = np.arange(B * T).reshape(B, T), np.ones([B, T], "int32")
+    alone = Embeddings(token)
+    np.testing.assert_allclose(alone(ids), np.asarray(token.embeddings)[ids])
+    layer = Embeddings(
+        keras.layers.Embedding(V, D),
+        segment,
+        position,
+        first_position=2,
+        projection=keras.layers.Dense(5),
+    )
+    output = layer(ids, padding_mask=mask)
+    pieces, segments, positions, (kernel, _) = (
+        part.get_weights() for part in (layer.token, segment, position, layer.projection)
+    )
+    x = pieces[0][ids] + segments[0][0] + positions[0][2:]
+    np.testing.assert_allclose(output, x @ kernel, atol=1e-5)

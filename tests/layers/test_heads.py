@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from keras_bert.layers.heads import FirstPositions, MaskedLMHead, Pooler, product_with_rows
+from keras_bert.layers.norm import LayerNorm
 
 B, T, P, D, V = 2, 7, 3, 15, 97
 
@@ -68,3 +69,24 @@ def test_product_with_rows_has_the_gradients_of_the_product():
     for some in gradients[1:]:
         for gradient, expected in zip(some, gradients[0], strict=True):
             np.testing.assert_allclose(gradient, expected, atol=1e-5)
+
+
+def test_a_pooler_may_have_another_activation_a_norm_and_no_bias(states):
+    pooler = Pooler(D, activation="relu", use_bias=False, norm=LayerNorm(1e-5, name="norm"))
+    output = pooler(states)
+    [kernel, scale, offset] = pooler.get_weights()
+    hidden = np.maximum(states @ kernel, 0)
+    np.testing.assert_allclose(output, LayerNorm(1e-5)(hidden), atol=1e-5)
+    dropping = Pooler(D, dropout=0.5)
+    calm = np.asarray(dropping(states))
+    np.testing.assert_array_equal(dropping(states), calm)
+    assert not np.array_equal(dropping(states, training=True), calm)
+
+
+def test_a_head_may_be_narrower_and_without_biases(states):
+    embedding = keras.layers.Embedding(V, 7)
+    embedding.build([None])
+    head = MaskedLMHead(embedding, use_bias=False)
+    assert head(states).shape == (B, T, V)
+    own = [w for w in head.weights if w is not embedding.embeddings]
+    assert sum(int(np.prod(w.shape)) for w in own) == D * 7 + 7 + V

@@ -44,3 +44,11 @@ def test_names_are_those_of_keras():
     layer = LayerNorm(1e-12, name="norm")
     layer.build((None, D))
     assert [weight.path for weight in layer.weights] == ["norm/gamma", "norm/beta"]
+
+
+def test_the_offset_may_be_left_out():
+    x = np.random.default_rng(1).normal(3, 2, [T, D]).astype("float32")
+    layer = LayerNorm(1e-5, center=False)
+    expected = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
+    np.testing.assert_allclose(layer(x), expected, atol=1e-5)
+    assert len(layer.weights) == 1

@@ -8,7 +8,8 @@ import keras_bert as kb
 from keras_bert.config import EncoderConfig
 from keras_bert.layers.attention import AttentionBias, SelfAttention
 from keras_bert.layers.transformer import TransformerBlock
-from keras_bert.models.encoder import Encoder, Parts
+from keras_bert.models.assembly import Parts
+from keras_bert.models.encoder import Encoder
 
 B, T = 2, 7
 

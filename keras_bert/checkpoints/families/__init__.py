@@ -10,10 +10,12 @@ import keras
 
 from keras_bert.checkpoints import settings
 from keras_bert.checkpoints.families.bert import BERT
-from keras_bert.checkpoints.families.family import Family
+from keras_bert.checkpoints.families.distilbert import DISTILBERT
+from keras_bert.checkpoints.families.electra import ELECTRA
+from keras_bert.checkpoints.families.family import Family, with_article
 
 # Of the first one are configs that say nothing.
-FAMILIES: tuple[Family[Any], ...] = (BERT,)
+FAMILIES: tuple[Family[Any], ...] = (BERT, DISTILBERT, ELECTRA)
 
 
 def family_of(content: Mapping[str, Any], source: pathlib.Path) -> Family[Any]:
@@ -42,7 +44,7 @@ def family_of(content: Mapping[str, Any], source: pathlib.Path) -> Family[Any]:
             return family
     said = f"its model_type is {model_type!r}" if model_type else f"it is of a {architecture}"
     raise ValueError(
-        f"{source} must describe a {_names()}, but {said}: models of other families are not "
+        f"{source} must describe {_names()}, but {said}: models of other families are not "
         "supported."
     )
 
@@ -58,11 +60,12 @@ def family_of_model(model: keras.Model) -> Family[Any]:
         if isinstance(encoder, family.encoder):
             return family
     raise ValueError(
-        f"What is saved must be a {_names()}, or stand on one, but this one's encoder is a "
+        f"What is saved must be {_names()}, or stand on one, but this one's encoder is a "
         f"{type(encoder).__name__}: give its family a file and an entry in "
         "keras_bert/checkpoints/families/."
     )
 
 
 def _names() -> str:
-    return " or a ".join(family.name for family in FAMILIES)
+    *names, last = (with_article(family.name) for family in FAMILIES)
+    return f"{', '.join(names)} or {last}" if names else last

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from keras_bert.checkpoints import names, settings, word_pieces
+from keras_bert.checkpoints import names, word_pieces
 from keras_bert.checkpoints.families.family import (
     ConfigFile,
     Family,
     HubClasses,
     HubTensors,
     TokenizerFiles,
+)
+from keras_bert.checkpoints.families.hub_config import (
+    CONFIG_KEYS,
+    PLAIN,
+    ConfigKeys,
+    check_plain,
 )
 from keras_bert.checkpoints.names import Names, WeightName, dense, head, norm
 from keras_bert.config import BertConfig
@@ -24,81 +28,21 @@ from keras_bert.models.pretrainer import SENTENCE_OBJECTIVES
 # What transformers has no name for is kept under ours, in a model type that it does not open.
 OWN_MODEL_TYPE = "keras_bert"
 OWN_KEYS = ("norm_first", "positions")
-# Fields of BertConfig, as Google and the Hub call them.
-CONFIG_KEYS = {
-    "vocabulary_size": "vocab_size",
-    "num_layers": "num_hidden_layers",
-    "num_heads": "num_attention_heads",
-    "hidden_dim": "hidden_size",
-    "intermediate_dim": "intermediate_size",
-    "max_sequence_length": "max_position_embeddings",
-    "num_segments": "type_vocab_size",
-    "dropout": "hidden_dropout_prob",
-    "attention_dropout": "attention_probs_dropout_prob",
-    "initializer_range": "initializer_range",
-    "norm_epsilon": "layer_norm_eps",
-}
-# A config must say these; for the others it may rely on the reference's defaults, which are ours.
 NEEDED = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
-# Our activations by the names of each form; the first name of each is the one that is written.
+HUB = ConfigKeys("BERT", BertConfig, CONFIG_KEYS, needed=NEEDED)
 # What Google calls gelu is computed by the tanh formula, what the Hub calls gelu by erf.
-GOOGLE_ACTIVATIONS = {"gelu": "gelu_tanh", "relu": "relu"}
-HUB_ACTIVATIONS = {
-    "gelu": "gelu",
-    "gelu_new": "gelu_tanh",
-    "gelu_pytorch_tanh": "gelu_tanh",
-    "relu": "relu",
-}
-# Values of a config's keys that change nothing; any other changes what a BERT computes.
-PLAIN: dict[str, tuple[Any, ...]] = {
-    "is_decoder": (None, False),
-    "add_cross_attention": (None, False),
-    "is_encoder_decoder": (None, False),
-    "position_embedding_type": (None, "absolute"),
-    "pruned_heads": (None, {}),
-    "quantization_config": (None, {}),
-    "directionality": (None, "bidi"),
-    "feed_forward_type": (None, "original"),
-    "use_bias": (None, True),
-    "auto_map": (None, {}),
-}
-WHY = {
-    "is_decoder": "the model attends to the left only",
-    "add_cross_attention": "the model attends to another one's states",
-    "position_embedding_type": "the model has relative positions",
-    "quantization_config": "the weights are quantized",
-    "auto_map": "the model comes with code of its own",
-}
+GOOGLE = ConfigKeys(
+    "BERT", BertConfig, CONFIG_KEYS, {"gelu": "gelu_tanh", "relu": "relu"}, needed=NEEDED
+)
 # Sinusoidal positions are in no file; they are computed, so many numbers at most.
 MAX_COMPUTED = 1 << 26
 
-CLASSES = HubClasses(
-    encoder="BertModel",
-    masked_lm="BertForMaskedLM",
-    pretraining="BertForPreTraining",
-    tasks={
-        "text_classification": "BertForSequenceClassification",
-        "token_classification": "BertForTokenClassification",
-        "question_answering": "BertForQuestionAnswering",
-        "multiple_choice": "BertForMultipleChoice",
-        "sentence_embedding": "BertModel",
-        # Of a pretrainer with a sentence objective transformers opens the other head as well.
-        "fill_mask": "BertForMaskedLM",
-    },
-)
-
 
 def _read_hub(content: Mapping[str, Any], source: pathlib.Path) -> BertConfig:
-    hidden = content.get("hidden_size")
-    for key, values in {**PLAIN, "embedding_size": (None, hidden)}.items():
-        if content.get(key) not in values:
-            why = WHY.get(key, "the model does not compute what BERT does")
-            raise ValueError(
-                f"{source}: {key} is {json.dumps(content[key])[:200]}, but must be "
-                f"{json.dumps(values[-1])}: {why}, which is not supported."
-            )
+    plain = {**PLAIN, "embedding_size": (None, content.get("hidden_size"))}
+    check_plain(content, source, "BERT", plain)
     own_keys = OWN_KEYS if content.get("model_type") == OWN_MODEL_TYPE else ()
-    config = _read(content, source, HUB_ACTIVATIONS, own_keys)
+    config = HUB.read(content, source, {key: content[key] for key in own_keys if key in content})
     computed = config.max_sequence_length * config.hidden_dim
     if config.positions == "sinusoidal" and computed > MAX_COMPUTED:
         raise ValueError(
@@ -112,7 +56,7 @@ def _write_hub(config: BertConfig) -> dict[str, Any]:
     plain = not config.norm_first and config.positions == "learned"
     return {
         "model_type": "bert" if plain else OWN_MODEL_TYPE,
-        **_write(config, HUB_ACTIVATIONS),
+        **HUB.write(config),
         **({} if plain else {key: getattr(config, key) for key in OWN_KEYS}),
         "pad_token_id": 0,
         "tie_word_embeddings": True,
@@ -120,7 +64,7 @@ def _write_hub(config: BertConfig) -> dict[str, Any]:
 
 
 def _read_google(content: Mapping[str, Any], source: pathlib.Path) -> BertConfig:
-    return _read(content, source, GOOGLE_ACTIVATIONS)
+    return GOOGLE.read(content, source, {})
 
 
 def _write_google(config: BertConfig) -> dict[str, Any]:
@@ -130,34 +74,9 @@ def _write_google(config: BertConfig) -> dict[str, Any]:
             f"model has positions={config.positions!r}, norm_first={config.norm_first} and "
             f"activation={config.activation!r}: save it in the Hub's layout."
         )
-    content = _write(config, GOOGLE_ACTIVATIONS)
+    content = GOOGLE.write(config)
     del content["layer_norm_eps"]  # Google's code has it as a constant, 1e-12.
     return content
-
-
-def _read(
-    content: Mapping[str, Any],
-    source: pathlib.Path,
-    activations: Mapping[str, str],
-    own_keys: Sequence[str] = (),
-) -> BertConfig:
-    missing = [key for key in NEEDED if key not in content]
-    if missing:
-        raise ValueError(
-            f"{source} must be the config of a BERT, but does not say {', '.join(missing)}: "
-            "restore the file."
-        )
-    activation = settings.one_of(content, "hidden_act", "gelu", activations, source)
-    own = {key: content[key] for key in own_keys if key in content}
-    return settings.read_config(
-        BertConfig, content, CONFIG_KEYS, source, {"activation": activations[activation], **own}
-    )
-
-
-def _write(config: BertConfig, activations: Mapping[str, str]) -> dict[str, Any]:
-    [hidden_act, *_] = [theirs for theirs, ours in activations.items() if ours == config.activation]
-    values = {key: getattr(config, ours) for ours, key in CONFIG_KEYS.items()}
-    return {"hidden_act": hidden_act, **values}
 
 
 def weight_names(config: BertConfig) -> Names:
@@ -189,7 +108,11 @@ def weight_names(config: BertConfig) -> Names:
         )
         for ours, (theirs, rows) in tables.items()
     )
-    blocks = (name for i in range(config.num_layers) for name in _block(i))
+    blocks = (
+        name
+        for i in range(config.num_layers)
+        for name in names.block(i, f"bert.encoder.layer.{i}", f"bert/encoder/layer_{i}")
+    )
     first_norm = norm("embeddings/norm", "bert.embeddings.LayerNorm", "bert/embeddings/LayerNorm")
     last_norm = norm("norm", "bert.encoder.LayerNorm", "bert/encoder/LayerNorm")
     return Names(
@@ -202,32 +125,6 @@ def weight_names(config: BertConfig) -> Names:
         pooler=dense("pooler/dense", "bert.pooler.dense", "bert/pooler/dense"),
         heads=_heads(),
     )
-
-
-def _block(i: int) -> list[WeightName]:
-    parts = {
-        "attention/query": ("attention/self/query", {}),
-        "attention/key": ("attention/self/key", {}),
-        "attention/value": ("attention/self/value", {}),
-        "attention/output": ("attention/output/dense", {}),
-        "intermediate": ("intermediate/dense", {"width_out": "intermediate_dim"}),
-        "output": ("output/dense", {"width_in": "intermediate_dim"}),
-    }
-    norms = {
-        "attention_norm": "attention/output/LayerNorm",
-        "output_norm": "output/LayerNorm",
-    }
-    found: list[WeightName] = []
-    for ours, (theirs, widths) in parts.items():
-        found += dense(f"layer_{i}/{ours}", *_in_block(i, theirs), **widths)
-    for ours, theirs in norms.items():
-        found += norm(f"layer_{i}/{ours}", *_in_block(i, theirs))
-    return found
-
-
-def _in_block(i: int, part: str) -> tuple[str, str]:
-    """What the Hub and Google call a part of a block."""
-    return f"bert.encoder.layer.{i}.{part.replace('/', '.')}", f"bert/encoder/layer_{i}/{part}"
 
 
 def _heads() -> tuple[WeightName, ...]:
@@ -248,27 +145,17 @@ def _heads() -> tuple[WeightName, ...]:
     )
 
 
-_BARE = ("embeddings.", "encoder.", "pooler.")
-_OLD_NORM = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
-
-
-def _present_name(name: str) -> str:
-    for old, present in _OLD_NORM.items():
-        name = re.sub(rf"{re.escape(old)}$", present, name)
-    return f"bert.{name}" if name.startswith(_BARE) else name
-
-
 BERT = Family(
     name="BERT",
     encoder=BertEncoder,
     model_types=("bert", OWN_MODEL_TYPE),
     class_prefix="Bert",
-    classes=CLASSES,
+    classes=HubClasses.of("Bert", pretraining="BertForPreTraining"),
     config=ConfigFile(_read_hub, _write_hub),
     names=weight_names,
     tensors=HubTensors(
         prefix="bert.",
-        present_name=_present_name,
+        present_name=names.present_name("bert.", ("embeddings.", "encoder.", "pooler.")),
         copies={
             "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
             "cls.predictions.decoder.bias": "cls.predictions.bias",

@@ -16,6 +16,18 @@ from keras_bert.text.tokenizer import Tokenizer
 Config = TypeVar("Config", bound=EncoderConfig)
 
 
+def with_article(name: str) -> str:
+    """A family's name as messages say one of its models.
+
+    Example:
+
+    >>> from keras_bert.checkpoints.families.family import with_article
+    >>> with_article("BERT"), with_article("ELECTRA")
+    ('a BERT', 'an ELECTRA')
+    """
+    return f"{'an' if name[0] in 'AEIOUX' else 'a'} {name}"
+
+
 @dataclasses.dataclass(frozen=True)
 class ConfigFile(Generic[Config]):
     """How the config file of a form, the Hub's or Google's, says the config of a family.
@@ -40,12 +52,43 @@ class HubClasses:
         pretraining: of a pretrainer with one; None where the family has none.
         tasks: of tasks, by their names in the table of tasks; what it lacks is saved as an encoder
             that says which task it is.
+        replaced_tokens: of a detector of replaced tokens; None where the family has none.
+        dropouts: the keys by which config.json says the dropout before a task's head, by tasks'
+            names, where these are not `classifier_dropout`.
     """
 
     encoder: str
     masked_lm: str
     pretraining: str | None
     tasks: Mapping[str, str]
+    replaced_tokens: str | None = None
+    dropouts: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of(cls, prefix: str, **others: Any) -> HubClasses:
+        """The classes whose names begin alike, as of most families.
+
+        Args:
+            prefix: str, such as "Bert".
+            others: the arguments that are not `encoder`, `masked_lm` and `tasks`.
+
+        Example:
+
+        >>> from keras_bert.checkpoints.families.family import HubClasses
+        >>> HubClasses.of("Electra").tasks["multiple_choice"]
+        'ElectraForMultipleChoice'
+        """
+        encoder, masked_lm = f"{prefix}Model", f"{prefix}ForMaskedLM"
+        tasks = {
+            "text_classification": f"{prefix}ForSequenceClassification",
+            "token_classification": f"{prefix}ForTokenClassification",
+            "question_answering": f"{prefix}ForQuestionAnswering",
+            "multiple_choice": f"{prefix}ForMultipleChoice",
+            "sentence_embedding": encoder,
+            # Of a pretrainer with a sentence objective transformers opens the other head as well.
+            "fill_mask": masked_lm,
+        }
+        return cls(encoder, masked_lm, tasks=tasks, **{"pretraining": None, **others})
 
 
 @dataclasses.dataclass(frozen=True)
