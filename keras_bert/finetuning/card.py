@@ -131,7 +131,9 @@ class Card:
         text = f'import keras_bert as kb\n\ntask = kb.load("{self.name}").model\n'
         if self.asked is None:
             return text
-        example = {key: self.asked[key] for key in task.example_spec if key in self.asked}
+        # Words, which a task may be given in place of their text, are under a name of their own.
+        known = {key: self.asked[key] for key in task.example_spec if key in self.asked}
+        example = known or dict(self.asked)
         [answer] = task([example])
         lines = [f"# {line}\n" for line in task.lines_of(answer)]
         return f"{text}[answer] = task([{example!r}])\n{''.join(lines)}"
