@@ -226,18 +226,29 @@ class ExactModel(keras.Model):
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None) -> dict[str, tf.Tensor]:
         """Update the compiled metrics; returns the logs so far."""
-        if isinstance(y_pred, dict) and isinstance(y, dict):
-            # Keras wants an entry for every output, also for one without labels.
-            y = {name: y.get(name) for name in y_pred}
-        if isinstance(y_pred, dict) and isinstance(sample_weight, dict):
-            sample_weight = {name: sample_weight.get(name) for name in y_pred}
+        y, sample_weight = _of_outputs(y, y_pred), _of_outputs(sample_weight, y_pred)
         return super().compute_metrics(x, y, y_pred, sample_weight)
+
+    def _compute_metrics_if(self, finite: tf.Tensor, x, y, y_pred, sample_weight) -> None:
+        """Update the compiled metrics, whose state then stays as it is where it is not finite.
+
+        Not within a `tf.cond`: what losses and metrics have in common is then computed twice, 4 %
+        of a training step of "mini".
+        """
+        metrics = self.metrics[1:]
+        for metric in metrics:
+            if not getattr(metric, "built", True):  # Keras would do so in the first update.
+                metric.build(_of_outputs(y, y_pred), y_pred)
+        before = [(v, tf.identity(v.value)) for metric in metrics for v in metric.variables]
+        self.compute_metrics(x, y, y_pred, sample_weight)
+        for variable, value in before:
+            variable.assign(tf.where(finite, variable.value, value))
 
     def _gradients(self, batch, totals: dict[str, tf.Tensor]) -> list[tf.Tensor | None]:
         """Dense gradients of a part of a batch, where the weights of all parts sum to `totals`.
 
-        What it gives adds up over the parts. It also updates the metrics by this part; the means of
-        the losses leave it out where it is not finite, if the optimizer skips the update then.
+        What it gives adds up over the parts. It also updates the metrics by this part, which they
+        leave out where its loss is not finite, if the optimizer skips the update then.
         """
         x, y, sample_weight = batch
         weights = self._objective.weights(y, sample_weight)
@@ -250,13 +261,14 @@ class ExactModel(keras.Model):
             scaled = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, [variable.value for variable in self.trainable_variables])
         gradients = [None if g is None else tf.convert_to_tensor(g) for g in gradients]
-        guarded = isinstance(self.optimizer, GuardedOptimizer)
-        finite = tf.reduce_all(tf.math.is_finite([loss, *sums.values()])) if guarded else True
+        if not isinstance(self.optimizer, GuardedOptimizer):
+            self.loss_means.update_state(sums, weights, added)
+            self.compute_metrics(x, y, y_pred, sample_weight)
+            return gradients
+        finite = tf.reduce_all(tf.math.is_finite([loss, *sums.values()]))
         self.loss_means.update_state(sums, weights, added, finite)
-        # Not within a `tf.cond`: what losses and metrics have in common is then computed twice,
-        # 4 % of a training step of "mini".
-        self.compute_metrics(x, y, y_pred, sample_weight)
-        return _finite_as(loss, gradients) if guarded else gradients
+        self._compute_metrics_if(finite, x, y, y_pred, sample_weight)
+        return _finite_as(loss, gradients)
 
     def _accumulated_gradients(self, batch, totals: dict[str, tf.Tensor]):
         """The sum of `_gradients` over micro-batches."""
@@ -358,6 +370,13 @@ def _computes_in_float16(layer: keras.layers.Layer) -> bool:
     """Whether a layer, or one within it, does."""
     within = getattr(layer, "layers", ())
     return layer.compute_dtype == "float16" or any(map(_computes_in_float16, within))
+
+
+def _of_outputs(tree: Any, y_pred: Any) -> Any:
+    """What is given by output, with an entry for each: Keras wants one, also without labels."""
+    if isinstance(y_pred, dict) and isinstance(tree, dict):
+        return {name: tree.get(name) for name in y_pred}
+    return tree
 
 
 def _finite_as(loss: tf.Tensor, gradients: Sequence[tf.Tensor | None]) -> list[tf.Tensor | None]:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert.training.objective import ONLY, LossMeans, Objective, sum_of
+from keras_bert.training.objective import ONLY, LossMeans, Objective, exact_sums, sum_of
 
 SQUARES = keras.losses.MeanSquaredError(reduction="sum")
 CLASSES = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum")
@@ -68,6 +68,28 @@ def test_losses_that_layers_added_are_a_mean_over_steps():
         means.update_state({ONLY: tf.constant(6.0)}, {ONLY: tf.constant([3.0])}, added)
     assert {k: float(v) for k, v in means.result().items()} == {"loss": 2.0 + (1 + 9) / 2}
     assert float(sum_of([])) == 0.0
+
+
+def test_means_of_a_long_epoch_are_those_of_float64():
+    """In a graph and under XLA, neither of which may simplify the sums away."""
+    random = np.random.default_rng(1)
+    values = random.lognormal(2.0, 1.0, (100_000, 1)).astype("float32")
+    values[::1000] *= 1e6
+    wanted = values.astype("float64").sum()
+    naive = np.float32(0)
+    for value in values[:, 0]:
+        naive += value
+    assert abs(naive / wanted - 1) > 1e-6
+
+    def summed(values):
+        return tf.foldl(exact_sums, values, tf.zeros((2, 1)))
+
+    def total(sums):
+        return sums.numpy().astype("float64").sum()
+
+    by_xla = tf.function(summed, jit_compile=True)
+    assert total(by_xla(values)) == pytest.approx(wanted, rel=1e-8)
+    np.testing.assert_array_equal(tf.function(summed)(values[:3000]), by_xla(values[:3000]))
 
 
 def test_nothing_seen_is_no_loss_of_zero():

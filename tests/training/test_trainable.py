@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_bert.metrics import Perplexity
+from keras_bert.training.feeding import fed, own_cut
 from keras_bert.training.optimizers import AdamW
 from keras_bert.training.trainable import ExactModel, Trainable
 
@@ -303,7 +305,13 @@ def test_a_batch_that_is_not_finite_is_left_out(number, value):
     good, model, other = (x, y, weights), compiled(num_micro_batches=number), compiled()
     histories = []
     for one, batches in ((model, [good, broken, good]), (other, [good, good])):
-        one.compile(AdamW(0.1, bias_correction=True), losses(), num_micro_batches=number)
+        one.compile(
+            AdamW(0.1, bias_correction=True),
+            losses(),
+            metrics={"row": [keras.metrics.MeanSquaredError(name="error")]},
+            weighted_metrics={"tokens": [Perplexity()]},
+            num_micro_batches=number,
+        )
         joined = tf.nest.map_structure(lambda *parts: np.concatenate(parts), *batches)
         dataset = tf.data.Dataset.from_tensor_slices(joined).batch(B, drop_remainder=True)
         histories.append(one.fit(dataset, verbose=0).history)
@@ -311,8 +319,24 @@ def test_a_batch_that_is_not_finite_is_left_out(number, value):
         np.testing.assert_array_equal(ours, theirs)
     assert int(model.optimizer.skipped) == 1 and int(model.optimizer.iterations) == 3
     assert np.isfinite(list(histories[0].values())).all()
+    assert "tokens_perplexity" in histories[0]
     if number == 1:  # else a part of the broken batch is in the figures
         assert histories[0] == histories[1]
+    model.set_weights([weight * np.nan for weight in model.get_weights()])
+    evaluated = model.evaluate(x, y, sample_weight=weights, verbose=0, return_dict=True)
+    assert np.isnan([*evaluated.values()]).all()
+
+
+def test_a_batch_that_is_not_finite_is_left_out_on_two_devices(two_devices):
+    (x, y, weights), broken = data(), data()
+    broken[1]["row"][-1:], broken[2]["row"][-1:] = np.nan, 1.0  # on the second one
+    joined = tf.nest.map_structure(lambda *parts: np.concatenate(parts), (x, y, weights), broken)
+    with two_devices.scope():
+        model = compiled(optimizer=AdamW(0.1))
+        dataset = tf.data.Dataset.from_tensor_slices(joined).batch(B, drop_remainder=True)
+        history = model.fit(fed(dataset, own_cut()), verbose=0).history
+    assert int(model.optimizer.skipped.numpy()) == 1
+    assert "row_error" in history and np.isfinite([*history.values()]).all()
 
 
 @pytest.fixture
