@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from keras_bert.tasks.spans import NEVER
 from keras_bert.training.replicas import rows_of_all_replicas
 
 
@@ -21,6 +22,8 @@ class InBatchNegatives(keras.losses.Loss):
     Args (call):
         y_true: float [B], not looked at.
         y_pred: float [B, R, D], the vectors of a text, its positive, and perhaps a negative.
+        sample_weight: float [B]; rows that weigh 0 are not there, for the others either. None
+            takes all.
 
     Returns:
         float [B].
@@ -38,7 +41,7 @@ class InBatchNegatives(keras.losses.Loss):
     [0.3133, 0.3133]
     """
 
-    # What `Trainable.compile` asks: the loss of a row depends on the others.
+    # What `Objective` asks: the loss of a row depends on the others.
     SPANS_BATCH = True
 
     def __init__(self, scale: float = 20.0, reduction="sum", name="in_batch_negatives", dtype=None):
@@ -47,8 +50,8 @@ class InBatchNegatives(keras.losses.Loss):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.scale = scale
 
-    def call(self, y_true, y_pred):
-        cosines, rights = _cosines_in_batch(y_pred)
+    def call(self, y_true, y_pred, sample_weight=None):
+        cosines, rights = _cosines_in_batch(y_pred, sample_weight)
         return ops.sparse_categorical_crossentropy(rights, self.scale * cosines, from_logits=True)
 
     def get_config(self):
@@ -62,7 +65,7 @@ class InBatchAccuracy(keras.metrics.Mean):
     Args (update_state):
         y_true: float [B], not looked at.
         y_pred: float [B, R, D], as `InBatchNegatives` takes them.
-        sample_weight: float [B].
+        sample_weight: float [B]; rows that weigh 0 are not there.
 
     Example:
 
@@ -79,7 +82,7 @@ class InBatchAccuracy(keras.metrics.Mean):
         super().__init__(name=name, dtype=dtype)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        cosines, rights = _cosines_in_batch(y_pred)
+        cosines, rights = _cosines_in_batch(y_pred, sample_weight)
         hits = ops.equal(ops.cast(ops.argmax(cosines, axis=1), "int32"), rights)
         super().update_state(hits, sample_weight)
 
@@ -112,17 +115,23 @@ class CosineError(keras.losses.Loss):
         return ops.square(ops.sum(unit[:, 0] * unit[:, 1], axis=-1) - y_true)
 
 
-def _cosines_in_batch(embeddings):
+def _cosines_in_batch(embeddings, sample_weight):
     """Cosines of each text [B] with all positives, then all negatives, of all N of the batch.
 
     Returns:
-        float [B, (R - 1) * N], and the columns of the texts' own positives, int32 [B].
+        float [B, (R - 1) * N], `NEVER` for those of rows that weigh 0, and the columns of the
+        texts' own positives, int32 [B].
     """
     unit = _unit_vectors(embeddings)  # [B, R, D]
     others, first = rows_of_all_replicas(unit[:, 1:])  # [N, R - 1, D]
     others = ops.reshape(ops.transpose(others, (1, 0, 2)), (-1, unit.shape[-1]))
     rights = first + ops.arange(ops.shape(unit)[0], dtype="int32")
-    return ops.matmul(unit[:, 0], ops.transpose(others)), rights
+    cosines = ops.matmul(unit[:, 0], ops.transpose(others))
+    if sample_weight is not None:
+        weighs = ops.cast(ops.reshape(sample_weight, (-1,)) > 0, unit.dtype)
+        weighs, _ = rows_of_all_replicas(weighs)
+        cosines = ops.where(ops.tile(weighs, unit.shape[1] - 1) > 0, cosines, NEVER)
+    return cosines, rights
 
 
 def _unit_vectors(embeddings):

@@ -33,6 +33,7 @@ from keras_bert.tasks.task import Task
 from keras_bert.text.packing import Packer
 from keras_bert.text.subwords import SubwordTokenizer
 from keras_bert.text.windows import windows
+from keras_bert.training.one_shape import for_devices
 
 OUTPUTS = ("start_logits", "end_logits")
 
@@ -252,7 +253,11 @@ class QuestionAnswerer(Task):
             return inputs, *keras.tree.map_structure(lambda x: tf.gather(x, indices), targets)
 
         num_rows = rows["token_ids"].nrows().numpy()
-        return batches(batch, num_rows, batch_size, training=training, seed=seed)
+
+        def epoch(training: bool = False) -> tf.data.Dataset:
+            return batches(batch, num_rows, batch_size, training=training, seed=seed)
+
+        return for_devices(epoch(training), like=epoch)
 
     def target_columns(self, examples: Sequence[Example]) -> dict[str, Any]:
         may_be_none = self.no_answer_threshold is not None

@@ -20,6 +20,8 @@ from keras_bert.tasks.members import MeanOfMembers, members_of
 from keras_bert.tasks.setting import Setting, settings_of
 from keras_bert.text.packing import Packer
 from keras_bert.text.subwords import SubwordTokenizer
+from keras_bert.training import replicas
+from keras_bert.training.one_shape import for_devices
 from keras_bert.training.trainable import Trainable
 
 # Rows are padded to a multiple of this: the CPU's kernels are made once for every shape.
@@ -77,8 +79,7 @@ class Task(Hooks, Trainable):
         """
         if self._skip_padding is not None:
             return self._skip_padding
-        on_tpu = isinstance(tf.distribute.get_strategy(), tf.distribute.TPUStrategy)
-        return not (self.jit_compile or on_tpu)
+        return not (self.jit_compile or replicas.on_tpu())
 
     @skip_padding.setter
     def skip_padding(self, value: bool) -> None:
@@ -234,7 +235,8 @@ class Task(Hooks, Trainable):
                 counts all alike.
 
         Returns:
-            One epoch of (features, labels, weights).
+            One epoch of (features, labels, weights); on a TPU, in whose scope this is called then,
+            all batches are of one shape.
 
         Raises:
             ValueError: there is no example, one lacks a column or has a wrong label, or weights are
@@ -252,8 +254,11 @@ class Task(Hooks, Trainable):
             labels = self.targets(taken(targets, indices), features)
             return (self.model_inputs(features), *labels)
 
-        found = batches(batch, len(examples), batch_size, training=training, seed=seed)
-        return found if num_rows == len(examples) else of_rows(found, num_rows, batch_size)
+        def epoch(training: bool = False) -> tf.data.Dataset:
+            found = batches(batch, len(examples), batch_size, training=training, seed=seed)
+            return found if num_rows == len(examples) else of_rows(found, num_rows, batch_size)
+
+        return for_devices(epoch(training), like=epoch)
 
     def check_examples(self, examples: Sequence[Example]) -> None:
         """Raises what `dataset` would raise of examples."""
@@ -285,7 +290,9 @@ class Task(Hooks, Trainable):
         """Raises a ValueError where the model would not read what an example's pieces must have."""
 
     def trimmed(self, packed: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Packed rows [..., T] without the padding that all of them have."""
+        """Packed rows [..., T] without the padding that all of them have; on a TPU as they are."""
+        if replicas.on_tpu():
+            return dict(packed)
         longest = tf.reduce_max(tf.reduce_sum(packed["padding_mask"], axis=-1))
         length = -(-tf.maximum(longest, 1) // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
         return {name: value[..., :length] for name, value in packed.items()}

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from keras_bert.training.one_shape import for_devices
 from keras_bert.training.replicas import Worker, num_replicas, this_worker
 
 
@@ -98,7 +99,7 @@ def fed(
 
     Without a strategy these are the batches themselves. What `tf.distribute` does with a dataset
     depends on its ops and on its options; here every row of a global batch goes to one replica,
-    and no other row comes in between.
+    and no other row comes in between. On a TPU batches are of one shape: see `for_devices`.
 
     Args:
         dataset: the rows of the worker's shards, in batches.
@@ -114,6 +115,7 @@ def fed(
     >>> [batch.tolist() for batch in fed(dataset, own_cut()).as_numpy_iterator()]
     [[0, 1, 2, 3], [4, 5]]
     """
+    dataset = for_devices(dataset, multiple=cut.parts)
     if num_replicas() == 1:
         return dataset
     parts = _parts(dataset, cut)

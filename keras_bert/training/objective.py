@@ -57,8 +57,11 @@ class Objective:
 
     @property
     def spans_batch(self) -> bool:
-        """Whether the loss of a row depends on the others of the batch, as `SPANS_BATCH` says."""
-        return any(getattr(loss, "SPANS_BATCH", False) for loss in self.losses.values())
+        """Whether the loss of a row depends on the others of the batch, as `SPANS_BATCH` says.
+
+        Such a loss is called with the weights, too.
+        """
+        return any(map(_spans_batch, self.losses.values()))
 
     def weights(self, y: Any, sample_weight: Any) -> dict[str, tf.Tensor]:
         """Float32 weights for each output with a loss; ones [B] where the data has none."""
@@ -87,8 +90,10 @@ class Objective:
         for name, loss in self.losses.items():
             labels = _as_float32(_named(y, name, "labels"))
             outputs = _as_float32(_named(y_pred, name, "outputs"))
+            # Of a loss that compares the rows of a batch, those without weight are not there.
+            given = [weights[name]] if _spans_batch(loss) else []
             # call() gives the losses of the elements; calling the object would reduce them.
-            values = tf.cast(loss.call(labels, outputs), tf.float32)
+            values = tf.cast(loss.call(labels, outputs, *given), tf.float32)
             sums[name] = tf.reduce_sum(weights[name] * _mean_to(weights[name], values, name))
         return sums
 
@@ -184,6 +189,10 @@ def exact_sums(sums: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
 def sum_of(losses: Sequence[tf.Tensor]) -> tf.Tensor:
     """The sum of losses that layers added, a float32 scalar; 0 of none."""
     return tf.add_n([tf.reduce_sum(tf.cast(loss, tf.float32)) for loss in losses] or [tf.zeros(())])
+
+
+def _spans_batch(loss: keras.losses.Loss) -> bool:
+    return getattr(loss, "SPANS_BATCH", False)
 
 
 def _checked_losses(loss: Any) -> dict[str, keras.losses.Loss]:

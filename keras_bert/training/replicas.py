@@ -59,6 +59,18 @@ def num_replicas() -> int:
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
+def on_tpu() -> bool:
+    """Whether replicas are those of a TPU, where all shapes are known when a step is compiled.
+
+    Example:
+
+    >>> from keras_bert.training.replicas import on_tpu
+    >>> on_tpu()
+    False
+    """
+    return isinstance(tf.distribute.get_strategy(), tf.distribute.TPUStrategy)
+
+
 def sum_over_replicas(value: T) -> T:
     """The sum over replicas of a tensor, or of each one of a list; one replica: as it is.
 
@@ -96,7 +108,7 @@ def rows_of_all_replicas(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | int]:
     Gradients go back to the replica that a row comes from.
 
     Args:
-        rows: float [B, ...]; B may differ between replicas.
+        rows: float [B, ...]; B may differ between replicas, but not on a TPU.
 
     Returns:
         float [sum of all B, ...], and int32 [].
@@ -113,6 +125,12 @@ def rows_of_all_replicas(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | int]:
         return rows, 0
     number, index = context.num_replicas_in_sync, context.replica_id_in_sync_group
     size = tf.shape(rows)[0]
+    if on_tpu():  # where the place of a row may depend on the replica, but no shape
+        is_own = tf.reshape(
+            tf.one_hot(index, number, dtype=rows.dtype), [-1] + [1] * rows.shape.rank
+        )
+        padded = tf.reshape(is_own * rows, [number * rows.shape[0], *rows.shape[1:]])
+        return sum_over_replicas(padded), index * size
     sizes = sum_over_replicas(tf.one_hot(index, number, dtype=tf.int32) * size)
     start = tf.reduce_sum(sizes[:index])
     before_and_after = [start, tf.reduce_sum(sizes) - start - size]
