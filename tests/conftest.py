@@ -161,6 +161,48 @@ def two_devices():
         return strategy
 
 
+@pytest.fixture
+def on_a_tpu(monkeypatch):
+    """`with on_a_tpu():` takes the device for a TPU."""
+
+    @contextlib.contextmanager
+    def switched():
+        with monkeypatch.context() as patch:
+            patch.setattr(kb.training.replicas, "on_tpu", lambda: True)
+            yield
+
+    return switched
+
+
+@pytest.fixture(scope="session")
+def as_on_a_tpu():
+    """Makes of a step, function of a batch, one that XLA compiles as a whole.
+
+    XLA for a CPU takes two things that XLA for a TPU does not, float64 and strings, and shapes that
+    are found out as it compiles: a graph with one of these is refused here.
+    """
+    import tensorflow as tf
+
+    def check(concrete):
+        graph = concrete.graph.as_graph_def(add_shapes=True)
+        nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
+        for node in nodes:
+            types = [a.type for a in node.attr.values()] + [
+                one for a in node.attr.values() for one in a.list.type
+            ]
+            assert not {tf.float64.as_datatype_enum, tf.string.as_datatype_enum} & {*types}, node
+            assert "Table" not in node.op, node
+            shapes = [tf.TensorShape(s) for s in node.attr["_output_shapes"].list.shape]
+            assert all(shape.is_fully_defined() for shape in shapes), node
+        return concrete
+
+    def made(step, batch):
+        function = tf.function(step, jit_compile=True, autograph=False)
+        return check(function.get_concrete_function(batch)) and function
+
+    return made
+
+
 @pytest.fixture(scope="session")
 def shared() -> pathlib.Path:
     """The reference data beside the checkout; tests that need it are skipped without it."""

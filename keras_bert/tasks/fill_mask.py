@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_bert.data.rows import Row
+from keras_bert.metrics import LabelAccuracy
 from keras_bert.models.encoder import Encoder
 from keras_bert.models.pretrainer import BertPretrainer
 from keras_bert.tasks.batches import made_of_all
@@ -182,8 +183,7 @@ class FillMask(Task):
     def objective(self) -> dict[str, Any]:
         """Losses and metrics, as keyword arguments of `compile`: those of pretraining."""
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum")
-        accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-        return {"loss": {"masked_lm": loss}, "weighted_metrics": {"masked_lm": [accuracy]}}
+        return {"loss": {"masked_lm": loss}, "weighted_metrics": {"masked_lm": [LabelAccuracy()]}}
 
     def answers(self, outputs, features) -> dict[str, tf.Tensor]:
         """Candidates for every blank.

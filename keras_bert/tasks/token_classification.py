@@ -14,6 +14,7 @@ from absl import logging
 
 from keras_bert.data.examples.schemes import in_iob2, tagging_scheme
 from keras_bert.data.rows import Row
+from keras_bert.metrics import LabelAccuracy
 from keras_bert.models.encoder import Encoder
 from keras_bert.tasks.batches import outputs_in_parts
 from keras_bert.tasks.columns import ExampleFiles
@@ -305,8 +306,7 @@ class TokenClassifier(Task):
         loss = keras.losses.CategoricalCrossentropy(
             from_logits=True, label_smoothing=label_smoothing, reduction="sum"
         )
-        accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
-        return {"loss": {"logits": loss}, "weighted_metrics": {"logits": [accuracy]}}
+        return {"loss": {"logits": loss}, "weighted_metrics": {"logits": [LabelAccuracy()]}}
 
     def outputs_of(self, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """The model's outputs for what `features` gives, so many rows at a time."""

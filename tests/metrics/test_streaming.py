@@ -38,6 +38,29 @@ def test_accuracy_is_the_share_of_labels_with_the_best_score():
     np.testing.assert_allclose(ours.result(), stock.result(), rtol=1e-6)
 
 
+@pytest.mark.parametrize("weighted", [True, False])
+def test_every_place_counts_alike_in_batches_of_rows_of_all_lengths(weighted):
+    random = np.random.default_rng(4)
+    batches = [
+        (random.integers(0, 5, size), random.normal(size=(*size, 5)), random.random(size))
+        for size in ((3, 2), (1, 7))
+    ]
+    accuracy, of_one_hot, perplexity = LabelAccuracy(), LabelAccuracy(), Perplexity()
+    for labels, scores, weights in batches:
+        weights = weights if weighted else None
+        accuracy.update_state(labels, scores, weights)
+        of_one_hot.update_state(np.eye(5)[labels], scores, weights)
+        perplexity.update_state(labels, scores, weights)
+    labels, weights = (np.concatenate([b[i].ravel() for b in batches]) for i in (0, 2))
+    scores = np.concatenate([b[1].reshape(-1, 5) for b in batches])
+    weights = weights if weighted else None
+    wanted = np.average(scores.argmax(-1) == labels, weights=weights)
+    assert float(accuracy.result()) == float(of_one_hot.result()) == pytest.approx(wanted)
+    losses = np.log(np.exp(scores).sum(-1)) - scores[np.arange(len(labels)), labels]
+    wanted = np.exp(np.average(losses, weights=weights))
+    assert float(perplexity.result()) == pytest.approx(wanted)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_of_equal_scores_the_first_one_counts(dtype):
     # Rounded so that the best score is often shared.

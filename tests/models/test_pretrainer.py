@@ -29,6 +29,10 @@ def batch(sentence_objective):
     return x, y, weights
 
 
+def tensors(sentence_objective):
+    return tf.nest.map_structure(tf.constant, batch(sentence_objective))
+
+
 @pytest.mark.parametrize("sentence_objective", ["next_sentence", "sentence_order", None])
 def test_pretrainer_learns_a_batch_by_heart(sentence_objective, config):
     keras.utils.set_random_seed(2)
@@ -219,6 +223,52 @@ def test_without_a_weight_every_log_is_finite(config):
 def test_bad_arguments(make, message, config):
     with pytest.raises(ValueError, match=message):
         make(kb.BertEncoder(config))
+
+
+def pretrained(config, policy, optimizer, parts, recompute):
+    """A model to learn from `batch`, with dropout."""
+    keras.utils.set_random_seed(2)
+    config = dataclasses.replace(config, num_layers=1)
+    model = kb.BertPretrainer(kb.BertEncoder(config, dtype=policy), "next_sentence")
+    model.encoder.recompute = recompute
+    model.compile(optimizer(1e-3), **model.objective(), num_micro_batches=parts)
+    return model
+
+
+def test_the_step_has_nothing_that_a_tpu_has_not(config, on_a_tpu, as_on_a_tpu):
+    model = pretrained(config, "mixed_bfloat16", kb.AdamW, 2, True)
+    with on_a_tpu():
+        specs = tf.nest.map_structure(tf.TensorSpec.from_tensor, tensors("next_sentence"))
+        as_on_a_tpu(model.train_step, specs)
+        unknown = tf.nest.map_structure(
+            lambda s: tf.TensorSpec([None, *s.shape[1:]], s.dtype), specs
+        )
+        with pytest.raises(AssertionError, match="is_fully_defined"):
+            as_on_a_tpu(model.train_step, unknown)
+    for function, value in ((tf.identity, tf.constant(1.0, tf.float64)), (tf.strings.length, "a")):
+        with pytest.raises(AssertionError, match="node|attr"):
+            as_on_a_tpu(lambda x: function(x), tf.TensorSpec.from_tensor(tf.constant(value)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("optimizer", [kb.AdamW, kb.Lamb])
+@pytest.mark.parametrize(("policy", "error"), [("float32", 1e-5), ("mixed_bfloat16", 1e-2)])
+def test_a_tpu_trains_the_same(
+    policy, error, optimizer, parts, recompute, config, on_a_tpu, as_on_a_tpu
+):
+    model, other = (pretrained(config, policy, optimizer, parts, recompute) for _ in range(2))
+    data = tensors("next_sentence")
+    with on_a_tpu():
+        specs = tf.nest.map_structure(tf.TensorSpec.from_tensor, data)
+        compiled = as_on_a_tpu(other.train_step, specs)
+        for _ in range(2):
+            wanted, logs = model.train_on_batch(*data, return_dict=True), compiled(data)
+        assert {k: float(v) for k, v in logs.items()} == pytest.approx(wanted, rel=error)
+    assert int(other.optimizer.iterations) == 2
+    for weight, same in zip(other.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(weight, same, atol=error)
 
 
 def test_a_run_that_broke_off_goes_on_bit_for_bit(tmp_path, tokenizer, config, without_graphs):

@@ -199,6 +199,33 @@ def test_new_heads_spread_as_in_transformers(name, tokenizer, config):
     assert values.std() == pytest.approx(config.initializer_range, rel=0.01)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TASKS)
+def test_a_tpu_learns_and_evaluates_the_same(name, tokenizer, config, on_a_tpu, as_on_a_tpu):
+    """By steps of one shape that XLA compiles; the last batch is a partial one."""
+    task, examples = make(name, tokenizer, config)
+    task.compile(kb.AdamW(1e-3), **task.objective())
+    dataset = task.dataset(examples, 2)
+    sizes = {len(batch[2][next(iter(batch[2]))]) for batch in dataset}
+    assert len(sizes) == 2 or name in ("tags", "answers"), sizes
+    wanted = [
+        {k: v[0] for k, v in task.fit(dataset, verbose=0).history.items()},
+        task.evaluate(dataset, verbose=0, return_dict=True),
+    ]
+    with on_a_tpu():
+        other, _ = make(name, tokenizer, config)
+        other.compile(kb.AdamW(1e-3), **other.objective())
+        batches = other.dataset(examples, 2)
+        for step, expected in zip((other.train_step, other.test_step), wanted, strict=True):
+            other.reset_metrics()
+            compiled = as_on_a_tpu(step, batches.element_spec)
+            for batch in batches:
+                logs = compiled(batch)
+            assert {k: float(v) for k, v in logs.items()} == pytest.approx(expected, rel=1e-5)
+    for weight, same in zip(other.get_weights(), task.get_weights(), strict=True):
+        np.testing.assert_allclose(weight, same, atol=1e-5)
+
+
 @pytest.fixture(scope="module", params=TASKS)
 def learned(request, tokenizer, config):
     """A task and the examples that it knows by heart, after 400 steps at most."""
