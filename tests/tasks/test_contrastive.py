@@ -33,6 +33,19 @@ def test_in_batch_negatives_are_all_other_texts(num_rows):
     assert 0 < hits.sum() < 5
 
 
+def test_rows_without_weight_are_not_there():
+    embeddings = RNG.normal(size=[5, 3, 7]).astype("float32")
+    weights = np.array([1.0, 0.0, 2.0, 1.0, 0.0], "float32")
+    there = embeddings[weights > 0]
+    losses, hits = in_batch_losses(there, 20.0)
+    got = np.asarray(InBatchNegatives().call(np.zeros(5), embeddings, weights))
+    np.testing.assert_allclose(got[weights > 0], losses, rtol=1e-5, atol=1e-6)
+    assert np.isfinite(got).all()
+    accuracy = InBatchAccuracy()
+    accuracy.update_state(np.zeros(5), embeddings, weights)
+    assert float(accuracy.result()) == pytest.approx(np.average(hits, weights=[1, 2, 1]))
+
+
 def test_cosine_errors_are_squared_differences():
     pairs = RNG.normal(size=[5, 2, 7]).astype("float32")
     first, second = unit(pairs.astype("float64")).transpose(1, 0, 2)

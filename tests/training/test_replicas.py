@@ -71,6 +71,28 @@ def test_rows_of_all_replicas_stand_in_their_order_and_give_gradients_back(two_d
     np.testing.assert_allclose(second, [[9.0], [15.0]])
 
 
+def test_rows_of_all_replicas_of_a_tpu_have_a_shape_that_is_known(two_devices, on_a_tpu):
+    factors = tf.constant([[1.0], [3.0], [5.0], [7.0]])
+
+    def rows(index):
+        own = tf.fill([2, 1], 10.0 * (tf.cast(index, tf.float32) + 1))
+        with tf.GradientTape() as tape:
+            tape.watch(own)
+            all_rows, first = rows_of_all_replicas(own)
+            assert all_rows.shape == (4, 1)
+            loss = tf.reduce_sum(all_rows * factors) * (tf.cast(index, tf.float32) + 1)
+        return all_rows, first, tape.gradient(loss, own)
+
+    with on_a_tpu():
+        everything, firsts, gradients = two_devices.run(tf.function(of_replica(rows)))
+    for one in two_devices.experimental_local_results(everything):
+        assert one.numpy().ravel().tolist() == [10.0, 10.0, 20.0, 20.0]
+    assert [int(one) for one in two_devices.experimental_local_results(firsts)] == [0, 2]
+    first, second = two_devices.experimental_local_results(gradients)
+    np.testing.assert_allclose(first, [[3.0], [9.0]])
+    np.testing.assert_allclose(second, [[15.0], [21.0]])
+
+
 @pytest.mark.parametrize(
     ("job", "index", "expected"), [("chief", 0, 0), ("worker", 0, 1), ("worker", 1, 2)]
 )
