@@ -55,7 +55,7 @@ def read(snapshot: Snapshot, special: Collection[str]) -> Tokens:
         [
             *_listed(fast.get("added_tokens") or [], snapshot.path(FAST_TOKENIZER_FILE)),
             *_listed(_decoder(own, snapshot), snapshot.path(TOKENIZER_FILE)),
-            *((_token(name, source, special=name in names), id_) for name, id_ in legacy.items()),
+            *((token_of(name, source, special=name in names), id_) for name, id_ in legacy.items()),
             *((token, None) for token in marks),
         ],
         snapshot,
@@ -146,7 +146,7 @@ def _listed(entries: Any, source: object) -> Iterator[tuple[AddedToken, Any]]:
     for entry in entries:
         if not isinstance(entry, dict):
             raise ValueError(f"{source}: an added token must be an object, not {entry!r:.80}.")
-        yield _token(entry, source, special=False), entry.get("id")
+        yield token_of(entry, source, special=False), entry.get("id")
 
 
 def _decoder(own: Mapping[str, Any], snapshot: Snapshot) -> list[Any]:
@@ -172,11 +172,21 @@ def _marks(content: Mapping[str, Any], snapshot: Snapshot, name: str) -> list[Ad
             value = list(value.values())
         for one in value if isinstance(value, list) else [value]:
             if one is not None:
-                marks.append(_token(one, f"{snapshot.path(name)}: {key}", special=True))
+                marks.append(token_of(one, f"{snapshot.path(name)}: {key}", special=True))
     return marks
 
 
-def _token(entry: Any, source: object, special: bool) -> AddedToken:
+def token_of(entry: Any, source: object, special: bool) -> AddedToken:
+    """The token of an entry, with its flags.
+
+    Args:
+        entry: a text, or an object with it as `content`.
+        source: the file, for errors.
+        special: whether it is a mark, if the entry does not say so.
+
+    Raises:
+        ValueError: it is no token.
+    """
     content = text_of(entry, source, "an added token")
     entry = entry if isinstance(entry, dict) else {}
     special = entry.get("special", special)

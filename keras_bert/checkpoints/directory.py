@@ -32,7 +32,7 @@ from keras_bert.tasks.fill_mask import FillMask
 from keras_bert.tasks.members import members_of
 from keras_bert.tasks.sentence_embedding import SentenceEmbedder
 from keras_bert.tasks.task import Task
-from keras_bert.text.tokenizer import Tokenizer
+from keras_bert.text.subwords import SubwordTokenizer
 
 # What a pretrained model says that was saved as a task that fills blanks.
 FILL_MASK_KEY = "top_k"
@@ -46,14 +46,14 @@ class Checkpoint:
 
     Args:
         config: EncoderConfig of its family, a `BertConfig`, say.
-        tokenizer: Tokenizer.
+        tokenizer: SubwordTokenizer.
         encoder: Encoder of its family with the weights of the file, a `BertEncoder`, say.
         model: the model with its head, a `BertPretrainer` or a task, as it was saved; None where
             there is no head.
     """
 
     config: EncoderConfig
-    tokenizer: Tokenizer
+    tokenizer: SubwordTokenizer
     encoder: Encoder
     model: keras.Model | None
 
@@ -117,7 +117,7 @@ def load(
 
 
 def save(
-    model: keras.Model, directory: str | os.PathLike, tokenizer: Tokenizer | None = None
+    model: keras.Model, directory: str | os.PathLike, tokenizer: SubwordTokenizer | None = None
 ) -> None:
     """Writes a model and its tokenizer as a checkpoint directory in the Hub's layout.
 
@@ -129,7 +129,7 @@ def save(
     Args:
         model: an encoder, a pretrainer, or a task.
         directory: path of the directory; made if it is not there.
-        tokenizer: Tokenizer; None takes the task's own.
+        tokenizer: SubwordTokenizer; None takes the task's own.
 
     Raises:
         ValueError: the vocabulary does not fit the model, there is no tokenizer, or another process
@@ -153,7 +153,7 @@ def save(
 
 
 def _write(
-    model: keras.Model, content: dict[str, Any], tokenizer: Tokenizer, folder: pathlib.Path
+    model: keras.Model, content: dict[str, Any], tokenizer: SubwordTokenizer, folder: pathlib.Path
 ) -> None:
     family = families.family_of_model(model)
     settings.write_json(folder / hub.CONFIG_FILE, content)

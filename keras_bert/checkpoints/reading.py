@@ -33,7 +33,7 @@ from keras_bert.tasks.table import task_class
 from keras_bert.tasks.task import Task
 from keras_bert.tasks.text_classification import TextClassifier
 from keras_bert.tasks.token_classification import TokenClassifier
-from keras_bert.text.tokenizer import Tokenizer
+from keras_bert.text.subwords import SubwordTokenizer
 
 # What sentence objective a model has, which transformers' config does not say.
 SENTENCE_KEY = "sentence_objective"
@@ -81,7 +81,7 @@ class Found:
         config: the encoder's.
         content: what is said of the head, as config.json says it.
         task: the task that the model is; None where it is none.
-        tokenizer: Tokenizer.
+        tokenizer: SubwordTokenizer.
         held: the tensors.
     """
 
@@ -89,7 +89,7 @@ class Found:
     config: EncoderConfig
     content: dict[str, Any]
     task: type[Task] | None
-    tokenizer: Tokenizer
+    tokenizer: SubwordTokenizer
     held: Held
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from absl import logging
 
 from keras_bert.checkpoints import settings
 from keras_bert.checkpoints.snapshot import Snapshot
 from keras_bert.config import EncoderConfig
-from keras_bert.text.tokenizer import Tokenizer
+from keras_bert.text.subwords import SubwordTokenizer
 
 TOKENIZER_FILE = "tokenizer_config.json"
 FAST_TOKENIZER_FILE = "tokenizer.json"
@@ -16,6 +21,22 @@ SPECIAL_TOKENS_FILE = "special_tokens_map.json"
 
 # The spare rows of a table that is padded to a multiple of 64; more are worth a warning.
 USUAL_UNUSED_ROWS = 63
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenizerFiles:
+    """How a directory says the tokenizer of a family.
+
+    Args:
+        vocabularies: names of the files that may hold a vocabulary; a directory has one of them.
+        read: from the directory, the model's config and the content of config.json to the
+            tokenizer; a ValueError where it is none of the family's.
+        write: writes the files of a tokenizer for a model of a config into a folder.
+    """
+
+    vocabularies: tuple[str, ...]
+    read: Callable[[Snapshot, EncoderConfig, Mapping[str, Any]], SubwordTokenizer]
+    write: Callable[[pathlib.Path, Any, EncoderConfig], None]
 
 
 def max_length(snapshot: Snapshot, config: EncoderConfig) -> int:
@@ -28,7 +49,7 @@ def max_length(snapshot: Snapshot, config: EncoderConfig) -> int:
     return min(int(length or config.max_sequence_length), config.max_sequence_length)
 
 
-def check_size(tokenizer: Tokenizer, config: EncoderConfig, source: object) -> None:
+def check_size(tokenizer: SubwordTokenizer, config: EncoderConfig, source: object) -> None:
     """Compares a vocabulary with the table of embeddings.
 
     Raises:

@@ -198,7 +198,8 @@ def _write(reference: Task, precision: Precision, staging: pathlib.Path) -> None
     expected = served[functions.ANSWER]
     if task is not reference:
         expected = functions.answer_function(reference)
-    tf.saved_model.save(_Served(served), str(staging), signatures=served)
+    served_module = _Served(served, task.tokenizer)
+    tf.saved_model.save(served_module, str(staging), signatures=served)
     operations.check_operations(staging / layout.SAVED_MODEL_FILE)
     requests = warmup.requests_for(task, served)
     (staging / layout.WARMUP_FILE).parent.mkdir()
@@ -244,10 +245,13 @@ def _try(
 
 
 class _Served(tf.Module):
-    """What is saved: signatures, and the weights that they read, each once."""
+    """What is saved: signatures, and the weights and resources that they read, each once."""
 
-    def __init__(self, served: Mapping[str, functions.ConcreteFunction]):
+    def __init__(
+        self, served: Mapping[str, functions.ConcreteFunction], tokenizer: SubwordTokenizer
+    ):
         super().__init__()
+        self.resources = list(tokenizer.resources)
         variables = [variable for function in served.values() for variable in function.variables]
         self.weights = list({variable.ref(): variable for variable in variables}.values())
 

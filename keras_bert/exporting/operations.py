@@ -14,7 +14,7 @@ TEXT_OPERATIONS = frozenset(
     (
         *("CaseFoldUTF8", "NormalizeUTF8", "NormalizeUTF8WithOffsetsMap", "FindSourceOffsets"),
         *("RegexSplitWithOffsets", "WordpieceTokenizeWithOffsets", "FastBertNormalize"),
-        "FastWordpieceTokenizeWithOffsets",
+        *("FastWordpieceTokenizeWithOffsets", "SentencepieceOp", "SentencepieceTokenizeOp"),
     )
 )
 # Those of TensorFlow 2.21 that 2.12 does not have and that no pattern below names.

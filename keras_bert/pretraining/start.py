@@ -46,15 +46,14 @@ def check_same(
     Traceback (most recent call last):
     ValueError: A run goes on from mine as it is, but num_layers is 1 there and 2 here: leave ...
     """
-    tokenizer = checkpoint.tokenizer
-    found = {**dataclasses.asdict(checkpoint.config), "lowercase": tokenizer.lowercase}
+    tokenizer = checkpoint.tokenizer.settings()
+    found = {**dataclasses.asdict(checkpoint.config), "lowercase": tokenizer.get("lowercase")}
     different = [
         f"{name} is {found[name]!r} there and {value!r} here"
         for name, value in wanted.items()
         if value is not None and value != found[name]
     ]
-    pieces = tokenizer.vocabulary[: tokenizer.num_word_pieces]
-    if vocabulary is not None and tuple(vocabulary) != pieces:
+    if vocabulary is not None and list(vocabulary) != tokenizer["vocabulary"]:
         different.append("its vocabulary is another one")
     if different:
         raise ValueError(

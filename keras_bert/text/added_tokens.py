@@ -8,11 +8,14 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Literal
 
 import tensorflow as tf
-import tensorflow_text as tf_text
 
 # What `tokenizers` takes for a part of a word where a token must stand alone.
 _WORD = r"[\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{200C}\x{200D}\x{24B6}-\x{24E9}]"
 _SPACE = r"[\t\n\r\p{Z}]"
+# And for a space that belongs to a token which is said to take those beside it.
+_BESIDE = r"[\s\x0b\x{85}\p{Z}]"
+# No byte of UTF-8.
+_CUT = b"\xff"
 
 Cut = Callable[[tf.Tensor], tuple[tf.RaggedTensor, ...]]
 
@@ -26,7 +29,8 @@ class AddedToken:
         normalized: bool, whether it is looked for in normalized text, which is lower-cased, say;
             its own spelling is then normalized too.
         single_word: bool, whether it is not looked for within longer words.
-        lstrip: bool, whether spaces before it belong to it. No spaces become pieces anyhow.
+        lstrip: bool, whether spaces before it belong to it. Where words are cut into word pieces,
+            none become pieces anyhow.
         rstrip: bool, whether spaces after it belong to it.
         special: bool, whether it is a mark such as "[CLS]" and no word.
 
@@ -52,7 +56,7 @@ class AddedToken:
 
     def __post_init__(self):
         text = self.content
-        if not isinstance(text, str) or not text.strip() or set(text) & set("\0\n\r"):
+        if not isinstance(text, str) or not text or set(text) & set("\0\n\r"):
             raise ValueError(
                 "An added token must be a text of one line that is not empty, but is "
                 f"{text!r:.100}: correct or remove it."
@@ -73,6 +77,8 @@ class Finder:
         single_words: those that count only where no letter, digit or mark stands beside them.
         any_space: whether a space in a spelling is any kind of space in a text.
         apart: characters, as in a regular expression's [], that are words of their own.
+        lstrip: those that take the spaces before them.
+        rstrip: those that take the spaces after them.
     """
 
     def __init__(
@@ -81,11 +87,20 @@ class Finder:
         single_words: Collection[str] = (),
         any_space: bool = False,
         apart: str = "",
+        *,
+        lstrip: Collection[str] = (),
+        rstrip: Collection[str] = (),
     ):
         self.ids = dict(ids)
         self.names = sorted(self.ids, key=lambda name: (-len(name), name))
         self.single_words = frozenset(single_words)
-        self._either = "|".join(map(re.escape, self.names))
+        self._strips = frozenset((*lstrip, *rstrip))
+        patterns = {
+            name: re.escape(name) + (f"{_BESIDE}*" if name in rstrip else "") for name in self.names
+        }
+        # What begins right here comes before what only spaces stand before.
+        behind = [f"{_BESIDE}+{patterns[name]}" for name in self.names if name in lstrip]
+        self._either = "|".join((*patterns.values(), *behind))
         if any_space:
             self._either = self._either.replace(r"\ ", _SPACE)
         self._apart = apart
@@ -97,9 +112,9 @@ class Finder:
 
         Args:
             texts: strings [B], valid UTF-8.
-            cut: function of strings [N] that gives ids, and maybe where they start and end, each
-                ragged [N, (pieces)].
-            unit: what starts and ends count.
+            cut: function of strings [N] that gives ids, and maybe where they start and end, and
+                then maybe how many spaces there they begin and end with, each ragged [N, (pieces)].
+            unit: what starts, ends and spaces count.
 
         Returns:
             The same for all of the texts, each ragged [B, (pieces)].
@@ -107,20 +122,24 @@ class Finder:
         parts, token = self._split(texts)
         is_token = token >= 0
         ids, *spans = cut(tf.where(is_token, "", parts.values))
-        lengths = tf.cast(tf.strings.length(parts.values, unit), tf.int64)
+        lengths = _lengths(parts.values, unit)
         own_ids = tf.gather([self.ids[name] for name in self.names], tf.maximum(token, 0))
-        own = (own_ids, tf.zeros_like(lengths), lengths)
+        own = [own_ids, tf.zeros_like(lengths), lengths]
+        if len(spans) > 2:
+            own += [lengths - _lengths(_without(parts.values, end), unit) for end in ("^{}", "{}$")]
         ids, *spans = (
             tf.concat([theirs, _where(is_token, tf.cast(ours, theirs.dtype))], axis=1)
             for theirs, ours in zip((ids, *spans), own, strict=False)
         )
         before = tf.repeat(_starts(parts.with_values(lengths)), ids.row_lengths())
-        moved = (x.with_values(x.values + tf.cast(before, x.dtype)) for x in spans)
-        return tuple(parts.with_values(x).merge_dims(1, 2) for x in (ids, *moved))
+        moved = (x.with_values(x.values + tf.cast(before, x.dtype)) for x in spans[:2])
+        return tuple(parts.with_values(x).merge_dims(1, 2) for x in (ids, *moved, *spans[2:]))
 
     def _split(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
         """Parts [B, (parts)] that make up the texts, and which token each is, [N], or -1."""
-        parts, _, _ = tf_text.regex_split_with_offsets(texts, self._either, self._either)
+        cut = tf.strings.regex_replace(texts, self._either, _CUT + rb"\0" + _CUT)
+        parts = tf.strings.split(cut, _CUT)
+        parts = tf.ragged.boolean_mask(parts, parts.with_values(parts.values != ""))
         token = self._tokens(parts.values)
         if not self.single_words:
             return parts, token
@@ -132,12 +151,27 @@ class Finder:
     def _tokens(self, parts: tf.Tensor) -> tf.Tensor:
         """The index in `names` of parts [N] that are tokens, and -1 of the others, int64 [N]."""
         found = tf.where(tf.strings.regex_full_match(parts, self._either))
-        spelled = tf.strings.regex_replace(tf.gather_nd(parts, found), _SPACE, " ")
+        found_parts = tf.gather_nd(parts, found)
+        spelled = tf.strings.regex_replace(found_parts, _SPACE, " ")
         names = tf.strings.regex_replace(tf.constant(self.names), _SPACE, " ")
-        index = tf.argmax(spelled[:, None] == names, axis=1)
+        same = spelled[:, None] == names
+        if self._strips:
+            bare = _without(_without(found_parts, "^{}"), "{}$")
+            strips = tf.constant([name in self._strips for name in self.names])
+            same |= (bare[:, None] == tf.constant(self.names)) & strips
+        index = tf.argmax(same, axis=1)
         return tf.tensor_scatter_nd_update(
             tf.fill(tf.shape(parts), tf.constant(-1, tf.int64)), found, index
         )
+
+
+def _lengths(texts: tf.Tensor, unit: Literal["BYTE", "UTF8_CHAR"]) -> tf.Tensor:
+    return tf.cast(tf.strings.length(texts, unit), tf.int64)
+
+
+def _without(texts: tf.Tensor, spaces: str) -> tf.Tensor:
+    """Texts without the spaces where a pattern says."""
+    return tf.strings.regex_replace(texts, spaces.format(f"{_BESIDE}+"), "")
 
 
 def _where(mask: tf.Tensor, values: tf.Tensor) -> tf.RaggedTensor:

@@ -47,12 +47,14 @@ class SubwordTokenizer(abc.ABC):
         special: SpecialIds.
         mask_token: str, how a text spells the token of `special.mask`.
         template: Template, how the family packs segments into rows.
+        resources: tuple of what its graph refers to, which a SavedModel has to keep.
     """
 
     vocabulary: tuple[str, ...]
     special: SpecialIds
     mask_token: str
     template: Template
+    resources: tuple[tf.Module, ...] = ()
 
     @property
     def vocabulary_size(self) -> int:

@@ -113,6 +113,11 @@ class Tokenizer(SubwordTokenizer):
     def _finders(self) -> tuple[Finder | None, Finder | None]:
         """What finds the added tokens, in texts as they came and in normalized ones."""
         tokens = [t for t in self.added_tokens if t.content not in SPECIAL_TOKENS]
+        if blank := [t.content for t in tokens if not t.content.strip()]:
+            raise ValueError(
+                f"An added token must have more than spaces, which are no words, but {blank} has "
+                "none: remove it."
+            )
         raw = {t.content: t for t in tokens if not t.normalized}
         rest = [t for t in tokens if t.normalized]
         spellings = self._normalize(tf.constant([t.content for t in rest], tf.string)).numpy()
@@ -363,8 +368,6 @@ def _around(finder: Finder | None, texts: tf.Tensor, cut: Cut) -> tuple[tf.Ragge
     if finder is None:
         return cut(texts)
     texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="ignore")
-    # The operation that splits stops at a NUL. BERT drops both, and both are one character.
-    texts = tf.strings.regex_replace(texts, r"\x{00}", "\ufffd")
     return finder.around(texts, cut, "UTF8_CHAR")
 
 

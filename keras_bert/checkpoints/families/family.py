@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from keras_bert.checkpoints.names import Names
-from keras_bert.checkpoints.snapshot import Snapshot
+from keras_bert.checkpoints.tokenizer_files import TokenizerFiles as TokenizerFiles
 from keras_bert.config import EncoderConfig
 from keras_bert.models.encoder import Encoder
-from keras_bert.text.tokenizer import Tokenizer
 
 Config = TypeVar("Config", bound=EncoderConfig)
 
@@ -107,22 +106,6 @@ class HubTensors:
     present_name: Callable[[str], str]
     copies: Mapping[str, str] = dataclasses.field(default_factory=dict)
     counters: tuple[str, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class TokenizerFiles:
-    """How a directory says the tokenizer of a family.
-
-    Args:
-        vocabularies: names of the files that may hold a vocabulary; a directory has one of them.
-        read: from the directory, the model's config and the content of config.json to the
-            tokenizer; a ValueError where it is none of the family's.
-        write: writes the files of a tokenizer for a model of a config into a folder.
-    """
-
-    vocabularies: tuple[str, ...]
-    read: Callable[[Snapshot, EncoderConfig, Mapping[str, Any]], Tokenizer]
-    write: Callable[[pathlib.Path, Tokenizer, EncoderConfig], None]
 
 
 @dataclasses.dataclass(frozen=True)
