@@ -114,6 +114,27 @@ def encoder_of(config):
 
 
 @pytest.fixture(scope="session")
+def byte_pairs_of():
+    """A function that makes a family's tokenizer of single bytes and a word, 263 pieces at most."""
+    from keras_bert.text.byte_alphabet import BYTES
+    from keras_bert.text.byte_pieces import SpecialTokens
+
+    names = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[SEP]", "[MASK]")
+    special = {"Roberta": SpecialTokens(), "ModernBert": SpecialTokens(*names)}
+
+    def make(family):
+        # Padding has the id 1, as of RoBERTa.
+        roles = special[family]
+        first = dict.fromkeys((roles.begin, roles.pad, *vars(roles).values()))
+        merges = [("f", "o"), ("fo", "x")]
+        return kb.BytePairTokenizer(
+            (*first, *BYTES, "fo", "fox"), merges, roles, 2 if family == "Roberta" else 1
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def drawn():
     """Gives a model back with every weight drawn: no bias is 0, no scale 1, no two are alike.
 

@@ -148,6 +148,7 @@ def save(
         )
     tokenizer_files.check_size(tokenizer, model.encoder.config, "The tokenizer")
     content = hub.settings_of(model, head_settings)
+    content.setdefault("pad_token_id", tokenizer.special.pad)
     with replaced(pathlib.Path(directory), _stale()) as staging:
         _write(model, content, tokenizer, staging)
 

@@ -13,9 +13,18 @@ from keras_bert.checkpoints.families.bert import BERT
 from keras_bert.checkpoints.families.distilbert import DISTILBERT
 from keras_bert.checkpoints.families.electra import ELECTRA
 from keras_bert.checkpoints.families.family import Family, with_article
+from keras_bert.checkpoints.families.modernbert import MODERNBERT
+from keras_bert.checkpoints.families.roberta import ROBERTA, XLM_ROBERTA
 
 # Of the first one are configs that say nothing.
-FAMILIES: tuple[Family[Any], ...] = (BERT, DISTILBERT, ELECTRA)
+FAMILIES: tuple[Family[Any], ...] = (
+    BERT,
+    DISTILBERT,
+    ELECTRA,
+    MODERNBERT,
+    ROBERTA,
+    XLM_ROBERTA,
+)
 
 
 def family_of(content: Mapping[str, Any], source: pathlib.Path) -> Family[Any]:

@@ -1,0 +1,159 @@
+"""ModernBERT's checkpoints: Warner et al. 2024, as transformers writes them."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from keras_bert.checkpoints import names, settings
+from keras_bert.checkpoints.byte_pair_files import MODERNBERT_TOKENIZER
+from keras_bert.checkpoints.families.family import ConfigFile, Family, HubClasses, HubTensors
+from keras_bert.checkpoints.families.hub_config import (
+    CONFIG_KEYS,
+    PLAIN,
+    ConfigKeys,
+    check_plain,
+)
+from keras_bert.checkpoints.names import Names, WeightName, dense, head, norm
+from keras_bert.config import POOLINGS, ModernBertConfig
+from keras_bert.models.modernbert import ModernBertEncoder
+
+KEYS = ConfigKeys(
+    "ModernBERT",
+    ModernBertConfig,
+    {
+        **{ours: key for ours, key in CONFIG_KEYS.items() if ours != "num_segments"},
+        "dropout": "mlp_dropout",
+        "attention_dropout": "attention_dropout",
+        "norm_epsilon": "norm_eps",
+        "local_window": "local_attention",
+        "global_every": "global_attn_every_n_layers",
+    },
+    activation_key="hidden_activation",
+)
+# Transformers' names of the kinds of blocks, of which the first one sees all tokens.
+KINDS = GLOBAL, LOCAL = "full_attention", "sliding_attention"
+# Rotary bases: under which key versions before 5 say them.
+BASES = {"global_base": (GLOBAL, "global_rope_theta"), "local_base": (LOCAL, "local_rope_theta")}
+PARTS_PLAIN: dict[str, tuple[Any, ...]] = {
+    **PLAIN,
+    "use_bias": (None,),
+    **dict.fromkeys(("norm_bias", "attention_bias", "mlp_bias", "classifier_bias"), (None, False)),
+    "decoder_bias": (None, True),
+    "classifier_activation": (None, "gelu"),
+    "rope_scaling": (None,),
+}
+
+
+def _read(content: Mapping[str, Any], source: pathlib.Path) -> ModernBertConfig:
+    check_plain(content, source, "ModernBERT", PARTS_PLAIN)
+    pooling = settings.one_of(content, "classifier_pooling", POOLINGS[0], POOLINGS, source)
+    config = KEYS.read(content, source, {"pooling": pooling, **_bases(content, source)})
+    kinds = content.get("layer_types")
+    if kinds is not None and kinds != _kinds(config):
+        raise ValueError(
+            f"{source}: layer_types must have {GLOBAL} in one of {config.global_every} blocks "
+            f"(global_attn_every_n_layers), from the first on, not {kinds!r:.200}: other orders "
+            "are not supported."
+        )
+    return config
+
+
+def _bases(content: Mapping[str, Any], source: pathlib.Path) -> dict[str, float]:
+    """The bases of rotary positions, as present or older versions of transformers say them."""
+    ropes = content.get("rope_parameters") or {}
+    found = {}
+    for ours, (kind, old_key) in BASES.items():
+        rope = ropes.get(kind) if isinstance(ropes, dict) else None
+        rope = {"rope_theta": content.get(old_key)} if rope is None else rope
+        if not isinstance(rope, dict) or rope.get("rope_type") not in (None, "default"):
+            raise ValueError(
+                f"{source}: rope_parameters must be of the type default for {kind}, not "
+                f"{rope!r:.200}: other rotary positions are not supported."
+            )
+        base = settings.number(rope, "rope_theta", None, source)
+        found[ours] = getattr(ModernBertConfig, ours) if base is None else base
+    return found
+
+
+def _kinds(config: ModernBertConfig) -> list[str]:
+    return [GLOBAL if config.is_global(i) else LOCAL for i in range(config.num_layers)]
+
+
+def _write(config: ModernBertConfig) -> dict[str, Any]:
+    return {
+        "model_type": "modernbert",
+        **KEYS.write(config),
+        "embedding_dropout": config.dropout,
+        "layer_types": _kinds(config),
+        "rope_parameters": {
+            kind: {"rope_type": "default", "rope_theta": getattr(config, ours)}
+            for ours, (kind, _) in BASES.items()
+        },
+        # Versions before 5 read these.
+        **{old_key: getattr(config, ours) for ours, (_, old_key) in BASES.items()},
+        "classifier_pooling": config.pooling,
+        "tie_word_embeddings": True,
+    }
+
+
+def weight_names(config: ModernBertConfig) -> Names:
+    """The weights of ModernBERT's encoder, and of the heads on it."""
+    (pooler,) = dense("pooler/dense", "head.dense")[:1]
+    pools = (pooler, *norm("pooler/norm", "head.norm")[:1])
+    return Names(
+        encoder=(
+            names.table(
+                "embeddings/token", "model.embeddings.tok_embeddings.weight", "", "vocabulary_size"
+            ),
+            *norm("embeddings/norm", "model.embeddings.norm")[:1],
+            *(name for i in range(config.num_layers) for name in _block(i)),
+            *norm("norm", "model.final_norm")[:1],
+        ),
+        heads=(
+            *dense("masked_lm/dense", "head.dense")[:1],
+            *norm("masked_lm/norm", "head.norm")[:1],
+            WeightName("masked_lm/bias", "decoder.bias", shape=("vocabulary_size",)),
+            *head("classifier", "classifier"),
+        ),
+        tasks={
+            **dict.fromkeys(("text_classification", "token_classification"), pools),
+            "multiple_choice": pools,
+            "question_answering": (*pools, *head("span", "classifier", num_outputs=2)),
+        },
+    )
+
+
+def _block(i: int) -> tuple[WeightName, ...]:
+    ours, hub = f"layer_{i}", f"model.layers.{i}"
+    projections = tuple(
+        dataclasses.replace(dense(f"{ours}/attention/{name}", f"{hub}.attn.Wqkv")[0], part=(n, 3))
+        for n, name in enumerate(("query", "key", "value"))
+    )
+    return (
+        *(norm(f"{ours}/attention_norm", f"{hub}.attn_norm")[:1] if i else ()),
+        *projections,
+        *dense(f"{ours}/attention/output", f"{hub}.attn.Wo")[:1],
+        *norm(f"{ours}/output_norm", f"{hub}.mlp_norm")[:1],
+        *dense(f"{ours}/intermediate", f"{hub}.mlp.Wi", width_out="gated_dim")[:1],
+        *dense(f"{ours}/output", f"{hub}.mlp.Wo", width_in="intermediate_dim")[:1],
+    )
+
+
+MODERNBERT = Family(
+    name="ModernBERT",
+    encoder=ModernBertEncoder,
+    model_types=("modernbert",),
+    class_prefix="ModernBert",
+    classes=HubClasses.of("ModernBert"),
+    config=ConfigFile(_read, _write),
+    names=weight_names,
+    tensors=HubTensors(
+        prefix="model.",
+        present_name=names.present_name("model.", ("embeddings.", "layers.", "final_norm.")),
+        copies={"decoder.weight": "model.embeddings.tok_embeddings.weight"},
+    ),
+    tokenizer=MODERNBERT_TOKENIZER,
+)
