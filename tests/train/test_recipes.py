@@ -17,7 +17,9 @@ REQUIRED = {
     "finetune": ("--task=text_classification", "--output_dir=y"),
 }
 # Those that others include, or that the Makefile runs: their headers have no command.
-PARTS = {"bert", "roberta", "finetune", "finetune_small", "demo", "demo_packages"}
+PARTS = {"bert", "roberta", "finetune", "finetune_small", "demo", "demo_packages"} | {
+    f"finetune_{family}" for family in ("roberta", "electra", "electra_large")
+}
 # What headers say of flags, and the flags.
 SAID = (
     (r"^# (?:BERT|RoBERTa) (tiny|mini|small|medium|base|large)\b", "preset"),
@@ -156,3 +158,16 @@ def test_metrics_are_scores_of_their_tasks(resolved, tokenizer, config):
         [said] = re.findall(r"Reference: (\w+)", header_of(name))
         chosen = metrics[name] or task.score_names[0]
         assert said.lower() in chosen
+
+
+def test_a_familys_hyperparameters_take_the_place_of_berts(parsed):
+    for family, rate, decay in (
+        ("roberta", 2e-5, 1.0),
+        ("electra", 1e-4, 0.8),
+        ("electra_large", 5e-5, 0.9),
+    ):
+        recipes = (RECIPES["glue_mnli"], RECIPES[f"finetune_{family}"])
+        given = (f"--flagfile={recipe}" for recipe in recipes)
+        arguments = parsed("finetune", *given, "--checkpoint=x", "--output_dir=y")
+        assert (arguments.learning_rate, arguments.layer_decay) == (rate, decay)
+        assert arguments.text_keys == GLUE["mnli"]
