@@ -95,7 +95,7 @@ FAMILIES = {
     "Bert": {},
     "DistilBert": {},
     "Electra": {"embedding_dim": 11},
-    "Roberta": {"padding_id": 2},
+    "Roberta": {},
     "ModernBert": {"local_window": 4},
 }
 

@@ -50,12 +50,14 @@ class Checkpoint:
         encoder: Encoder of its family with the weights of the file, a `BertEncoder`, say.
         model: the model with its head, a `BertPretrainer` or a task, as it was saved; None where
             there is no head.
+        new: paths of weights that the file lacks, which are drawn: those of a pooler.
     """
 
     config: EncoderConfig
     tokenizer: SubwordTokenizer
     encoder: Encoder
     model: keras.Model | None
+    new: tuple[str, ...] = ()
 
 
 def load(
@@ -218,7 +220,8 @@ def _build(found: reading.Found) -> Checkpoint:
         logging.info("%s has no pooler: that of the encoder is new.", held.source)
     if FILL_MASK_KEY in found.content[hub.OWN_SECTION] and isinstance(model, BertPretrainer):
         model = FillMask.from_settings(encoder, found.tokenizer, found.content, pretrainer=model)
-    return Checkpoint(found.config, found.tokenizer, encoder, model)
+    paths = tuple(variable.path for variable in new)
+    return Checkpoint(found.config, found.tokenizer, encoder, model, paths)
 
 
 def _head_settings(model: keras.Model) -> dict[str, Any]:

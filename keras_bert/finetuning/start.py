@@ -84,6 +84,8 @@ def take_head(task: Task, start: Checkpoint) -> str:
         str, a sentence.
     """
     heads = take_heads(task, start, are_alike=task.shares_head(start.model))
-    if heads.new:
-        return f"New weights: {', '.join(heads.new)}; all others are the checkpoint's."
+    trained = [weight.path for weight in task.trainable_weights]
+    new = [*(path for path in start.new if path in trained), *heads.new]
+    if new:
+        return f"New weights: {', '.join(new)}; all others are the checkpoint's."
     return f"All weights are the checkpoint's{', those of the head too' if heads.taken else ''}."

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_bert.checkpoints.directory import Checkpoint
+from keras_bert.checkpoints.hub import class_of
 from keras_bert.checkpoints.transfer import take_heads
 from keras_bert.data.pretraining.word_vectors import fit_word_vectors, read_word_vectors
 from keras_bert.models.encoder import Encoder
@@ -49,9 +50,9 @@ def check_same(
     tokenizer = checkpoint.tokenizer.settings()
     found = {**dataclasses.asdict(checkpoint.config), "lowercase": tokenizer.get("lowercase")}
     different = [
-        f"{name} is {found[name]!r} there and {value!r} here"
+        f"{name} is {found.get(name)!r} there and {value!r} here"
         for name, value in wanted.items()
-        if value is not None and value != found[name]
+        if value is not None and value != found.get(name)
     ]
     if vocabulary is not None and list(vocabulary) != tokenizer["vocabulary"]:
         different.append("its vocabulary is another one")
@@ -62,7 +63,12 @@ def check_same(
 
 
 def take_known_heads(model: BertPretrainer, checkpoint: Checkpoint) -> str:
-    """Takes over the weights of the heads that a checkpoint has too, and says which are new."""
+    """Takes over the weights of the heads that a checkpoint has too, and says which are new.
+
+    Raises:
+        ValueError: the model could not be saved, as its family has no such head.
+    """
+    class_of(model)
     new = take_heads(model, checkpoint).new
     if not new:
         return "All weights are the checkpoint's."
@@ -81,10 +87,8 @@ def take_word_vectors(
         path: path of a GloVe or word2vec text file.
     """
     ids, vectors = read_word_vectors(path, tokenizer.vocabulary)
-    config = encoder.config
-    encoder.set_token_vectors(
-        ids, fit_word_vectors(vectors, config.hidden_dim, config.initializer_range)
-    )
+    width, spread = encoder.token_embedding.output_dim, encoder.config.initializer_range
+    encoder.set_token_vectors(ids, fit_word_vectors(vectors, width, spread))
     return (
         f"{len(ids):,} of {tokenizer.vocabulary_size:,} pieces start from their vector in {path}, "
         "the others are drawn."

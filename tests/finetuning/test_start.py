@@ -82,3 +82,12 @@ def test_the_same_seed_makes_the_same_head(bert):
         keras.utils.set_random_seed(5)
         heads.append(np.array(classifier(bert).get_layer("classifier").kernel))
     np.testing.assert_array_equal(*heads)
+
+
+def test_a_layer_before_the_logits_that_no_file_has_is_new(tmp_path, encoder_of, tokenizer):
+    kb.save(kb.BertPretrainer(encoder_of("DistilBert", num_layers=1), None), tmp_path, tokenizer)
+    start = kb.load(tmp_path)
+    told = take_head(kb.MultipleChoice(start.encoder, packer(start)), start)
+    assert told.startswith("New weights: pooler/dense/kernel, pooler/dense/bias, classifier/kernel")
+    tagger = kb.TokenClassifier(start.encoder, packer(start), ("a", "b"))
+    assert take_head(tagger, start).startswith("New weights: classifier/kernel, classifier/bias;")

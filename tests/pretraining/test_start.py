@@ -60,3 +60,21 @@ def test_known_words_start_from_their_vectors(checkpoint, tmp_path):
     assert changed.tolist() == [last - 1, last]
     cosine = np.corrcoef(after[last] - after[last - 1], vectors[0] - vectors[2])[0, 1]
     assert cosine > 0.99
+
+
+def test_a_head_that_the_family_could_not_save_is_refused_at_once(encoder_of, tokenizer):
+    encoder = encoder_of("Electra", num_layers=1)
+    start = kb.Checkpoint(encoder.config, tokenizer, encoder, None)
+    with pytest.raises(ValueError, match="a sentence objective on an ELECTRA: save its encoder"):
+        take_known_heads(kb.BertPretrainer(encoder), start)
+    told = take_known_heads(kb.BertPretrainer(encoder, None), start)
+    assert told == "New weights: masked_lm; all others are the checkpoint's."
+    with pytest.raises(ValueError, match="positions is None there and 'sinusoidal' here"):
+        check_same(start, {"positions": "sinusoidal"}, "mine")
+
+
+def test_vectors_are_as_wide_as_the_embeddings(encoder_of, tokenizer, tmp_path):
+    encoder = encoder_of("Electra", num_layers=1)
+    path = tmp_path / "vectors.txt"
+    path.write_text(" ".join([tokenizer.vocabulary[-1], *["0.5", "1", "2"] * 4]) + "\n")
+    assert take_word_vectors(encoder, tokenizer, path).startswith("1 of ")

@@ -94,6 +94,19 @@ def weight_names(config: RobertaConfig) -> Names:
     )
 
 
+def _write_tokenizer(
+    folder: pathlib.Path, tokenizer: SubwordTokenizer, config: EncoderConfig
+) -> None:
+    # transformers counts positions from the first id that is not this one.
+    padding_id = getattr(config, "padding_id", None)
+    if tokenizer.special.pad != padding_id:
+        raise ValueError(
+            f"The tokenizer's padding must have the config's padding_id, {padding_id}, but has "
+            f"{tokenizer.special.pad}: take the tokenizer of the model, or make the model for it."
+        )
+    ROBERTA_TOKENIZER.write(folder, tokenizer, config)
+
+
 ROBERTA = Family(
     name="RoBERTa",
     encoder=RobertaEncoder,
@@ -111,7 +124,7 @@ ROBERTA = Family(
         },
         counters=("roberta.embeddings.position_ids",),
     ),
-    tokenizer=ROBERTA_TOKENIZER,
+    tokenizer=dataclasses.replace(ROBERTA_TOKENIZER, write=_write_tokenizer),
 )
 
 
@@ -141,6 +154,6 @@ XLM_ROBERTA = dataclasses.replace(
     tokenizer=TokenizerFiles(
         (*ROBERTA_TOKENIZER.vocabularies, SENTENCE_PIECE_FILE),
         _read_tokenizer,
-        ROBERTA_TOKENIZER.write,
+        _write_tokenizer,
     ),
 )

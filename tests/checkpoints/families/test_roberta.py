@@ -46,7 +46,7 @@ def test_numbers_of_transformers(agrees_with, write, name):
     ],
 )
 def test_transformers_opens_what_we_save(opens_in_transformers, encoder_of, byte_pairs_of, kind):
-    encoder = encoder_of("Roberta", vocabulary_size=270, padding_id=1)
+    encoder = encoder_of("Roberta", vocabulary_size=270)
     opens_in_transformers(kind, encoder, byte_pairs_of("Roberta"))
 
 
@@ -93,3 +93,9 @@ def test_published_configs_come_back():
         config = kb.RobertaConfig.preset(preset)
         changed = dataclasses.replace(config, dropout=0.3)
         assert ROBERTA.config.read(ROBERTA.config.write(changed), SOURCE) == changed
+
+
+def test_padding_is_that_of_the_config(tmp_path, encoder_of, byte_pairs_of):
+    encoder = encoder_of("Roberta", num_layers=1, vocabulary_size=270, padding_id=2)
+    with pytest.raises(ValueError, match="must have the config's padding_id, 2, but has 1"):
+        kb.save(encoder, tmp_path, byte_pairs_of("Roberta"))
