@@ -54,6 +54,7 @@ from .tasks.sentence_embedding import SentenceEmbedder as SentenceEmbedder
 from .tasks.task import Task as Task
 from .tasks.text_classification import TextClassifier as TextClassifier
 from .tasks.token_classification import TokenClassifier as TokenClassifier
+from .text.byte_pair_learning import learn_byte_pairs as learn_byte_pairs
 from .text.byte_pairs import BytePairTokenizer as BytePairTokenizer
 from .text.learning import learn_vocabulary as learn_vocabulary
 from .text.masking import Masker as Masker

@@ -118,7 +118,7 @@ def pipeline_of(content: Mapping[str, Any], source: object) -> Pipeline:
     >>> pipeline_of(content, "tokenizer.json").compose
     True
     """
-    [model] = _steps(content, "model", source)
+    model = _only(content, "model", source)
     _check_type(model, "model", ("BPE",), source)
     for key, values in PLAIN.items():
         if model.get(key) not in values:
@@ -126,7 +126,7 @@ def pipeline_of(content: Mapping[str, Any], source: object) -> Pipeline:
     normalizers = _steps(content, "normalizer", source)
     for step in normalizers:
         _check_type(step, "normalizer", ("NFC",), source)
-    [words] = _steps(content, "pre_tokenizer", source) or [{}]
+    words = _only(content, "pre_tokenizer", source)
     _check_type(words, "pre_tokenizer", ("ByteLevel",), source)
     if not words.get("use_regex", True):
         raise _refusal(source, "pre_tokenizer", "use_regex False", "True")
@@ -185,13 +185,20 @@ def ids_of(tokenizer: BytePairTokenizer) -> dict[str, int]:
 def _steps(content: Mapping[str, Any], part: str, source: object) -> list[dict[str, Any]]:
     """The steps of a part, one behind the other."""
     value = content.get(part)
-    steps = value if isinstance(value, dict) or value is None else {"type": value}
+    steps = value if isinstance(value, dict) or value is None else {"type": [value]}
     if steps is None:
         return []
     if steps.get("type") != "Sequence":
         return [steps]
     inner = next((v for v in steps.values() if isinstance(v, list)), [])
     return [step if isinstance(step, dict) else {"type": step} for step in inner]
+
+
+def _only(content: Mapping[str, Any], part: str, source: object) -> dict[str, Any]:
+    steps = _steps(content, part, source)
+    if len(steps) > 1:
+        raise _refusal(source, part, f"{len(steps)} steps", "one")
+    return steps[0] if steps else {}
 
 
 def _check_type(step: Mapping[str, Any], part: str, types: Sequence[str], source: object) -> None:

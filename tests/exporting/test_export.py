@@ -20,6 +20,7 @@ from keras_bert.exporting import export as module
 from keras_bert.exporting import warmup
 from keras_bert.exporting.export import export
 from keras_bert.serving.wire.layout import METADATA_FILE, WARMUP_FILE
+from keras_bert.text.byte_alphabet import BYTES
 
 FIRST = ["a fine film", "the lazy dog, unaffable", "Fox"]
 SECOND = ["over", "the quick brown fox wanted more", ""]
@@ -462,7 +463,22 @@ TASKS = {
         lambda e, p: kb.FillMask(kb.BertPretrainer(e), p),
         {"text": ["a [MASK] film"]},
     ),
+    "byte_pairs": (
+        lambda e, _: kb.SentenceEmbedder(byte_encoder(e), kb.Packer(byte_pairs(), 23)),
+        {"text": [LONG, "Ünaffable  \u00e9\U0001399f's", "\0\x11"]},
+    ),
 }
+
+
+def byte_pairs():
+    merges = [*(("Ġ", "d"), ("o", "g"), ("Ġd", "og"), ("Ġ", "f"), ("Ã", "©"))]
+    pieces = ("<s>", "<pad>", "</s>", "<unk>", "<mask>", *BYTES, *(a + b for a, b in merges))
+    return kb.BytePairTokenizer(pieces, merges, add_prefix_space=True, compose=True)
+
+
+def byte_encoder(encoder):
+    size = byte_pairs().vocabulary_size
+    return kb.BertEncoder(dataclasses.replace(encoder.config, vocabulary_size=size))
 
 
 @pytest.mark.slow

@@ -28,3 +28,20 @@ def test_what_teaches_nothing_is_refused(corpus, tmp_path, flag, message, refuse
     flags = (f"--input_pattern={corpus}/corpus/train/*.txt", f"--output={tmp_path}/vocab.txt")
     assert message in refused("learn_vocabulary", *flags, flag)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.reference("tokenizers")
+def test_byte_pairs_are_learned(corpus, tmp_path, call):
+    flags = (f"--input_pattern={corpus}/corpus/train/*.txt", "--kind=byte_pairs")
+    for name in ("one", "two"):
+        output = f"--output={tmp_path / name}"
+        printed = call("learn_vocabulary", *flags, output, "--vocabulary_size=290")
+    assert "two: 290 pieces" in printed and "Next" not in printed
+    contents = [{p.name: p.read_bytes() for p in (tmp_path / n).iterdir()} for n in ("one", "two")]
+    assert contents[0] == contents[1]
+    assert set(contents[0]) == {"vocab.json", "merges.txt", "tokenizer.json"}
+
+
+def test_byte_pairs_replace_nothing(corpus, tmp_path, refused):
+    flags = (f"--input_pattern={corpus}/corpus/train/*.txt", "--kind=byte_pairs")
+    assert "is: name another one" in refused("learn_vocabulary", *flags, f"--output={tmp_path}")
