@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator
 
@@ -11,7 +10,9 @@ from absl import logging
 
 from keras_bert.text.byte_alphabet import BYTES
 from keras_bert.text.byte_pairs import BytePairTokenizer
-from keras_bert.text.byte_pieces import SpecialTokens
+
+# In the order of RoBERTa's first ids.
+_SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 
 
 def learn_byte_pairs(
@@ -35,8 +36,7 @@ def learn_byte_pairs(
         ValueError: if `lines` has anything but batches of strings, a number is too small, or
             `tokenizers` is not installed.
     """
-    special = tuple(dict.fromkeys(dataclasses.astuple(SpecialTokens())))
-    _check_request(lines, vocabulary_size, min_frequency, len(special) + len(BYTES))
+    _check_request(lines, vocabulary_size, min_frequency, len(_SPECIAL) + len(BYTES))
     try:
         import tokenizers
     except ImportError as error:
@@ -49,7 +49,7 @@ def learn_byte_pairs(
     trainer = tokenizers.trainers.BpeTrainer(
         vocab_size=vocabulary_size,
         min_frequency=min_frequency,
-        special_tokens=list(special),
+        special_tokens=list(_SPECIAL),
         initial_alphabet=list(BYTES),
         show_progress=False,
     )

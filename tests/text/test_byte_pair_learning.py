@@ -1,4 +1,4 @@
-"""Byte pairs are learned by `tokenizers`: every byte, then pairs; the same text, the same pieces."""
+"""Byte pairs are learned by `tokenizers`: every byte, then pairs, the same of the same text."""
 
 import importlib.util
 import sys
