@@ -249,8 +249,8 @@ class QuestionAnswerer(Task):
                 "segment_ids": some["segment_ids"].to_tensor(shape=shape),
                 "padding_mask": tf.ones_like(some["token_ids"]).to_tensor(shape=shape),
             }
-            inputs = self.model_inputs(self.trimmed(padded))
-            return inputs, *keras.tree.map_structure(lambda x: tf.gather(x, indices), targets)
+            labels = keras.tree.map_structure(lambda x: tf.gather(x, indices), targets)
+            return self.model_inputs(self.trimmed(padded)), *labels
 
         num_rows = rows["token_ids"].nrows().numpy()
 
@@ -363,8 +363,7 @@ class QuestionAnswerer(Task):
     ) -> QuestionAnswerer:
         own = settings.get("keras_bert", {})
         given = {name: own[name] for name in _OPTIONS if name in own}
-        packer = packer_of(encoder, tokenizer, own)
-        return cls(encoder, packer, initializer=initializer, **given)
+        return cls(encoder, packer_of(encoder, tokenizer, own), initializer=initializer, **given)
 
     def _rows(
         self, inputs: Mapping[str, tf.Tensor], columns: Mapping[str, tf.Tensor]

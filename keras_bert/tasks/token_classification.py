@@ -392,10 +392,7 @@ class TokenClassifier(Task):
         settings: Mapping[str, Any],
         initializer=None,
     ) -> TokenClassifier:
-        return cls(
-            encoder,
-            packer_of(encoder, tokenizer, settings.get("keras_bert", {})),
-            labels_of(settings),
-            dropout=settings.get("classifier_dropout"),
-            initializer=initializer,
-        )
+        packer = packer_of(encoder, tokenizer, settings.get("keras_bert", {}))
+        dropout = settings.get("classifier_dropout")
+        labels = labels_of(settings)
+        return cls(encoder, packer, labels, dropout=dropout, initializer=initializer)
