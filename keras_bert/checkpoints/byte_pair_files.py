@@ -166,7 +166,7 @@ def write(
 def write_tables(
     folder: pathlib.Path, tokenizer: BytePairTokenizer, with_merges: bool = True
 ) -> None:
-    """Writes tokenizer.json, and, as older programs want them, vocab.json and merges.txt.
+    r"""Writes tokenizer.json, and, as older programs want them, vocab.json and merges.txt.
 
     Args:
         folder: path of the folder.

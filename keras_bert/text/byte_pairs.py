@@ -27,7 +27,7 @@ from keras_bert.text.template import Template
 
 
 class BytePairTokenizer(SubwordTokenizer):
-    """GPT-2's tokenizer, piece for piece, as TensorFlow operations: RoBERTa's and ModernBERT's.
+    r"""GPT-2's tokenizer, piece for piece, as TensorFlow operations: RoBERTa's and ModernBERT's.
 
     What OpenAI's encoder.py does: the text is split into words, each with the space before it, and
     the bytes of a word are merged, pair by pair ([Sennrich et al., 2016](
