@@ -67,8 +67,8 @@ def original_of(
     >>> import tensorflow as tf
     >>> from keras_bert.text.byte_offsets import compose, original_of
     >>> texts = tf.constant(["e\u0301a"])
-    >>> starts, ends = tf.ragged.constant([[0, 1]]), tf.ragged.constant([[1, 2]])
-    >>> starts, ends = original_of(texts, compose(texts), starts, ends)
+    >>> starts = tf.ragged.constant([[0, 1]], tf.int64)
+    >>> starts, ends = original_of(texts, compose(texts), starts, starts + 1)
     >>> starts.to_list(), ends.to_list()
     ([[0, 2]], [[1, 3]])
     """

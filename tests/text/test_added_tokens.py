@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import keras_bert as kb
 from keras_bert.exporting.operations import NEWER_OPERATIONS, TEXT_OPERATIONS
-from keras_bert.text.added_tokens import AddedToken
+from keras_bert.text.added_tokens import AddedToken, Finder
 
 
 def tokenizer_with(vocabulary, *tokens: AddedToken, lowercase: bool = True) -> kb.Tokenizer:
@@ -115,6 +115,32 @@ def test_its_operations_are_those_of_every_server(vocabulary):
 def test_what_is_no_token_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         AddedToken(**arguments)
+
+
+def test_spaces_alone_are_no_word(vocabulary):
+    with pytest.raises(ValueError, match=r"more than spaces, .* but \['  '\] has none"):
+        tokenizer_with(vocabulary, AddedToken("  "))
+
+
+def cut(finder, text, unit="UTF8_CHAR"):
+    """The parts of a text that a finder takes for tokens, and their spaces on both sides."""
+
+    def nothing(parts):
+        none = tf.zeros_like(tf.strings.length(parts), tf.int64)
+        return (tf.RaggedTensor.from_row_lengths(tf.constant([], tf.int64), none),) * 5
+
+    rows = finder.around(tf.constant([text]), nothing, unit)
+    return list(zip(*(row.to_list()[0] for row in rows), strict=True))
+
+
+def test_tokens_may_take_the_spaces_beside_them():
+    finder = Finder({"<m>": 7, "<e>": 8, "<x>": 9}, lstrip=["<m>"], rstrip=["<e>"])
+    assert cut(finder, "a \u3000<m> <e>\n\t<m> <x>\0") == [
+        (7, 1, 6, 2, 0),
+        (8, 7, 12, 0, 2),
+        (7, 12, 15, 0, 0),
+        (9, 16, 19, 0, 0),
+    ]
 
 
 def test_a_token_of_which_normalization_leaves_nothing_is_refused(vocabulary):
