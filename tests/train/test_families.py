@@ -99,3 +99,29 @@ def test_a_family_learns_a_task(kind, encoder, own_tokenizer, tmp_path, without_
     features = task.features(task.input_columns([example]))
     for name, value in exact.outputs_of(features).items():
         np.testing.assert_allclose(again.outputs_of(features)[name], value, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["DistilBert", "Electra"], indirect=True)
+def test_pretraining_goes_on_from_a_family_and_its_checkpoints_are_converted(
+    encoder, own_tokenizer, tmp_path, call, refused, without_graphs
+):
+    """Rows of several sequences, masked by word."""
+    kb.save(kb.BertPretrainer(encoder, None), tmp_path / "whole", own_tokenizer)
+    text = "the fox jumps over the lazy dog.\n" * 9 + "\n"
+    (tmp_path / "text.txt").write_text(text * 4)
+    call(
+        "pretrain",
+        *(f"--input_pattern={tmp_path}/text.txt", f"--initial_checkpoint={tmp_path}/whole"),
+        *("--documents=blank_lines", "--sequence_length=23", "--batch_size=4", "--num_steps=2"),
+        *("--max_predictions=5", "--sentence_objective=none", "--num_sequences=2"),
+        *("--mask_unit=word", f"--output_dir={tmp_path}/more"),
+    )
+    flags = (f"--source={tmp_path}/more", f"--output_dir={tmp_path}/copy")
+    call("convert", *flags)
+    before, after = (kb.load(tmp_path / name) for name in ("more", "copy"))
+    assert after.config == before.config == encoder.config
+    for one, other in zip(before.model.weights, after.model.weights, strict=True):
+        if one.path not in before.new:
+            np.testing.assert_array_equal(one, other)
+    assert "Google's code has no" in refused("convert", *flags, "--format=google")
