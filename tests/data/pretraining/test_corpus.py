@@ -241,6 +241,7 @@ TEXT = "One two.\r\n\r\nThree\nfour.\n"
         ("a.txt", bz2.compress(TEXT.encode()), bz2.compress(TEXT[:-3].encode())),
         ("a.jsonl", b'{"text": "One."}\n{"text": "Two."}\n', b'{"text": "One."}\n'),
     ],
+    ids=["lines", "mark", "empty", "gzip", "bzip2", "json"],
 )
 def test_a_file_that_is_shorter_than_when_it_was_opened_is_an_error(tmp_path, name, before, after):
     (tmp_path / name).write_bytes(before)
