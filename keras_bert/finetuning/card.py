@@ -21,15 +21,8 @@ from keras_bert.tasks.examples import Example
 from keras_bert.tasks.table import name_of
 from keras_bert.tasks.task import Task
 
-# What the Hub calls a task, and a score.
-PIPELINES = {
-    "text_classification": "text-classification",
-    "token_classification": "token-classification",
-    "question_answering": "question-answering",
-    "multiple_choice": "multiple-choice",
-    "sentence_embedding": "sentence-similarity",
-    "fill_mask": "fill-mask",
-}
+# What the Hub calls a task, where it is not our own name, and a score.
+PIPELINES = {"sentence_embedding": "sentence-similarity"}
 METRICS = {"matthews": "matthews_correlation", "pearson": "pearsonr", "spearman": "spearmanr"}
 # Of a text in a table.
 _MOST_CHARACTERS = 120
@@ -91,7 +84,8 @@ class Card:
 
     def _header(self, task: Task) -> str:
         """The YAML of the Hub; what JSON writes is YAML."""
-        kind = PIPELINES[name_of(type(task))]
+        name = name_of(type(task))
+        kind = PIPELINES.get(name, name.replace("_", "-"))
         plain = {key: value for key, value in self.scores.items() if math.isfinite(_mean(value))}
         header: dict[str, Any] = {"library_name": "keras", "pipeline_tag": kind}
         header |= {key: getattr(self, key) for key in ("language", "license") if getattr(self, key)}

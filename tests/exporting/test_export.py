@@ -344,7 +344,7 @@ def test_a_full_disk_leaves_nothing(quick, tmp_path, task):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert os.listdir(tmp_path) == []
-    assert files.reason(caught.value).startswith(f"{tmp_path}: file too large: raise the limit")
+    assert files.reason(caught.value).startswith(f"{tmp_path}/1: file too large: raise the limit")
 
 
 def test_a_path_that_cannot_be_written_to_is_told(tmp_path, task):

@@ -17,7 +17,7 @@ LABELS = ("negative", "positive")
 WITHOUT = """
 import importlib.abc, sys
 
-OURS = ("environment", "files", "flags", "serving")
+OURS = ("environment", "files", "flags", "quiet", "serving", "usage")
 
 class Missing(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):

@@ -80,7 +80,8 @@ def test_a_classifier_weighs_rare_labels_more_and_has_classes(pairs):
     examples = [{"label": label} for label in ("no", "no", "yes")]
     assert pairs.sample_weights(examples) is None
     assert pairs.sample_weights(examples, balance_labels=True) == [0.75, 0.75, 1.5]
-    classes = pairs.classes(examples, [{"label": label} for label in ("no", "yes", "yes")])
+    answers = [{"label": label, "probability": 0.7} for label in ("no", "yes", "yes")]
+    classes = pairs.classes(examples, answers)
     assert classes.labels == ("no", "yes")
     assert (classes.true.tolist(), classes.predicted.tolist()) == ([0, 0, 1], [0, 1, 1])
 
