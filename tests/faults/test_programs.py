@@ -78,7 +78,7 @@ def pretrain(program, pretraining):
 
     def run(folder, *given, step=None, number=SIGTERM):
         until = None if step is None else functools.partial(is_saved, folder / "run", step)
-        given = (*pretraining.flags(folder / "run"), *given)
+        _, _, *given = pretraining.command(folder, *given)
         return program("pretrain", folder, *given, until=until, number=number)
 
     return run
@@ -126,7 +126,7 @@ def test_a_pretraining_goes_on_on_one_device_and_back_on_two(pretrain, straight,
 def test_a_pretraining_that_ends_before_its_first_step_leaves_nothing_in_the_way(
     pretrain, program, pretraining, straight, tmp_path
 ):
-    given = pretraining.flags(tmp_path / "run")
+    _, _, *given = pretraining.command(tmp_path)
     output = tmp_path / "said"
 
     def reads():
@@ -147,11 +147,11 @@ def test_a_pretraining_whose_shard_is_damaged_later_ends_with_its_name(
     program, pretraining, corpus, tmp_path
 ):
     tokenizer = kb.Tokenizer(kb.read_vocabulary(corpus / "vocab.txt"))
-    texts = kb.TextCorpus(f"{corpus}/*.txt", "blank_lines")
+    texts = kb.TextCorpus(f"{corpus}/[a-d].txt", "blank_lines")
     kb.write_token_corpus(texts, tokenizer, tmp_path / "tokens", num_shards=1)
     shard = tmp_path / "tokens" / "shard-00000.tfrecord"
     endless = ("--num_steps=100000", "--steps_per_epoch=100000", "--save_every=6")
-    given = (*pretraining.flags(tmp_path / "run"), f"--input_pattern={tmp_path}/tokens", *endless)
+    _, _, *given = pretraining.command(tmp_path, f"--input_pattern={tmp_path}/tokens", *endless)
 
     def damaged():
         if not is_saved(tmp_path / "run", 6):
