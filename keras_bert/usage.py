@@ -122,7 +122,7 @@ def parse(
             flagfile. The message says what was meant.
     """
     try:
-        return flag_values([argv[0], *_expanded(argv[1:], pathlib.Path(), recipes)])
+        return flag_values([argv[0], *_expanded(argv[1:], recipes)])
     except flags.UnrecognizedFlagError as error:
         raise ValueError(_of_unknown(error.flagname, flag_values)) from error
     except flags.Error as error:
@@ -179,8 +179,10 @@ def _entry(flag: str, said: str) -> list[str]:
     return [f"{head:<{_INDENT}}{text[0]}", *lines[1:]]
 
 
-def _expanded(argv: Sequence[str], folder: pathlib.Path, recipes: pathlib.Path) -> list[str]:
-    """Command-line arguments with the lines of flagfiles in their places."""
+def _expanded(
+    argv: Sequence[str], recipes: pathlib.Path, within: tuple[pathlib.Path, ...] = ()
+) -> list[str]:
+    """Command-line arguments, or the lines of the last of some files, without flagfiles in them."""
     expanded: list[str] = []
     for place, argument in enumerate(argv):
         if argument == "--":
@@ -191,15 +193,18 @@ def _expanded(argv: Sequence[str], folder: pathlib.Path, recipes: pathlib.Path) 
             continue
         if not equals:
             raise ValueError("A flagfile is given as --flagfile=FILE.")
-        found = _found(path, folder, recipes)
+        found = _found(path, within[-1].parent if within else pathlib.Path(), recipes)
+        if found in within:
+            raise ValueError(f"{within[-1]} must not name {found}, which names it: leave it out.")
         lines = [line.strip() for line in found.read_text(encoding="utf-8").splitlines()]
         own = [line for line in lines if line and not line.startswith(("#", "//"))]
-        expanded += _expanded(own, found.parent, recipes)
+        expanded += _expanded(own, recipes, (*within, found))
     return expanded
 
 
 def _found(path: str, folder: pathlib.Path, recipes: pathlib.Path) -> pathlib.Path:
-    for place in (pathlib.Path(path), folder / path, recipes / path):
+    # First beside the file that names it: a recipe means another one, whatever lies here.
+    for place in (folder / path, pathlib.Path(path), recipes / path):
         if place.is_file():
             return place
     names = sorted(file.name for file in recipes.glob("*.flags"))

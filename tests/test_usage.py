@@ -106,6 +106,23 @@ def test_flagfiles_are_found_beside_the_one_that_names_them_and_by_name(tmp_path
     assert rest == ["left", "--flagfile=none"]
 
 
+def test_a_recipe_means_the_one_beside_it(tmp_path, monkeypatch):
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "one.flags").write_text("--flagfile=all.flags\n")
+    (tmp_path / "recipes" / "all.flags").write_text("--num_epochs=5\n")
+    (tmp_path / "all.flags").write_text("--num_epochs=7\n")
+    monkeypatch.chdir(tmp_path)
+    arguments, _ = parse("--checkpoint=x", "--flagfile=one.flags", recipes=tmp_path / "recipes")
+    assert arguments.num_epochs == 5
+
+
+def test_flagfiles_that_name_each_other_are_refused(tmp_path):
+    (tmp_path / "a.flags").write_text("--flagfile=b.flags\n")
+    (tmp_path / "b.flags").write_text("--flagfile=a.flags\n")
+    with pytest.raises(ValueError, match="b.flags must not name .*a.flags, which names it"):
+        parse(f"--flagfile={tmp_path}/a.flags")
+
+
 def test_hints_lead_to_flags_that_there_are():
     known = {
         field.name

@@ -14,7 +14,6 @@ import threading
 from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
-import tensorflow_text  # noqa: F401, the datasets have its operations
 
 from keras_bert.training.feeding import Shards
 from keras_bert.training.rendezvous import check, host_and_port, listening, listens, wait_for
@@ -40,6 +39,9 @@ def serving(address: str) -> Iterator[None]:
     >>> with serving(free_addresses(1)[0]):
     ...     pass
     """
+    # The datasets have its operations, which a trainer alone may do without.
+    import tensorflow_text  # noqa: F401
+
     check({"this data worker": address})
     host, port = host_and_port(address)
     service = tf.data.experimental.service
