@@ -64,6 +64,7 @@ from .text.vocabulary import read_vocabulary as read_vocabulary
 from .text.vocabulary import write_vocabulary as write_vocabulary
 from .training.baselines import most_frequent_answers as most_frequent_answers
 from .training.lamb import Lamb as Lamb
+from .training.muon import Muon as Muon
 from .training.optimizers import AdamW as AdamW
 from .training.schedules import Schedule as Schedule
 from .training.trainable import Trainable as Trainable

@@ -76,6 +76,9 @@ class Rows:
     )
     mask_unit: Literal["token", "word", "span"] = flags.flag("word", "what is masked as one")
     mask_rate: float = flags.flag(0.15, "share of the tokens that are predicted")
+    final_mask_rate: float | None = flags.flag(
+        None, "what mask_rate falls to, step by step, until the last; else it stays"
+    )
     mask_share: float = flags.flag(0.8, "share of these that become the mask")
     random_share: float = flags.flag(0.1, "share of these that become a random piece")
     max_predictions: int = flags.flag(20, "masked tokens of a row, at most")
@@ -98,8 +101,10 @@ class Updates:
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = flags.flag(
         "float32", "of the computation"
     )
-    optimizer: Literal["adamw", "lamb"] = flags.flag(
-        "adamw", "how weights are updated; lamb: for batches of thousands of rows"
+    optimizer: Literal["adamw", "lamb", "muon"] = flags.flag(
+        "adamw",
+        "how weights are updated; lamb: for batches of thousands of rows; muon: gets as far in "
+        "fewer updates, at rates of about 1e-2",
     )
     learning_rate: float = flags.flag(1e-4, "peak of the schedule")
     warmup_steps: int | None = flags.flag(
@@ -271,10 +276,10 @@ def build_model(arguments: Arguments, checkpoint: kb.Checkpoint) -> kb.BertPretr
         warmup_steps = min(WARMUP_STEPS, arguments.num_steps // 10)
     schedule = kb.Schedule(arguments.learning_rate, arguments.num_steps, warmup_steps=warmup_steps)
     options = {"beta_2": arguments.beta_2, "clip_norm": arguments.clip_norm or None}
-    if arguments.optimizer == "lamb":  # whose bias is always corrected
-        optimizer = kb.Lamb(schedule, **options)
-    else:
-        optimizer = kb.AdamW(schedule, bias_correction=arguments.bias_correction, **options)
+    if arguments.optimizer == "adamw":  # The others always correct the bias.
+        options["bias_correction"] = arguments.bias_correction
+    kinds = {"adamw": kb.AdamW, "lamb": kb.Lamb, "muon": kb.Muon}
+    optimizer = kinds[arguments.optimizer](schedule, **options)
     model.compile(
         optimizer,
         **model.objective(arguments.sentence_weight),
@@ -287,14 +292,7 @@ def datasets(arguments: Arguments, tokenizer: kb.Tokenizer, sentence_objective: 
     """The shards of the training data, and the held-out data or None."""
     packer = kb.Packer(tokenizer, arguments.sequence_length)
     rows = kb.PretrainingRows(packer, sentence_objective, num_sequences=arguments.num_sequences)
-    masker = kb.Masker(
-        tokenizer,
-        arguments.mask_unit,
-        rate=arguments.mask_rate,
-        max_predictions=arguments.max_predictions,
-        mask_share=arguments.mask_share,
-        random_share=arguments.random_share,
-    )
+    masker, eval_masker = maskers(arguments, tokenizer)
     if kb.TokenCorpus.is_in(arguments.input_pattern):
         corpus = kb.TokenCorpus(arguments.input_pattern)
     else:
@@ -318,8 +316,25 @@ def datasets(arguments: Arguments, tokenizer: kb.Tokenizer, sentence_objective: 
         return shards, None
     held_out = kb.TextCorpus(arguments.eval_pattern, arguments.documents)
     print(f"Evaluating on {held_out.summary()}.")
-    eval_data = kb.pretraining_dataset(held_out, rows, masker, arguments.batch_size, num_epochs=1)
+    eval_data = kb.pretraining_dataset(
+        held_out, rows, eval_masker, arguments.batch_size, num_epochs=1
+    )
     return shards, eval_data.cache()
+
+
+def maskers(arguments: Arguments, tokenizer: kb.Tokenizer) -> tuple[kb.Masker, kb.Masker]:
+    """What hides tokens in training, and in evaluation: at the rate of the last step."""
+    first, final = arguments.mask_rate, arguments.final_mask_rate
+    rates = (first, first)
+    if final is not None:
+        rates = (kb.Schedule(first, arguments.num_steps, end=final), final)
+    options = {
+        name: getattr(arguments, name) for name in ("max_predictions", "mask_share", "random_share")
+    }
+    training, evaluation = (
+        kb.Masker(tokenizer, arguments.mask_unit, rate, **options) for rate in rates
+    )
+    return training, evaluation
 
 
 def made_elsewhere(

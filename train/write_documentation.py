@@ -1,4 +1,4 @@
-"""Writes the default corpus: the documentation of the installed Python packages, as text files."""
+"""Writes the default corpus and examples: the documentation of the installed Python packages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from keras_bert import flags
 
 @dataclasses.dataclass(frozen=True)
 class Arguments:
-    output_dir: str = flags.required("directory that gets train/*.txt and eval/*.txt")
+    output_dir: str = flags.required(
+        "directory that gets train/*.txt and eval/*.txt, parts/, descriptions/ and objects.txt"
+    )
 
 
 def main(arguments: Arguments) -> None:
@@ -29,7 +31,8 @@ def main(arguments: Arguments) -> None:
     for split, size in sizes.items():
         print(
             f"{output / split}: {size.documents:,} documents, {size.paragraphs:,} paragraphs, "
-            f"{size.bytes / 1e6:.1f} MB"
+            f"{size.bytes / 1e6:.1f} MB; {size.parts:,} sentences by part, "
+            f"{size.descriptions:,} descriptions"
         )
 
 

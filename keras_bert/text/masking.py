@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -35,7 +36,9 @@ class Masker:
     Args:
         tokenizer: Knows special tokens, beginnings of words and the vocabulary.
         unit: "token", "word" or "span".
-        rate: Share of the tokens that are not special to predict.
+        rate: Share of the tokens that are not special to predict; or a function of the step that
+            gives it, such as `kb.Schedule(0.3, num_steps, end=0.15)`: a rate that falls learns in
+            fewer steps (https://arxiv.org/abs/2305.15096).
         max_predictions: Most predictions P in a row.
         mask_share: Share of the predictions replaced by the mask token.
         random_share: Share of the predictions replaced by a random piece.
@@ -63,7 +66,7 @@ class Masker:
         self,
         tokenizer: SubwordTokenizer,
         unit: str = "word",
-        rate: float = 0.15,
+        rate: float | Callable[[tf.Tensor], tf.Tensor] = 0.15,
         max_predictions: int = 20,
         *,
         mask_share: float = 0.8,
@@ -86,12 +89,16 @@ class Masker:
         self._replacements = ordinary.astype(np.int32)
         self._kinds = _kinds(tokenizer)
 
-    def __call__(self, token_ids: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+    def __call__(
+        self, token_ids: tf.Tensor, seed: tf.Tensor, step: tf.Tensor | int = 0
+    ) -> dict[str, tf.Tensor]:
         """Masks a batch of rows.
 
         Args:
             token_ids: int32 [B, T], packed rows.
             seed: integers [2]; the same seed gives the same masks.
+            step: integers, [B] or a scalar, the steps that the rows are of; a rate that is a
+                function is asked for them.
 
         Returns:
             dict(token_ids int32 [B, T], mask_positions int32 [B, P], mask_ids int32 [B, P],
@@ -106,7 +113,7 @@ class Masker:
         kinds = tf.gather(tf.constant(self._kinds), token_ids)
         ordinary = kinds != _SPECIAL
         opens = self._openings(kinds, seeds[0])
-        chosen, opening = self._choose(ordinary, opens, seeds[1])
+        chosen, opening = self._choose(ordinary, opens, self._budget(ordinary, step), seeds[1])
         at = tf.cast(tf.where(tf.reshape(chosen, [-1]))[:, 0], tf.int32)  # [M], ascending
         original = tf.gather(flat, at)
         hidden = self._hide(original, self._choices(at, opening, seeds[2]), seeds[3])
@@ -136,7 +143,7 @@ class Masker:
         return words & _every_tenth_word(words, words & (draw | after_special))
 
     def _choose(
-        self, ordinary: tf.Tensor, opens: tf.Tensor, seed: tf.Tensor
+        self, ordinary: tf.Tensor, opens: tf.Tensor, budget: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The tokens to predict, bool [B, T], and where the unit of each begins, [B*T]."""
         batch, length = tf.unstack(tf.shape(ordinary))
@@ -152,7 +159,6 @@ class Masker:
         key, order = tf.math.top_k(key, most)  # [B, K]
         order += tf.range(batch)[:, None] * length
         size = tf.where(key >= 0, tf.gather(sizes, tf.gather(unit, order)), 0)
-        budget = self._budget(ordinary)
         # If no unit fits, the first one is cut.
         cut = ~tf.reduce_any((size > 0) & (size <= budget), axis=1, keepdims=True)
         head = tf.where(cut, tf.minimum(size[:, :1], budget), size[:, :1])
@@ -163,11 +169,16 @@ class Masker:
         chosen = tf.reshape(tf.gather(taken, opening) > 0, [batch, length]) & ordinary
         return chosen & (~cut | (offset < budget)), opening
 
-    def _budget(self, ordinary: tf.Tensor) -> tf.Tensor:
+    def _budget(self, ordinary: tf.Tensor, step: tf.Tensor | int) -> tf.Tensor:
         """Number of predictions of each row, int32 [B, 1]."""
+        if callable(self.rate):
+            rate = tf.cast(self.rate(tf.convert_to_tensor(step)), tf.float64)
+        else:
+            rate = tf.constant(self.rate, tf.float64)
+        rate = tf.reshape(rate, [-1, 1])  # [B, 1] or [1, 1]
         count = tf.reduce_sum(tf.cast(ordinary, tf.float64), axis=1, keepdims=True)
         # In float64, and half to even: what Python's round gives.
-        wanted = tf.cast(tf.round(tf.constant(self.rate, tf.float64) * count), tf.int32)
+        wanted = tf.cast(tf.round(rate * count), tf.int32)
         return tf.minimum(self.max_predictions, tf.maximum(1, wanted))
 
     def _choices(self, at: tf.Tensor, opening: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -243,11 +254,15 @@ def _first_that_fit(sizes: tf.Tensor, budget: tf.Tensor) -> tf.Tensor:
 
 
 def _check_arguments(
-    unit: str, rate: float, max_predictions: int, mask_share: float, random_share: float
+    unit: str,
+    rate: float | Callable[[tf.Tensor], tf.Tensor],
+    max_predictions: int,
+    mask_share: float,
+    random_share: float,
 ) -> None:
     if unit not in UNITS:
         raise ValueError(f"unit must be one of {UNITS}, but is {unit!r}. Choose one of them.")
-    if not 0 < rate <= 1:
+    if not callable(rate) and not 0 < rate <= 1:
         raise ValueError(f"rate must be above 0 and at most 1, but is {rate}. BERT's is 0.15.")
     if max_predictions < 1:
         raise ValueError(

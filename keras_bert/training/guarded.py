@@ -16,7 +16,7 @@ from keras_bert.training.replicas import sum_over_replicas
 
 
 class GuardedOptimizer(keras.optimizers.Optimizer):
-    """An optimizer with two slots for a variable that makes no update which is not finite.
+    """An optimizer with slots for each variable that makes no update which is not finite.
 
     Gradients of embeddings, which TensorFlow gives as slices, are summed into dense ones first:
     Adam on slices is another algorithm. The gradients of all variables are summed over replicas and
@@ -26,7 +26,7 @@ class GuardedOptimizer(keras.optimizers.Optimizer):
     they are under the policies `float32`, `mixed_bfloat16` and `mixed_float16`, and so are the
     slots. Variables without a gradient stay as they are, and are not decayed.
 
-    A subclass has `_scalars` and `_update`.
+    A subclass has `_scalars`, and `_update` or `_update_all`.
 
     Args:
         learning_rate, weight_decay, beta_1, beta_2, epsilon, clip_norm, exclude_from_weight_decay,
@@ -70,7 +70,8 @@ class GuardedOptimizer(keras.optimizers.Optimizer):
         self._check()
 
     def _check(self) -> None:
-        table = (
+        refuse_unless(
+            self,
             (self.weight_decay >= 0, "weight_decay must be at least 0", self.weight_decay),
             (0 <= self.beta_1 < 1, "beta_1 must be in [0, 1)", self.beta_1),
             (0 <= self.beta_2 < 1, "beta_2 must be in [0, 1)", self.beta_2),
@@ -86,14 +87,9 @@ class GuardedOptimizer(keras.optimizers.Optimizer):
                 self.clip_norm,
             ),
         )
-        for holds, rule, value in table:
-            if not holds:
-                raise ValueError(
-                    f"{rule}, not {value!r}. Correct this argument of {type(self).__name__}."
-                )
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
-        """Create the two float32 slots of every variable, and the count of skipped updates."""
+        """Create the float32 slots of every variable, and the count of skipped updates."""
         if self.built:
             return
         for variable in variables:
@@ -107,8 +103,13 @@ class GuardedOptimizer(keras.optimizers.Optimizer):
         # A namespace, because Keras would take the variables in a list or dict for its own.
         self._slots = types.SimpleNamespace(variables=list(variables), of={})
         for variable in variables:
-            self._slots.of[id(variable)] = (self._slot(variable, "m"), self._slot(variable, "v"))
+            slots = tuple(self._slot(variable, name) for name in self._slot_names(variable))
+            self._slots.of[id(variable)] = slots
         self.skipped = self.add_variable(shape=(), dtype="int64", name="skipped")
+
+    def _slot_names(self, variable: keras.Variable) -> tuple[str, ...]:
+        """Of which numbers of a variable a mean is kept: m of gradients, v of their squares."""
+        return ("m", "v")
 
     def _slot(self, variable: keras.Variable, name: str) -> keras.Variable:
         name = f"{variable.path.replace('/', '_')}_{name}"
@@ -174,9 +175,9 @@ class GuardedOptimizer(keras.optimizers.Optimizer):
         finite, factor, scalars = tf.math.is_finite(norm), self._factor(norm), self._scalars()
 
         def update() -> None:
-            for gradient, variable in zip(gradients, trained, strict=True):
-                gradient = gradient if factor is None else gradient * factor
-                self._update(gradient, variable, scalars)
+            clipped = [g if factor is None else g * factor for g in gradients]
+            self._update_all(clipped, trained, scalars)
+            for variable in trained:
                 if variable.constraint is not None:
                     variable.assign(variable.constraint(variable))
 
@@ -223,6 +224,13 @@ class GuardedOptimizer(keras.optimizers.Optimizer):
     def _scalars(self) -> Any:
         """What all variables share in one step."""
         raise NotImplementedError
+
+    def _update_all(
+        self, gradients: Sequence[tf.Tensor], variables: Sequence[keras.Variable], scalars: Any
+    ) -> None:
+        """Update variables, and their slots, on this replica alone."""
+        for gradient, variable in zip(gradients, variables, strict=True):
+            self._update(gradient, variable, scalars)
 
     def _update(self, gradient: tf.Tensor, variable: keras.Variable, scalars: Any) -> None:
         """Update one variable, and its slots, on this replica alone."""
@@ -286,6 +294,18 @@ def patterns_of(patterns: Iterable[str], name: str) -> tuple[str, ...]:
                 "pattern."
             ) from error
     return patterns
+
+
+def refuse_unless(optimizer: GuardedOptimizer, *rules: tuple[bool, str, Any]) -> None:
+    """Looks at rules of an optimizer's arguments: whether one holds, what it says, the value.
+
+    Raises:
+        ValueError: one does not hold.
+    """
+    for holds, rule, value in rules:
+        if not holds:
+            name = type(optimizer).__name__
+            raise ValueError(f"{rule}, not {value!r}. Correct this argument of {name}.")
 
 
 def _check_gradients(

@@ -4,9 +4,7 @@ import contextlib
 import signal
 import time
 
-import numpy as np
 import pytest
-import safetensors.numpy
 
 from keras_bert.launching import free_addresses
 
@@ -37,30 +35,23 @@ def reference(pretraining, tmp_path_factory):
     return pretraining.run(1, tmp_path_factory.mktemp("reference"), *FLAGS)
 
 
-def assert_same(folder, reference):
-    expected = safetensors.numpy.load_file(reference / "model.safetensors")
-    weights = safetensors.numpy.load_file(folder / "run" / "model.safetensors")
-    for name, value in expected.items():
-        np.testing.assert_array_equal(weights[name], value, err_msg=name)
-
-
 def test_a_run_by_data_workers_is_stopped_and_goes_on(
-    start_workers, pretraining, tmp_path, reference
+    start_workers, pretraining, tmp_path, reference, assert_weights
 ):
     with data_workers(start_workers, tmp_path) as (workers, service):
         with pretraining.started(1, tmp_path, *FLAGS, service) as [worker]:
             pretraining.until((tmp_path / "run/checkpoints/step-00000006").exists)
-            worker.process.send_signal(signal.SIGTERM)
+            worker.send(signal.SIGTERM)
             assert worker.wait() == 1 and "all state is in" in worker.said
         pretraining.run(1, tmp_path, *FLAGS, service)
         for worker in workers:  # which have been read from
-            worker.process.send_signal(signal.SIGTERM)
+            worker.send(signal.SIGTERM)
             assert worker.wait() == 0 and "Ended by SIGTERM" in worker.said
-    assert_same(tmp_path, reference)
+    assert_weights(tmp_path / "run", reference)
 
 
 def test_where_a_data_worker_is_gone_the_run_ends_and_goes_on_by_itself(
-    start_workers, pretraining, tmp_path
+    start_workers, pretraining, tmp_path, assert_weights
 ):
     # More steps than batches are ahead.
     flags = (*FLAGS, "--num_steps=240", "--steps_per_epoch=40")
@@ -69,22 +60,22 @@ def test_where_a_data_worker_is_gone_the_run_ends_and_goes_on_by_itself(
         pretraining.started(1, tmp_path, *flags, service) as [worker],
     ):
         pretraining.until((tmp_path / "run/checkpoints/step-00000040").exists)
-        workers[1].process.send_signal(signal.SIGKILL)
+        workers[1].send(signal.SIGKILL)
         began = time.monotonic()
         assert worker.wait() == 1
         assert time.monotonic() - began < END_S
     assert "a data worker must last as long as the run, but localhost:" in worker.said
     pretraining.run(1, tmp_path, *flags)
     (tmp_path / "never").mkdir()
-    assert_same(tmp_path, pretraining.run(1, tmp_path / "never", *flags))
+    never = pretraining.run(1, tmp_path / "never", *flags)
+    assert_weights(tmp_path / "run", never)
 
 
-def test_two_trainers_are_fed_by_two_data_workers(start_workers, pretraining, tmp_path, reference):
+def test_two_trainers_are_fed_by_two_data_workers(
+    start_workers, pretraining, tmp_path, reference, assert_weights
+):
     with data_workers(start_workers, tmp_path) as (_, service):
         folder = pretraining.run(2, tmp_path, *FLAGS, service, "--dropout=0")
     (tmp_path / "alone").mkdir()
     alone = pretraining.run(1, tmp_path / "alone", *FLAGS, "--dropout=0")
-    expected = safetensors.numpy.load_file(alone / "model.safetensors")
-    weights = safetensors.numpy.load_file(folder / "model.safetensors")
-    for name, value in expected.items():
-        np.testing.assert_allclose(weights[name], value, atol=1e-5, err_msg=name)
+    assert_weights(folder, alone, atol=1e-5)

@@ -9,9 +9,7 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
-import safetensors.numpy
 
 pytestmark = pytest.mark.faults
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -49,20 +47,13 @@ def said(folder):
     return [path.read_text() for path in sorted(folder.glob("output-*"))]
 
 
-def assert_is_that_of_one_worker(folder, reference):
-    expected = safetensors.numpy.load_file(reference / "model.safetensors")
-    weights = safetensors.numpy.load_file(folder / "run" / "model.safetensors")
-    for name, value in expected.items():
-        np.testing.assert_allclose(weights[name], value, atol=1e-5, err_msg=name)
-
-
 @pytest.fixture(scope="module")
 def reference(pretraining, tmp_path_factory):
     """What one worker learns, never stopped."""
     return pretraining.run(1, tmp_path_factory.mktemp("reference"), *FLAGS)
 
 
-def test_launched_workers_are_stopped_and_go_on(pretraining, tmp_path, reference):
+def test_launched_workers_are_stopped_and_go_on(pretraining, tmp_path, reference, assert_weights):
     with launched(pretraining, tmp_path) as launcher:
         pretraining.until((tmp_path / "run/checkpoints/step-00000006").exists)
         launcher.terminate()
@@ -72,11 +63,11 @@ def test_launched_workers_are_stopped_and_go_on(pretraining, tmp_path, reference
     assert {worker for worker, _ in steps} == {"0", "1"} and len({step for _, step in steps}) == 1
     with launched(pretraining, tmp_path) as launcher:
         assert launcher.wait() == 0
-    assert_is_that_of_one_worker(tmp_path, reference)
+    assert_weights(tmp_path / "run", reference, atol=1e-5)
 
 
 def test_where_a_launched_worker_is_killed_all_end_and_one_goes_on(
-    pretraining, tmp_path, reference
+    pretraining, tmp_path, reference, assert_weights
 ):
     with launched(pretraining, tmp_path) as launcher:
         pretraining.until((tmp_path / "run/checkpoints/step-00000006").exists)
@@ -87,10 +78,12 @@ def test_where_a_launched_worker_is_killed_all_end_and_one_goes_on(
         assert time.monotonic() - began < END_S
     with launched(pretraining, tmp_path, number=1) as launcher:
         assert launcher.wait() == 0
-    assert_is_that_of_one_worker(tmp_path, reference)
+    assert_weights(tmp_path / "run", reference, atol=1e-5)
 
 
-def test_two_tasks_that_srun_has_started_find_each_other(pretraining, tmp_path, reference):
+def test_two_tasks_that_srun_has_started_find_each_other(
+    pretraining, tmp_path, reference, assert_weights
+):
     with contextlib.ExitStack() as stack:
         workers = [
             stack.enter_context(
@@ -103,7 +96,7 @@ def test_two_tasks_that_srun_has_started_find_each_other(pretraining, tmp_path, 
             for index in range(2)
         ]
         assert [worker.wait() for worker in workers] == [0, 0], said(tmp_path)
-    assert_is_that_of_one_worker(tmp_path, reference)
+    assert_weights(tmp_path / "run", reference, atol=1e-5)
 
 
 def place(index):

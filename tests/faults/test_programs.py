@@ -1,53 +1,18 @@
 """The programs of training, stopped and killed: run again, they end as if they had not been."""
 
 import functools
-import importlib
-import json
-import os
 import random
 import signal
-import sys
 
-import numpy as np
 import pytest
-import safetensors.numpy
 
 import keras_bert as kb
-from keras_bert import flags
 
 pytestmark = pytest.mark.faults
 # Longer than anything here takes, under whatever load.
 TIMEOUT_S = 240
 SIGTERM, SIGKILL = signal.SIGTERM, signal.SIGKILL
 MIRRORED = ("--strategy=mirrored", "--logical_devices=2")
-
-
-def runs(name, given, output, pipe):
-    """One of the programs, as `python -m train.name` runs it."""
-    descriptor = os.open(output, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-    for stream in (sys.stdout, sys.stderr):
-        os.dup2(descriptor, stream.fileno())
-    sys.argv = [name, *given]
-    module = importlib.import_module(f"train.{name}")
-    flags.run(module.main, module.Arguments)
-
-
-def weights_of(folder):
-    return safetensors.numpy.load_file(folder / "model.safetensors")
-
-
-def record_of(folder):
-    """The figures of all epochs, but for those of time."""
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").open()]
-    return [{name: v for name, v in line.items() if "second" not in name} for line in lines]
-
-
-def assert_same(folder, other):
-    """Bit for bit."""
-    weights, expected = weights_of(folder), weights_of(other)
-    for name, value in expected.items():
-        np.testing.assert_array_equal(weights[name], value, err_msg=name)
-    assert record_of(folder) == record_of(other)
 
 
 def is_saved(folder, step):
@@ -57,17 +22,15 @@ def is_saved(folder, step):
 
 
 @pytest.fixture(scope="module")
-def program(forked, pretraining):
+def program(start_workers, pretraining):
     """A function that runs a program to its end, or to a signal; its exit status and output."""
 
     def run(name, folder, *given, until=None, number=SIGTERM):
-        output = folder / "said"
-        process, _ = forked(runs, name, given, output)
-        if until is not None:
-            pretraining.until(until)
-            os.kill(process.pid, number)
-        process.join(TIMEOUT_S)
-        return process.exitcode, output.read_text(errors="replace")
+        with start_workers(1, folder, "-m", f"train.{name}", *given) as [worker]:
+            if until is not None:
+                pretraining.until(until)
+                worker.send(number)
+            return worker.wait(), worker.said
 
     return run
 
@@ -99,7 +62,7 @@ def straight(pretrain, tmp_path_factory):
 
 
 @pytest.mark.parametrize("devices", [(), MIRRORED], ids=["one device", "mirrored"])
-def test_a_pretraining_goes_on(pretrain, straight, tmp_path, devices):
+def test_a_pretraining_goes_on(pretrain, straight, tmp_path, devices, assert_same, record_of):
     number = SIGTERM if devices else SIGKILL
     status, said = pretrain(tmp_path, *devices, step=6, number=number)
     if number == SIGTERM:
@@ -112,29 +75,28 @@ def test_a_pretraining_goes_on(pretrain, straight, tmp_path, devices):
     assert_same(tmp_path / "run", straight(*devices))
 
 
-def test_a_pretraining_goes_on_on_one_device_and_back_on_two(pretrain, straight, tmp_path):
+def test_a_pretraining_goes_on_on_one_device_and_back_on_two(
+    pretrain, straight, tmp_path, assert_weights, record_of
+):
     given = ("--dropout=0", "--num_shards=2")
     assert pretrain(tmp_path, *given, *MIRRORED, step=6)[0] == 1
     assert pretrain(tmp_path, *given, step=12)[0] == 1
     assert pretrain(tmp_path, *given, *MIRRORED)[0] == 0
-    weights, expected = weights_of(tmp_path / "run"), weights_of(straight(*given))
-    for name, value in expected.items():
-        np.testing.assert_allclose(weights[name], value, atol=1e-5, err_msg=name)
+    assert_weights(tmp_path / "run", straight(*given), atol=1e-5)
     assert len(record_of(tmp_path / "run")) == 4
 
 
 def test_a_pretraining_that_ends_before_its_first_step_leaves_nothing_in_the_way(
-    pretrain, program, pretraining, straight, tmp_path
+    pretrain, program, pretraining, straight, tmp_path, assert_same
 ):
     _, _, *given = pretraining.command(tmp_path)
-    output = tmp_path / "said"
 
     def reads():
-        return output.exists() and "Training on" in output.read_text(errors="replace")
+        said = (path.read_text(errors="replace") for path in tmp_path.glob("output-*"))
+        return any("Training on" in one for one in said)
 
     status, _ = program("pretrain", tmp_path, *given, until=reads)
     assert status == -SIGTERM
-    output.unlink()
     status, _ = program(
         "pretrain", tmp_path, *given, until=(tmp_path / "run/pretrain.flags").exists
     )
@@ -193,7 +155,7 @@ def finetune(program, corpus, tmp_path_factory):
     return run
 
 
-def test_a_fine_tuning_goes_on(finetune, tmp_path):
+def test_a_fine_tuning_goes_on(finetune, tmp_path, assert_same):
     (tmp_path / "straight").mkdir()
     assert finetune(tmp_path / "straight")[0] == 0
     status, said = finetune(tmp_path, epoch=1)

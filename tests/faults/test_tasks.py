@@ -4,9 +4,7 @@ import importlib.util
 import json
 import pathlib
 
-import numpy as np
 import pytest
-import safetensors.numpy
 
 import keras_bert as kb
 from keras_bert.tasks import table
@@ -40,11 +38,9 @@ def record(path):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_two_workers_learn_a_task_as_one(folder, task):
+def test_two_workers_learn_a_task_as_one(folder, task, assert_weights):
     one, two = (folder / task / name for name in ("of-1", "of-2"))
-    weights = safetensors.numpy.load_file(two / "model.safetensors")
-    for name, expected in safetensors.numpy.load_file(one / "model.safetensors").items():
-        np.testing.assert_allclose(weights[name], expected, atol=1e-5, err_msg=name)
+    assert_weights(two, one, atol=1e-5)
     for path in one.rglob("metrics.jsonl"):
         for line, expected in zip(record(two / path.relative_to(one)), record(path), strict=True):
             assert line == pytest.approx({**expected, "seconds": line["seconds"]}, abs=1e-4)

@@ -1,14 +1,11 @@
 """Two workers give the numbers of one; killed or stopped, the other ends, and all go on."""
 
 import functools
-import json
 import re
 import signal
 import time
 
-import numpy as np
 import pytest
-import safetensors.numpy
 
 pytestmark = pytest.mark.faults
 # Where a worker is gone, the others end within this.
@@ -26,50 +23,28 @@ def trained(pretraining, tmp_path_factory):
     return train
 
 
-def weights_of(folder):
-    return safetensors.numpy.load_file(folder / "model.safetensors")
-
-
-def record_of(folder):
-    """The figures of all epochs, but for those of time."""
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").open()]
-    return [{name: v for name, v in line.items() if "second" not in name} for line in lines]
-
-
-def assert_same(folder, other):
-    """Bit for bit."""
-    weights, expected = weights_of(folder), weights_of(other)
-    for name, value in expected.items():
-        np.testing.assert_array_equal(weights[name], value, err_msg=name)
-    assert record_of(folder) == record_of(other)
-
-
 @pytest.mark.parametrize("num_shards", [1, 4])
-def test_two_workers_train_as_one(trained, num_shards):
+def test_two_workers_train_as_one(trained, num_shards, assert_weights, record_of):
     flags = ("--dropout=0", f"--num_shards={num_shards}")
     one, two = trained(1, *flags), trained(2, *flags)
-    weights, expected = weights_of(two), weights_of(one)
-    for name, value in expected.items():
-        np.testing.assert_allclose(weights[name], value, atol=1e-5, err_msg=name)
+    assert_weights(two, one, atol=1e-5)
     assert len(record_of(two)) == len(record_of(one)) == 4
     for line, wanted in zip(record_of(two), record_of(one), strict=True):
         assert line == pytest.approx(wanted, rel=1e-4)
 
 
-def test_a_run_of_two_workers_goes_on_with_one(trained, pretraining, tmp_path):
+def test_a_run_of_two_workers_goes_on_with_one(trained, pretraining, tmp_path, assert_weights):
     flags = ("--dropout=0", "--num_shards=4")
     interrupted(pretraining, tmp_path, signal.SIGTERM, 0, *flags)
     pretraining.run(1, tmp_path, *flags)
-    weights, expected = weights_of(tmp_path / "run"), weights_of(trained(1, *flags))
-    for name, value in expected.items():
-        np.testing.assert_allclose(weights[name], value, atol=1e-5, err_msg=name)
+    assert_weights(tmp_path / "run", trained(1, *flags), atol=1e-5)
 
 
 def interrupted(pretraining, folder, signal_, victim, *flags):
     """Two workers, one of which gets a signal within the second epoch; what both said."""
     with pretraining.started(2, folder, *flags) as workers:
         pretraining.until((folder / "run" / "checkpoints" / "step-00000006").exists)
-        workers[victim].process.send_signal(signal_)
+        workers[victim].send(signal_)
         began = time.monotonic()
         if signal_ == signal.SIGTERM:
             assert [worker.wait() for worker in workers] == [1, 1], workers[0].said
@@ -81,7 +56,7 @@ def interrupted(pretraining, folder, signal_, victim, *flags):
 
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_signal_to_one_worker_stops_both_after_the_same_step(
-    trained, pretraining, tmp_path, victim
+    trained, pretraining, tmp_path, victim, assert_same
 ):
     said = interrupted(pretraining, tmp_path, signal.SIGTERM, victim)
     steps = [re.search(r"Stopped by SIGTERM after step (\d+)", one)[1] for one in said]
@@ -92,7 +67,7 @@ def test_a_signal_to_one_worker_stops_both_after_the_same_step(
 
 @pytest.mark.parametrize("signal_", [signal.SIGKILL, signal.SIGSTOP])
 def test_where_one_worker_is_gone_the_other_ends_and_both_go_on(
-    trained, pretraining, tmp_path, signal_
+    trained, pretraining, tmp_path, signal_, assert_same
 ):
     said = interrupted(pretraining, tmp_path, signal_, 1)[0]
     assert "Another worker has ended, or cannot be reached" in said
@@ -105,7 +80,7 @@ def test_a_signal_before_the_first_step_ends_both(pretraining, tmp_path, after_s
     with pretraining.started(2, tmp_path) as workers:
         pretraining.until(lambda: "Training on 2 devices" in workers[1].said)
         time.sleep(after_s)
-        workers[1].process.send_signal(signal.SIGTERM)
+        workers[1].send(signal.SIGTERM)
         began = time.monotonic()
         assert [worker.wait() for worker in workers] == [1, -signal.SIGTERM]
         assert time.monotonic() - began < END_S

@@ -265,6 +265,7 @@ def test_what_a_tpu_has_not_is_found(step, spec, as_on_a_tpu):
     [
         ("float32", kb.AdamW, 1, False),
         ("float32", kb.Lamb, 2, True),
+        ("float32", kb.Muon, 2, False),
         ("mixed_bfloat16", kb.AdamW, 2, True),
         ("mixed_bfloat16", kb.Lamb, 1, False),
     ],

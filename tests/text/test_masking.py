@@ -210,6 +210,22 @@ def test_share_of_tokens_that_are_predicted(tokenizer, rows, unit, least):
     assert abs(wanted / is_ordinary(tokenizer, rows).sum() - 0.15) < 0.01
 
 
+def test_a_rate_may_fall_by_the_step(tokenizer, rows):
+    schedule = kb.Schedule(0.4, num_steps=100, end=0.1)
+    masker = kb.Masker(tokenizer, "token", schedule, LENGTH)
+    steps = np.arange(len(rows)) // 100 * 10  # past the last one, too
+    outputs = {name: values.numpy() for name, values in masker(rows, (5, 7), steps).items()}
+    wanted = [
+        budgets(tokenizer, rows[i : i + 1], float(rate), LENGTH)[0]
+        for i, rate in enumerate(schedule(steps))
+    ]
+    np.testing.assert_array_equal(outputs["mask_weights"].sum(axis=1), wanted)
+    constant = masked(kb.Masker(tokenizer, "token", 0.4, LENGTH), rows[:100])
+    np.testing.assert_array_equal(
+        constant["mask_weights"].sum(axis=1), outputs["mask_weights"].sum(axis=1)[:100]
+    )
+
+
 def test_spans_partition_words_by_geometric_lengths(tokenizer):
     row = np.array([tokenizer.special.begin, *([6] * 3000), tokenizer.special.end], np.int32)
     row = np.tile(row, (43, 1))

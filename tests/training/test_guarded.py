@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_bert.training.guarded import global_norm, patterns_of
 from keras_bert.training.lamb import Lamb
+from keras_bert.training.muon import Muon
 from keras_bert.training.optimizers import AdamW
 
 
@@ -36,7 +37,7 @@ def assert_same(ones, others):
 
 
 @pytest.mark.parametrize("clip_norm", [1.0, None])
-@pytest.mark.parametrize("kind", [AdamW, Lamb])
+@pytest.mark.parametrize("kind", [AdamW, Lamb, Muon])
 def test_what_is_not_finite_changes_nothing(kind, clip_norm):
     variables, optimizer = make_variables(), kind(0.1, clip_norm=clip_norm)
     step = stepping(optimizer, variables)

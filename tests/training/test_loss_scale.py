@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_bert.training import loss_scale
 from keras_bert.training.lamb import Lamb
 from keras_bert.training.loss_scale import LossScale
+from keras_bert.training.muon import Muon
 from keras_bert.training.optimizers import AdamW
 
 
@@ -41,7 +42,7 @@ def test_it_stays_within_its_bounds(monkeypatch):
 
 
 @pytest.mark.parametrize("clip_norm", [None, 0.1, 100.0])
-@pytest.mark.parametrize("kind", [AdamW, Lamb])
+@pytest.mark.parametrize("kind", [AdamW, Lamb, Muon])
 def test_updates_are_those_without_it(kind, clip_norm):
     results = []
     for scaled in (False, True):

@@ -73,6 +73,8 @@ def pretraining_dataset(
     _check_match(corpus, rows, masker, order)
 
     pools, worker = _pools(corpus, order, num_epochs), order.shard[0]
+    # Small batches are masked some at a time, which takes a third less time a row.
+    size = max(1, MASKED_ROWS // batch_size)
 
     # Nothing here needs AutoGraph, whose conversion takes seconds; traced once for both uses.
     @tf.function(input_signature=pools.element_spec, autograph=False)
@@ -83,12 +85,12 @@ def pretraining_dataset(
     @tf.function(autograph=False)
     def mask(index: tf.Tensor, batch: dict[str, tf.Tensor]) -> tuple[dict, dict, dict]:
         key = order.key(Stream.MASKS, worker, index)
-        return _example(batch, masker(batch["token_ids"], key), rows.sentence_objective)
+        steps = index * size + tf.range(tf.shape(batch["token_ids"], tf.int64)[0]) // batch_size
+        masked = masker(batch["token_ids"], key, steps)
+        return _example(batch, masked, rows.sentence_objective)
 
     _check_some_rows(corpus, order, make)
     made = pools.map(make, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    # Small batches are masked some at a time, which takes a third less time a row.
-    size = max(1, MASKED_ROWS // batch_size)
     endless = num_epochs is None
     groups = made.rebatch(size * batch_size, drop_remainder=endless).skip(first_step // size)
     groups = groups.enumerate(start=first_step // size)

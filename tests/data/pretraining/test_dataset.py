@@ -15,10 +15,18 @@ LENGTH = 61
 
 
 def dataset_of(
-    corpus, words, objective, batch_size=7, short_seq_prob=0.1, first_step=0, num_epochs=1, **order
+    corpus,
+    words,
+    objective,
+    batch_size=7,
+    short_seq_prob=0.1,
+    first_step=0,
+    num_epochs=1,
+    rate=0.15,
+    **order,
 ):
     rows = PretrainingRows(kb.Packer(words, LENGTH), objective, short_seq_prob)
-    masker = kb.Masker(words, max_predictions=9)
+    masker = kb.Masker(words, rate=rate, max_predictions=9)
     return pretraining_dataset(
         *(corpus, rows, masker, batch_size, Order(**order)),
         first_step=first_step,
@@ -122,6 +130,22 @@ def test_a_resumed_run_sees_the_same_batches(corpus, words):
     for first_step in (1, 25):
         resumed = dataset_of(corpus, words, "next_sentence", **arguments, first_step=first_step)
         assert as_lists(with_threads(resumed, 4).take(33 - first_step)) == whole[first_step:]
+
+
+def test_the_rate_of_masks_is_that_of_the_step(corpus, words):
+    asked = []
+
+    def rate(step):
+        asked.append(step)
+        return tf.where(step < 20, 0.15, 0.02)
+
+    arguments = {"batch_size": 17, "num_epochs": None, "rate": rate}
+    whole = as_lists(dataset_of(corpus, words, "next_sentence", **arguments).take(33))
+    most = [max(np.sum(weights["masked_lm"], axis=1)) for _, _, weights in whole]
+    assert set(most[20:]) == {1.0} and min(most[:20]) > 3
+    assert all(step.dtype == tf.int64 for step in asked)
+    resumed = dataset_of(corpus, words, "next_sentence", **arguments, first_step=19)
+    assert as_lists(resumed.take(14)) == whole[19:]
 
 
 def test_epochs_are_counted_from_that_of_the_order(corpus, words):

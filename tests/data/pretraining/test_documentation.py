@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from keras_bert.data.pretraining import documentation
@@ -49,6 +51,33 @@ def test_corpus_is_split_by_module_and_says_nothing_twice(packages):
         assert text.count("\n\n") == sizes[split].documents - 1
         assert len(text.encode()) == sizes[split].bytes
     assert "tests this" not in texts["train"] + texts["eval"]
+
+
+def test_examples_are_of_the_modules_of_their_split(packages):
+    source = packages / "source"
+    for path in source.glob("module_*.py"):
+        path.write_text(
+            f'def sort_{path.stem}(x):\n    """Sorts the values of {path.stem}.\n\n'
+            f"    The order of equal values of {path.stem} stays as it was before the call.\n\n"
+            f'    Args:\n        x: an array for {path.stem} to sort.\n    """\n'
+        )
+    sizes, seen = documentation.write_documentation(packages / "out"), set()
+    for split, size in sizes.items():
+        header, *lines = (packages / "out" / "parts" / f"{split}.tsv").read_text().splitlines()
+        assert header == "text\tlabel" and len(lines) == size.parts == 2 * size.documents > 0
+        kinds = [line.split("\t")[1] for line in lines]
+        assert kinds.count("description") == kinds.count("argument") == size.documents
+        file = packages / "out" / "descriptions" / f"{split}.jsonl"
+        examples = [json.loads(line) for line in file.open()]
+        assert len(examples) == size.descriptions == size.documents
+        for example in examples:
+            module = example["text"].split()[-1].rstrip(".")
+            assert example["positive"].startswith(f"sort_{module}: The order of equal values")
+            assert module not in seen and module in "".join(lines)
+            seen.add(module)
+    objects = (packages / "out" / "objects.txt").read_text().splitlines()
+    assert len(objects) == len(seen) == 60
+    assert all(line.startswith("sort_module_") and "Sorts the values" in line for line in objects)
 
 
 def test_the_installed_packages_are_found():
