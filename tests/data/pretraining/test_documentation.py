@@ -64,7 +64,7 @@ def test_examples_are_of_the_modules_of_their_split(packages):
     sizes, seen = documentation.write_documentation(packages / "out"), set()
     for split, size in sizes.items():
         header, *lines = (packages / "out" / "parts" / f"{split}.tsv").read_text().splitlines()
-        assert header == "text\tlabel" and len(lines) == size.parts == 2 * size.documents > 0
+        assert header == "sentence\tlabel" and len(lines) == size.parts == 2 * size.documents > 0
         kinds = [line.split("\t")[1] for line in lines]
         assert kinds.count("description") == kinds.count("argument") == size.documents
         file = packages / "out" / "descriptions" / f"{split}.jsonl"
