@@ -74,7 +74,7 @@ def resolved(parsed):
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_is_of_one_binary_and_fits_its_model(resolved, name):
     binary, arguments = resolved(name)
-    assert 0 < arguments.learning_rate < 0.01
+    assert 0 < arguments.learning_rate <= 0.01
     assert arguments.batch_size % arguments.num_micro_batches == 0
     if binary == "finetune":
         assert 0 <= arguments.warmup_share < 1 <= arguments.num_epochs
