@@ -151,8 +151,10 @@ def torch_batch(x: dict, y: dict, weights: dict) -> dict:
     labels = torch.full(x["token_ids"].shape, -100)
     row, place = weights["masked_lm"].nonzero()
     labels[row, x["mask_positions"][row, place]] = torch.tensor(y["masked_lm"][row, place]).long()
-    next_sentence = torch.tensor(y["next_sentence"]).long()
-    return {**torch_inputs(x), "labels": labels, "next_sentence_label": next_sentence}
+    batch = {**torch_inputs(x), "labels": labels}
+    if "next_sentence" in y:
+        batch["next_sentence_label"] = torch.tensor(y["next_sentence"]).long()
+    return batch
 
 
 def held_out_loss(model, batches: tf.data.Dataset) -> float:
