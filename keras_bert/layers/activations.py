@@ -7,6 +7,7 @@ import math
 import keras
 from keras import ops
 
+from keras_bert.layers.configured import Configured, registered
 from keras_bert.layers.initializers import independent
 
 
@@ -51,7 +52,8 @@ def relu(x, training: bool | None = False):
 ACTIVATIONS = {"gelu": gelu, "gelu_tanh": gelu_tanh, "relu": relu}
 
 
-class ActivatedDense(keras.layers.Dense):
+@registered
+class ActivatedDense(Configured, keras.layers.Dense):
     """A dense layer whose activation is told whether it is trained.
 
     Args:
@@ -97,6 +99,7 @@ class ActivatedDense(keras.layers.Dense):
         return self.function(super().call(inputs), training)
 
 
+@registered
 class GatedDense(ActivatedDense):
     """A gated linear unit: one half of a dense layer, activated, times the other (GEGLU of gelu).
 

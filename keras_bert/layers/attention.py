@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from keras_bert.layers.configured import Configured, registered
 from keras_bert.layers.dropout import Dropout
 from keras_bert.layers.initializers import independent
 from keras_bert.layers.rows import gather, scatter
@@ -14,7 +15,8 @@ from keras_bert.layers.rows import gather, scatter
 MASKED_SCORE = -10000.0
 
 
-class AttentionBias(keras.layers.Layer):
+@registered
+class AttentionBias(Configured, keras.layers.Layer):
     """Turns a padding mask into what attention adds to its scores.
 
     Where a row holds several sequences, numbered 1, 2, ... in the mask, none sees another.
@@ -51,7 +53,8 @@ class AttentionBias(keras.layers.Layer):
         return ops.cast(is_masked, self.compute_dtype) * MASKED_SCORE
 
 
-class SelfAttention(keras.layers.Layer):
+@registered
+class SelfAttention(Configured, keras.layers.Layer):
     """Multi-head scaled dot-product self-attention (Vaswani et al. 2017, section 3.2).
 
     Hidden states come and go flattened to two dimensions: a `Dense` is then one fused call on the

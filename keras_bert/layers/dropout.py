@@ -6,8 +6,11 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_bert.layers.configured import Configured, registered
 
-class Dropout(keras.layers.Layer):
+
+@registered
+class Dropout(Configured, keras.layers.Layer):
     """Zeroes a share of its input in training and scales the rest up (Srivastava et al. 2014).
 
     keras.layers.Dropout names its random state by a counter of the process, so that a checkpoint
@@ -42,6 +45,16 @@ class Dropout(keras.layers.Layer):
     def build(self, x_shape):
         if self.rate:
             self.seed_generator = keras.random.SeedGenerator(name="seed")
+
+    def save_own_variables(self, store) -> None:
+        """As in Keras, whose files have no random states otherwise."""
+        if self.built and self.rate:
+            store["seed"] = self.seed_generator.state
+
+    def load_own_variables(self, store) -> None:
+        """As in Keras; older files have no random states."""
+        if "seed" in set(store.keys()):
+            self.seed_generator.state.assign(store["seed"])
 
     def draw(self):
         """The seed of one mask, and the state goes on; None where nothing is dropped."""

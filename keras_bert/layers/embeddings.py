@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_bert.layers.configured import Configured, registered
 from keras_bert.layers.dropout import Dropout
 
 
@@ -31,7 +32,8 @@ def sinusoids(num_positions: int, hidden_dim: int) -> np.ndarray:
     return pairs.reshape(num_positions, hidden_dim).astype("float32")
 
 
-class Sinusoids(keras.layers.Layer):
+@registered
+class Sinusoids(Configured, keras.layers.Layer):
     """The table of `sinusoids`, looked up as a `keras.layers.Embedding` is; it has no weights.
 
     Args:
@@ -86,7 +88,8 @@ def positions_in_sequence(padding_mask):
     return ops.sum(ops.tril(same, k=-1), axis=-1)
 
 
-class Embeddings(keras.layers.Layer):
+@registered
+class Embeddings(Configured, keras.layers.Layer):
     """Sum of piece, segment and position embeddings, normalized (Devlin et al. 2018, figure 2).
 
     The parts that are handed in must not be built yet: their weights are named after this layer.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_bert.layers.activations import ACTIVATIONS, ActivatedDense
+from keras_bert.layers.configured import Configured, registered
 from keras_bert.layers.dropout import Dropout
 from keras_bert.layers.initializers import independent
 from keras_bert.layers.norm import LayerNorm
@@ -30,7 +33,8 @@ def logits_policy(dtype=None) -> keras.DTypePolicy:
     return keras.DTypePolicy(policy.variable_dtype)
 
 
-class Pooler(keras.layers.Layer):
+@registered
+class Pooler(Configured, keras.layers.Layer):
     """The hidden state of a first token, [CLS], through a dense layer: BERT's has a tanh.
 
     Devlin et al. 2018; google-research/bert `modeling.py`. Other families have other activations,
@@ -92,7 +96,8 @@ class Pooler(keras.layers.Layer):
         return x if self.norm is None else self.norm(x, training=training)
 
 
-class FirstPositions(keras.layers.Layer):
+@registered
+class FirstPositions(Configured, keras.layers.Layer):
     """The positions of the first token, [CLS], of every sequence of a row.
 
     Args:
@@ -192,6 +197,14 @@ class MaskedLMHead(keras.layers.Layer):
         table = ops.cast(self.token_embedding.embeddings, self.compute_dtype)
         logits = product_with_rows(x, table, training) + self.bias
         return ops.reshape(logits, (*ops.shape(states)[:2], self.token_embedding.input_dim))
+
+    def get_config(self) -> dict[str, Any]:
+        """Refused: a head that is opened again would have a table of its own."""
+        raise ValueError(
+            f"The layer {self.name} shares the table of an encoder's pieces, of which Keras' files "
+            "and clone_model would make a second one: save a BertPretrainer or a FillMask, or use "
+            "kb.save; a clone of a model is model.on(model.encoder.anew())."
+        )
 
 
 def product_with_rows(x, rows, training: bool | None = False):

@@ -5,8 +5,11 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from keras_bert.layers.configured import Configured, registered
 
-class LayerNorm(keras.layers.LayerNormalization):
+
+@registered
+class LayerNorm(Configured, keras.layers.LayerNormalization):
     """Normalizes the last axis, then scales and shifts it (Ba et al. 2016, arXiv:1607.06450).
 
     The same numbers as Keras' own layer, which spreads scale and offset to the size of the input

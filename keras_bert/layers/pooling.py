@@ -5,10 +5,13 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from keras_bert.layers.configured import Configured, registered
+
 MODES = ("cls", "mean", "max", "mean_max", "none")
 
 
-class Pooling(keras.layers.Layer):
+@registered
+class Pooling(Configured, keras.layers.Layer):
     """Pools hidden states over the tokens of a text; padding counts for nothing.
 
     Sentence-BERT (Reimers and Gurevych 2019, arXiv:1908.10084), section 3; `mean_max` and `none` as

@@ -6,8 +6,10 @@ import numpy as np
 from keras import ops
 
 from keras_bert.layers.attention import SelfAttention
+from keras_bert.layers.configured import registered
 
 
+@registered
 class RotaryAttention(SelfAttention):
     """Self-attention whose queries and keys are turned by their places ("RoFormer").
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from keras_bert.layers.configured import Configured, registered
 
-class FlattenRows(keras.layers.Layer):
+
+@registered
+class FlattenRows(Configured, keras.layers.Layer):
     """Makes rows of every example rows of the batch, as an encoder takes them.
 
     Args (call):
@@ -30,7 +33,8 @@ class FlattenRows(keras.layers.Layer):
         return (None, x_shape[-1])
 
 
-class GatherRows(keras.layers.Layer):
+@registered
+class GatherRows(Configured, keras.layers.Layer):
     """Puts what was said of rows back to their example: the way back of `FlattenRows`.
 
     Args (call):
@@ -55,7 +59,8 @@ class GatherRows(keras.layers.Layer):
         return (*padding_mask_shape[:2], x_shape[-1])
 
 
-class MeanOfRows(keras.layers.Layer):
+@registered
+class MeanOfRows(Configured, keras.layers.Layer):
     """The mean over those rows of every example that hold something.
 
     Args (call):

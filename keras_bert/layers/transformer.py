@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from keras_bert.layers.attention import SelfAttention
+from keras_bert.layers.configured import Configured, registered
 from keras_bert.layers.dropout import Dropout
 from keras_bert.layers.norm import LayerNorm
 from keras_bert.layers.rows import gather, scatter
@@ -52,7 +53,8 @@ def skipped_padding(wanted: bool = True):
         _SKIPS_PADDING.reset(token)
 
 
-class TransformerBlock(keras.layers.Layer):
+@registered
+class TransformerBlock(Configured, keras.layers.Layer):
     """Self-attention and a feed-forward network, each with dropout, residual and layer norm.
 
     Post-norm is BERT's (Devlin et al. 2018); pre-norm is that of Xiong et al. 2020

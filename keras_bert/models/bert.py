@@ -8,6 +8,7 @@ import keras
 
 from keras_bert.config import BertConfig
 from keras_bert.layers.attention import AttentionBias
+from keras_bert.layers.configured import registered
 from keras_bert.layers.embeddings import Embeddings, Sinusoids
 from keras_bert.layers.heads import Pooler
 from keras_bert.layers.norm import LayerNorm
@@ -15,6 +16,7 @@ from keras_bert.models.assembly import Parts, blocks, table
 from keras_bert.models.encoder import Encoder
 
 
+@registered
 class BertEncoder(Encoder):
     """The bidirectional transformer encoder of "BERT" (Devlin et al. 2018, arXiv:1810.04805).
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
 from keras_bert.layers.activations import ActivatedDense
+from keras_bert.layers.configured import registered
 from keras_bert.layers.heads import logits_policy
 from keras_bert.layers.initializers import independent
 from keras_bert.models.encoder import Encoder, check_call, initializer_of
+from keras_bert.models.saving import config_of, frozen, given_of
 from keras_bert.training.trainable import Trainable
 
 
+@registered
 class ReplacedTokenDetector(Trainable):
     """An encoder with a discriminator's head: is a token the text's own, or was it replaced?
 
@@ -79,3 +83,12 @@ class ReplacedTokenDetector(Trainable):
     def on(self, encoder: Encoder) -> ReplacedTokenDetector:
         """A detector with a head of its own, on another encoder."""
         return ReplacedTokenDetector(encoder, name=self.name)
+
+    def get_config(self) -> dict[str, Any]:
+        """What makes the detector anew, for Keras' files."""
+        return config_of(self, encoder=self.encoder, dtype=self.dtype_policy)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> ReplacedTokenDetector:
+        """A detector of what `get_config` gave, with fresh weights."""
+        return frozen(cls(**given_of(config)), config)

@@ -8,6 +8,7 @@ import keras
 
 from keras_bert.config import DistilBertConfig
 from keras_bert.layers.attention import AttentionBias
+from keras_bert.layers.configured import registered
 from keras_bert.layers.embeddings import Embeddings
 from keras_bert.layers.heads import Pooler
 from keras_bert.layers.norm import LayerNorm
@@ -15,6 +16,7 @@ from keras_bert.models.assembly import Parts, blocks, table
 from keras_bert.models.encoder import Encoder
 
 
+@registered
 class DistilBertEncoder(Encoder):
     """The encoder of "DistilBERT" (Sanh et al. 2019, arXiv:1910.01108).
 

@@ -9,6 +9,7 @@ import keras
 
 from keras_bert.config import ElectraConfig
 from keras_bert.layers.attention import AttentionBias
+from keras_bert.layers.configured import registered
 from keras_bert.layers.embeddings import Embeddings
 from keras_bert.layers.heads import Pooler
 from keras_bert.layers.norm import LayerNorm
@@ -16,6 +17,7 @@ from keras_bert.models.assembly import Parts, blocks, table
 from keras_bert.models.encoder import Encoder
 
 
+@registered
 class ElectraEncoder(Encoder):
     """The encoder of "ELECTRA" (Clark et al. 2020, arXiv:2003.10555), generator or discriminator.
 

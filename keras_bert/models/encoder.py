@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import types
+import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
@@ -11,9 +13,11 @@ import numpy as np
 from keras import ops
 
 from keras_bert.config import EncoderConfig
+from keras_bert.layers.configured import Configured, registered
 from keras_bert.layers.heads import FirstPositions, MaskedLMHead
 from keras_bert.layers.initializers import independent
 from keras_bert.models.assembly import Parts
+from keras_bert.models.saving import config_of, frozen, given_of
 
 AnyEncoder = TypeVar("AnyEncoder", bound="Encoder")
 
@@ -138,6 +142,10 @@ class Encoder(keras.Model):
     def encoder(self: AnyEncoder) -> AnyEncoder:
         """Itself: what is asked of a model's encoder may be asked of an encoder alone."""
         return self
+
+    def __dir__(self) -> list[str]:
+        # Keras' files are read by a walk over all that is here, which would not end.
+        return [name for name in super().__dir__() if name != "encoder"]
 
     def on(self, encoder: Encoder) -> Encoder:
         """What a model of this kind is on another encoder: that one."""
@@ -351,6 +359,24 @@ class Encoder(keras.Model):
             variable.trainable = own.trainable
         return copy
 
+    def get_config(self) -> dict[str, Any]:
+        """What makes the encoder anew, for Keras' files."""
+        return config_of(
+            self,
+            config=dataclasses.asdict(self.config),
+            dtype=self.dtype_policy,
+            recompute=self.recompute,
+        )
+
+    @classmethod
+    def from_config(cls: type[AnyEncoder], config: dict[str, Any]) -> AnyEncoder:
+        """An encoder of what `get_config` gave, with fresh weights."""
+        given = given_of(config)
+        fields = typing.get_type_hints(cls)["config"](**given["config"])
+        encoder = cls(fields, dtype=given["dtype"], name=given["name"])
+        encoder.recompute = given["recompute"]
+        return frozen(encoder, config)
+
     def _own(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         return {name: inputs[name] for name in self.INPUTS}
 
@@ -376,7 +402,8 @@ def check_call(model: keras.Model, options: Mapping[str, Any]) -> None:
         )
 
 
-class AttentionScores(keras.layers.Layer):
+@registered
+class AttentionScores(Configured, keras.layers.Layer):
     """The attention probabilities [B, N, T, S] of a block, as a layer of a functional model.
 
     Args:

@@ -10,6 +10,7 @@ import keras
 from keras_bert.config import ModernBertConfig
 from keras_bert.layers.activations import GatedDense
 from keras_bert.layers.attention import AttentionBias
+from keras_bert.layers.configured import registered
 from keras_bert.layers.embeddings import Embeddings
 from keras_bert.layers.heads import Pooler
 from keras_bert.layers.norm import LayerNorm
@@ -20,6 +21,7 @@ from keras_bert.models.assembly import Parts, table
 from keras_bert.models.encoder import Encoder
 
 
+@registered
 class ModernBertEncoder(Encoder):
     """The encoder of "ModernBERT" (Warner et al. 2024, arXiv:2412.13663).
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
+from keras_bert.layers.configured import registered
 from keras_bert.layers.heads import FirstPositions, logits_policy
 from keras_bert.layers.initializers import independent
 from keras_bert.metrics import Perplexity
 from keras_bert.metrics.streaming import LabelAccuracy
 from keras_bert.models.encoder import Encoder, check_call, initializer_of
+from keras_bert.models.saving import config_of, frozen, given_of
 from keras_bert.training.trainable import Trainable
 
 SENTENCE_OBJECTIVES = ("next_sentence", "sentence_order")
 
 
+@registered
 class BertPretrainer(Trainable):
     """Masked language model and, if wanted, a sentence objective, over one encoder.
 
@@ -113,6 +117,21 @@ class BertPretrainer(Trainable):
         return BertPretrainer(
             encoder, self.sentence_objective, num_sequences=self.num_sequences, name=self.name
         )
+
+    def get_config(self) -> dict[str, Any]:
+        """What makes the pretrainer anew, for Keras' files."""
+        return config_of(
+            self,
+            encoder=self.encoder,
+            sentence_objective=self.sentence_objective,
+            dtype=self.dtype_policy,
+            num_sequences=self.num_sequences,
+        )
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> BertPretrainer:
+        """A pretrainer of what `get_config` gave, with fresh weights."""
+        return frozen(cls(**given_of(config)), config)
 
     def objective(self, sentence_weight: float = 1.0) -> dict:
         """Losses and metrics, as keyword arguments of `compile`.

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_bert.data.rows import Row
+from keras_bert.layers.configured import registered
 from keras_bert.metrics import LabelAccuracy
 from keras_bert.models.encoder import Encoder
 from keras_bert.models.pretrainer import BertPretrainer
@@ -23,6 +24,7 @@ from keras_bert.text.packing import Packer
 from keras_bert.text.subwords import SubwordTokenizer
 
 
+@registered
 class FillMask(Task):
     """Fills the blanks of texts with a pretrained masked language model.
 

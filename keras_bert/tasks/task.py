@@ -12,6 +12,7 @@ from absl import logging
 
 from keras_bert.layers.transformer import skipped_padding
 from keras_bert.models.encoder import Encoder
+from keras_bert.tasks import saving
 from keras_bert.tasks.batches import batches, buckets, made_of_all, of_rows, taken
 from keras_bert.tasks.examples import Example, as_examples, source_of, text_columns
 from keras_bert.tasks.graphs import Graphs
@@ -136,6 +137,19 @@ class Task(Hooks, Trainable):
         Task.__init__(other, self.encoder, self.packer, inputs, outputs, self.name)
         other.__dict__.update(settings_of(self))
         return other
+
+    def get_config(self) -> dict[str, Any]:
+        """What makes the task anew, for Keras' files.
+
+        Raises:
+            ValueError: it is an ensemble, or packs rows by a template that is not its tokenizer's.
+        """
+        return saving.config_of_task(self)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Task:
+        """A task of what `get_config` gave, with fresh weights."""
+        return saving.task_of(cls, config)
 
     def check_settings(self) -> None:
         """Raises a ValueError where settings do not fit each other, or the model."""

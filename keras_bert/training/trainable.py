@@ -132,8 +132,10 @@ class ExactModel(keras.Model):
         """What `compile` was called with, for a `.keras` file."""
         if not self.compiled:
             return {}
-        given = vars(self._given).items()
-        return {name: keras.saving.serialize_keras_object(value) for name, value in given}
+        given = dict(vars(self._given))
+        if self.num_micro_batches == 1:
+            del given["num_micro_batches"]  # which a clone, no model of this class, does not know
+        return {n: keras.saving.serialize_keras_object(value) for n, value in given.items()}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile with what `get_compile_config` gave."""
