@@ -164,3 +164,19 @@ class SelfAttention(Configured, keras.layers.Layer):
         x = scatter(x, rows, batch * length)
         heads = ops.reshape(x, (batch, length, self.num_heads, head_dim))
         return ops.transpose(heads, (0, 2, 1, 3))
+
+
+@registered
+class AttentionScores(Configured, keras.layers.Layer):
+    """The attention probabilities [B, N, T, S] of a block, as a layer of a functional model.
+
+    Args:
+        block: a built `TransformerBlock`.
+    """
+
+    def __init__(self, block: keras.layers.Layer):
+        super().__init__(dtype=block.dtype_policy, name=f"{block.name}_scores")
+        self.block = block
+
+    def call(self, x, bias):
+        return self.block.scores(x, bias)

@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from keras_bert.config import EncoderConfig
-from keras_bert.layers.configured import Configured, registered
+from keras_bert.layers.attention import AttentionScores
 from keras_bert.layers.heads import FirstPositions, MaskedLMHead
 from keras_bert.layers.initializers import independent
 from keras_bert.models.assembly import Parts
@@ -400,19 +400,3 @@ def check_call(model: keras.Model, options: Mapping[str, Any]) -> None:
             f"{', '.join(unknown)}: leave that out. The encoder's probe() gives a model that shows "
             "hidden states and attention scores."
         )
-
-
-@registered
-class AttentionScores(Configured, keras.layers.Layer):
-    """The attention probabilities [B, N, T, S] of a block, as a layer of a functional model.
-
-    Args:
-        block: a built `TransformerBlock`.
-    """
-
-    def __init__(self, block: keras.layers.Layer):
-        super().__init__(dtype=block.dtype_policy, name=f"{block.name}_scores")
-        self.block = block
-
-    def call(self, x, bias):
-        return self.block.scores(x, bias)

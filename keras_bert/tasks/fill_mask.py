@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from keras_bert.data.rows import Row
-from keras_bert.layers.configured import registered
 from keras_bert.metrics import LabelAccuracy
 from keras_bert.models.encoder import Encoder
 from keras_bert.models.pretrainer import BertPretrainer
@@ -24,7 +23,6 @@ from keras_bert.text.packing import Packer
 from keras_bert.text.subwords import SubwordTokenizer
 
 
-@registered
 class FillMask(Task):
     """Fills the blanks of texts with a pretrained masked language model.
 

@@ -13,7 +13,6 @@ from keras import ops
 from keras_bert import metrics
 from keras_bert.data.rows import Row
 from keras_bert.layers.attention import MASKED_SCORE
-from keras_bert.layers.configured import registered
 from keras_bert.layers.rows import GatherRows
 from keras_bert.models.encoder import Encoder
 from keras_bert.tasks.batches import column
@@ -35,7 +34,6 @@ from keras_bert.text.packing import Packer
 from keras_bert.text.subwords import SubwordTokenizer
 
 
-@registered
 class MultipleChoice(Task):
     """A score of every choice from the pooled output (Devlin et al. 2018, section 4.4, SWAG).
 

@@ -11,7 +11,6 @@ from keras import ops
 
 from keras_bert.data.examples.questions import questions
 from keras_bert.data.rows import Row
-from keras_bert.layers.configured import registered
 from keras_bert.models.encoder import Encoder
 from keras_bert.tasks.batches import batches, outputs_in_parts, taken
 from keras_bert.tasks.columns import ColumnNames, ExampleFiles
@@ -52,7 +51,6 @@ _OPTIONS = (*_COUNTS, "no_answer_threshold")
 _MAKE_BATCH = 256
 
 
-@registered
 class QuestionAnswerer(Task):
     """Start and end of the answer from the last hidden states (Devlin et al. 2018, 4.2 and 4.3).
 

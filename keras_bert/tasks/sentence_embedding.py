@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from keras_bert import metrics
 from keras_bert.data.rows import Row
-from keras_bert.layers.configured import registered
 from keras_bert.layers.pooling import Pooling
 from keras_bert.layers.rows import GatherRows
 from keras_bert.models.encoder import Encoder
@@ -39,7 +38,6 @@ _PAIRS = ("text", "positive", "negative")
 _TEXTS = (*_PAIRS, "second")
 
 
-@registered
 class SentenceEmbedder(Task):
     """Vectors of texts, the alike near each other (Reimers and Gurevych 2019, arXiv:1908.10084).
 

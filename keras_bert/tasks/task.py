@@ -59,6 +59,10 @@ class Task(Hooks, Trainable):
     # What was said of `skip_padding`, if anything.
     _skip_padding: bool | None = None
 
+    def __init_subclass__(cls, **options: Any):
+        super().__init_subclass__(**options)
+        keras.saving.register_keras_serializable(cls.__module__.split(".")[0])(cls)
+
     def __init__(self, encoder: Encoder, packer: Packer, inputs, outputs, name: str):
         _check_fit(encoder, packer)
         super().__init__(inputs, outputs, name=name)

@@ -9,7 +9,6 @@ import keras
 import tensorflow as tf
 
 from keras_bert.data.rows import Row
-from keras_bert.layers.configured import registered
 from keras_bert.layers.rows import GatherRows, MeanOfRows
 from keras_bert.models.encoder import Encoder
 from keras_bert.tasks.batches import column
@@ -53,7 +52,6 @@ def _columns(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-@registered
 class TextClassifier(Task):
     """A linear layer on the pooled output (Devlin et al. 2018, section 4.1).
 

@@ -14,7 +14,6 @@ from absl import logging
 
 from keras_bert.data.examples.schemes import in_iob2, tagging_scheme
 from keras_bert.data.rows import Row
-from keras_bert.layers.configured import registered
 from keras_bert.metrics import LabelAccuracy
 from keras_bert.models.encoder import Encoder
 from keras_bert.tasks.batches import outputs_in_parts
@@ -44,7 +43,6 @@ from keras_bert.text.windows import windows
 _WORDS = {"words": tf.RaggedTensorSpec([None, None], tf.string, ragged_rank=1)}
 
 
-@registered
 class TokenClassifier(Task):
     """A linear layer on the last hidden states (Devlin et al. 2018, section 5.3).
 
