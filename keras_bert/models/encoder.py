@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import types
-import typing
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, get_type_hints
 
 import keras
 import numpy as np
@@ -361,18 +360,14 @@ class Encoder(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """What makes the encoder anew, for Keras' files."""
-        return config_of(
-            self,
-            config=dataclasses.asdict(self.config),
-            dtype=self.dtype_policy,
-            recompute=self.recompute,
-        )
+        own = {"config": dataclasses.asdict(self.config), "dtype": self.dtype_policy}
+        return config_of(self, **own, recompute=self.recompute)
 
     @classmethod
     def from_config(cls: type[AnyEncoder], config: dict[str, Any]) -> AnyEncoder:
         """An encoder of what `get_config` gave, with fresh weights."""
         given = given_of(config)
-        fields = typing.get_type_hints(cls)["config"](**given["config"])
+        fields = get_type_hints(cls)["config"](**given["config"])
         encoder = cls(fields, dtype=given["dtype"], name=given["name"])
         encoder.recompute = given["recompute"]
         return frozen(encoder, config)
