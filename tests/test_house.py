@@ -15,7 +15,7 @@ SOURCES, TESTS = (
     for folders in (("keras_bert", "train", "benchmarks"), ("tests",))
 )
 # Their parameters are those of the Keras method that they take the place of.
-OF_KERAS = ("call", "compile", "update_state", "compute_loss")
+OF_KERAS = ("call", "compile", "fit", "evaluate", "update_state", "compute_loss")
 
 
 def name_of(path):

@@ -59,6 +59,10 @@ class Checkpoint:
     model: keras.Model | None
     new: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        model = "no head" if self.model is None else repr(self.model)
+        return f"<Checkpoint: {self.encoder.summed_up}, {self.tokenizer!r}, {model}>"
+
 
 def load(
     directory: str | os.PathLike,

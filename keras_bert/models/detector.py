@@ -12,6 +12,7 @@ from keras_bert.layers.configured import registered
 from keras_bert.layers.heads import logits_policy
 from keras_bert.layers.initializers import independent
 from keras_bert.models.encoder import Encoder, check_call, initializer_of
+from keras_bert.models.inputs import with_segments
 from keras_bert.models.saving import config_of, frozen, given_of
 from keras_bert.training.trainable import Trainable
 
@@ -71,9 +72,9 @@ class ReplacedTokenDetector(Trainable):
         self.dtype_policy = policy
         self.encoder = encoder
 
-    def __call__(self, *args, **options):
+    def __call__(self, inputs, *args, **options):
         check_call(self, options)
-        return super().__call__(*args, **options)
+        return super().__call__(with_segments(inputs, self.encoder.INPUTS), *args, **options)
 
     @property
     def idle_layers(self) -> Sequence[keras.layers.Layer]:

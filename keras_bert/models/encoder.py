@@ -16,6 +16,7 @@ from keras_bert.layers.attention import AttentionScores
 from keras_bert.layers.heads import FirstPositions, MaskedLMHead
 from keras_bert.layers.initializers import independent
 from keras_bert.models.assembly import Parts
+from keras_bert.models.inputs import SegmentsOptional, with_segments
 from keras_bert.models.saving import config_of, frozen, given_of
 
 AnyEncoder = TypeVar("AnyEncoder", bound="Encoder")
@@ -35,9 +36,10 @@ class Encoder(keras.Model):
             global one.
 
     Args (call):
-        inputs: dict of int32 [B, T] by the names in `INPUTS`, as `Packer` makes them. A row may
-            hold several sequences, which do not see each other, as `Packer.join` makes them: then
-            `padding_mask` numbers them 1, 2, ... and positions count from the first token of each.
+        inputs: dict of int32 [B, T] by the names in `INPUTS`, as `Packer` makes them; segment ids
+            may be left out, and are 0 then. A row may hold several sequences, which do not see each
+            other, as `Packer.join` makes them: then `padding_mask` numbers them 1, 2, ... and
+            positions count from the first token of each.
 
     Returns:
         dict of `sequence_output` float [B, T, D], the last hidden states, and, where there is a
@@ -133,9 +135,9 @@ class Encoder(keras.Model):
         shape = (None, None) if has_rows else (None,)
         return {name: keras.Input(shape, dtype="int32", name=name) for name in cls.INPUTS}
 
-    def __call__(self, *args, **options):
+    def __call__(self, inputs, *args, **options):
         check_call(self, options)
-        return super().__call__(*args, **options)
+        return super().__call__(with_segments(inputs, self.INPUTS), *args, **options)
 
     @property
     def encoder(self: AnyEncoder) -> AnyEncoder:
@@ -149,6 +151,11 @@ class Encoder(keras.Model):
     def on(self, encoder: Encoder) -> Encoder:
         """What a model of this kind is on another encoder: that one."""
         return encoder
+
+    @property
+    def summed_up(self) -> str:
+        """What it is, in a few words."""
+        return f"{type(self).__name__} of {self.config.num_layers} x {self.config.hidden_dim}"
 
     def limits(self) -> dict[str, int]:
         """What the values of its inputs are below, by name: for rows from elsewhere."""
@@ -322,7 +329,7 @@ class Encoder(keras.Model):
             "hidden_states": ops.stack(self.hidden_states),
             "attention_scores": ops.stack(scores),
         }
-        return keras.Model(self.inputs, outputs, name=f"{self.name}_probe")
+        return SegmentsOptional(self.inputs, outputs, name=f"{self.name}_probe")
 
     def anew(
         self: AnyEncoder, config: EncoderConfig | None = None, initializer=None, dtype=None
@@ -373,6 +380,7 @@ class Encoder(keras.Model):
         return frozen(encoder, config)
 
     def _own(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        inputs = with_segments(inputs, self.INPUTS)
         return {name: inputs[name] for name in self.INPUTS}
 
     def _last_states(self, positions):

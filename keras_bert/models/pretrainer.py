@@ -14,6 +14,7 @@ from keras_bert.layers.initializers import independent
 from keras_bert.metrics import Perplexity
 from keras_bert.metrics.streaming import LabelAccuracy
 from keras_bert.models.encoder import Encoder, check_call, initializer_of
+from keras_bert.models.inputs import with_segments
 from keras_bert.models.saving import config_of, frozen, given_of
 from keras_bert.training.trainable import Trainable
 
@@ -99,9 +100,9 @@ class BertPretrainer(Trainable):
         self.sentence_objective = sentence_objective
         self.num_sequences = num_sequences
 
-    def __call__(self, *args, **options):
+    def __call__(self, inputs, *args, **options):
         check_call(self, options)
-        return super().__call__(*args, **options)
+        return super().__call__(with_segments(inputs, self.encoder.INPUTS), *args, **options)
 
     @property
     def idle_layers(self) -> Sequence[keras.layers.Layer]:

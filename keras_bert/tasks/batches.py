@@ -35,8 +35,7 @@ def batches(
     Raises:
         ValueError: `batch_size` is below 1.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, not {batch_size}.")
+    _check_size(batch_size)
     indices = tf.data.Dataset.range(count)
     if training:
         indices = indices.shuffle(count, seed=seed)
@@ -49,7 +48,7 @@ def batches(
     return made.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
-def of_rows(dataset: tf.data.Dataset, num_rows: int, batch_size: int) -> tf.data.Dataset:
+def of_rows(dataset: tf.data.Dataset, num_rows: int | None, batch_size: int) -> tf.data.Dataset:
     """Batches of as many rows, from batches of examples of which each may have several.
 
     Micro-batches and replicas each take their share of a batch, which therefore has so many rows
@@ -57,11 +56,12 @@ def of_rows(dataset: tf.data.Dataset, num_rows: int, batch_size: int) -> tf.data
 
     Args:
         dataset: batches of examples, whose tensors are rows.
-        num_rows: int, those of all examples.
+        num_rows: int, those of all examples; None where that is not known.
         batch_size: int, rows of a batch; the last one may have fewer.
     """
     rows = dataset.unbatch().padded_batch(batch_size)
-    rows = rows.apply(tf.data.experimental.assert_cardinality(-(-num_rows // batch_size)))
+    if num_rows is not None:
+        rows = rows.apply(tf.data.experimental.assert_cardinality(-(-num_rows // batch_size)))
     return rows.prefetch(tf.data.AUTOTUNE)
 
 
@@ -85,11 +85,46 @@ def made_of_all(make: Callable[[Columns], Columns], columns: Columns, count: int
     return {name: tf.concat([part[name] for part in parts], axis=0) for name in parts[0]}
 
 
-def buckets(columns: Columns) -> Iterator[list[int]]:
-    """Indices of examples with texts of about the same length, `ANSWER_BATCH` at a time."""
+def buckets(columns: Columns, batch_size: int = ANSWER_BATCH) -> Iterator[list[int]]:
+    """Indices of examples with texts of about the same length, so many at a time.
+
+    Raises:
+        ValueError: `batch_size` is below 1.
+    """
+    _check_size(batch_size)
     order = np.argsort(sum(map(_num_bytes, columns.values())), kind="stable").tolist()
-    for start in range(0, len(order), ANSWER_BATCH):
-        yield order[start : start + ANSWER_BATCH]
+    for start in range(0, len(order), batch_size):
+        yield order[start : start + batch_size]
+
+
+def of_all(
+    parts: Sequence[tuple[list[int], Mapping[str, np.ndarray]]], number: int
+) -> dict[str, np.ndarray]:
+    """Answers in parts as arrays [N, ...] of all, strings as str.
+
+    Args:
+        parts: pairs of indices and a dict of arrays, with an entry for each of them.
+        number: int, N.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert.tasks.batches import of_all
+    >>> parts = [([2, 0], {"x": np.array([[1], [2]])}), ([1], {"x": np.array([[3, 4]])})]
+    >>> of_all(parts, 3)["x"].tolist()
+    [[2, 0], [3, 4], [1, 0]]
+    """
+    found = {}
+    for name in parts[0][1] if parts else ():
+        arrays = [answers[name] for _, answers in parts]
+        shape = np.max([array.shape[1:] for array in arrays], axis=0).astype(int)
+        is_text = arrays[0].dtype == object
+        all_ = np.full([number, *shape], b"" if is_text else 0, arrays[0].dtype)
+        for (indices, _), array in zip(parts, arrays, strict=True):
+            places: tuple[Any, ...] = (np.array(indices), *map(slice, array.shape[1:]))
+            all_[places] = array
+        found[name] = _decoded(all_) if is_text else all_
+    return found
 
 
 def outputs_in_parts(model: keras.Model, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -144,6 +179,17 @@ def column(answers: Sequence[Mapping[str, Any]] | Mapping[str, Any], name: str) 
     if isinstance(answers, Mapping):
         return np.asarray(answers[name])
     return np.array([answer[name] for answer in answers])
+
+
+def _check_size(batch_size: int) -> None:
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, not {batch_size}.")
+
+
+def _decoded(texts: np.ndarray) -> np.ndarray:
+    """An array of bytes as one of str."""
+    flat = [text.decode("utf-8", "replace") for text in texts.ravel()]
+    return np.array(flat, str).reshape(texts.shape)
 
 
 def _num_bytes(texts: tf.Tensor | tf.RaggedTensor) -> np.ndarray:

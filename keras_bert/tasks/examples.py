@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import types
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -37,19 +38,94 @@ def nearest_first(name: str, names: Iterable[str]) -> list[str]:
     return [*nearest, *(one for one in names if one not in nearest)]
 
 
-def as_examples(
-    given: Any, specs: Specs, others: Specs | None = None
-) -> tuple[list[Example], bool]:
+class Reads(NamedTuple):
+    """What a task reads of an example, and so what may stand for one.
+
+    Args:
+        specs: dict by column, string [B] for a text and [B, (n)] for a list of them.
+        others: specs of a column that an example may have in place of these.
+        learned: the columns of an example to learn from, in the order of a tuple; none where
+            nothing is learned.
+    """
+
+    specs: Specs
+    others: Specs = types.MappingProxyType({})
+    learned: Sequence[str] = ()
+
+    def is_one(self, given: Any) -> bool:
+        """Whether it stands for one example."""
+        if not isinstance(given, Mapping):
+            return isinstance(given, str | bytes)
+        ranks = {
+            name: spec.shape.rank for name, spec in (*self.others.items(), *self.specs.items())
+        }
+        known = [(ranks[name], value) for name, value in given.items() if name in ranks]
+        # Without a column that is known it is told as one, which lacks them.
+        return not known or _depth(known[0][1]) < known[0][0]
+
+    def by_column(self, given: Any) -> Any:
+        """A tuple whose entries stand for columns as a dict, of one example or several.
+
+        So is a list of words, where words are learned.
+        """
+        if isinstance(given, list) and self.learned[:1] and self.learned[0] in self.others:
+            are_words = given and _are_texts(given)
+            return {self.learned[0]: given} if are_words else given
+        if not isinstance(given, tuple) or len(given) < 2:
+            return given
+        first, names = plain(given[0]), self._columns(given)
+        are_rows = isinstance(first, tuple | Mapping)
+        are_texts = len(self.specs) == 1 and isinstance(first, str | bytes)
+        return given if are_rows or are_texts or not names else dict(zip(names, given, strict=True))
+
+    def example(self, given: Any) -> Example:
+        """One of several examples as a dict."""
+        if isinstance(given, Mapping):
+            return given
+        values = (given,) if isinstance(given, str | bytes) else given
+        if not isinstance(values, tuple | list):
+            raise self.no_examples(given)
+        if self.others and isinstance(given, list) and _are_texts(given):
+            return dict.fromkeys(self.others, given)
+        names = self._columns(values)
+        if not names:
+            behind = f", and with what is learned {', '.join(self.learned)}" if self.learned else ""
+            raise ValueError(
+                f"An example has {len(self.specs)} columns, {', '.join(self.specs)}{behind}, but "
+                f"{given!r:.100} has {len(values)}: pass a dict, or a tuple with all of them."
+            )
+        return dict(zip(names, values, strict=True))
+
+    def no_examples(self, given: Any) -> ValueError:
+        """What is said of what is no example."""
+        specs = self.specs
+        what = "a text" if len(specs) == 1 else f"a tuple ({', '.join(specs)})"
+        return ValueError(
+            f"An example must be {what} or a dict with {', '.join(map(repr, specs))}, but is "
+            f"{given!r:.100} ({type(given).__name__}): give a list of examples, or columns of "
+            "texts."
+        )
+
+    def _columns(self, values: Sequence[Any]) -> tuple[str, ...]:
+        """The columns of a tuple of so many values; none where no tuple has so many."""
+        if len(values) == len(self.specs):
+            is_list = isinstance(plain(values[0]), list | tuple)
+            return tuple(self.others if is_list and self.others else self.specs)
+        is_learned = len(self.specs) < len(values) <= len(self.learned)
+        return tuple(self.learned[: len(values)]) if is_learned else ()
+
+
+def as_examples(given: Any, reads: Reads) -> tuple[list[Example], bool]:
     """Examples as dicts, from what stands for one or for several.
 
     One is a dict with its texts; a string, for a task of one column; or a tuple with a text for
-    each of several columns. Several are an iterable or an array of such; or columns: a dict of
-    lists, or a table, such as a DataFrame.
+    each of several columns. Several are an iterable or an array of such; or columns: a dict or a
+    tuple of lists, or a table, such as a DataFrame or a `datasets.Dataset`. In a tuple what is
+    learned may stand behind the texts.
 
     Args:
         given: what stands for examples.
-        specs: dict by column, string [B] for a text and [B, (n)] for a list of them.
-        others: specs of columns that an example may have in place of these.
+        reads: Reads.
 
     Returns:
         The examples, and whether it was one alone.
@@ -60,21 +136,57 @@ def as_examples(
     Example:
 
     >>> import tensorflow as tf
-    >>> from keras_bert.tasks.examples import as_examples
-    >>> specs = {"sentence": tf.TensorSpec([None], tf.string)}
-    >>> as_examples("a film", specs)
+    >>> from keras_bert.tasks.examples import Reads, as_examples
+    >>> reads = Reads({"sentence": tf.TensorSpec([None], tf.string)}, {}, ("sentence", "label"))
+    >>> as_examples("a film", reads)
     ([{'sentence': 'a film'}], True)
-    >>> as_examples({"sentence": ["a", "b"], "label": [0, 1]}, specs)
-    ([{'sentence': 'a', 'label': 0}, {'sentence': 'b', 'label': 1}], False)
+    >>> rows, columns = [("a", 0), ("b", 1)], (["a", "b"], [0, 1])
+    >>> for given in (rows, columns, {"sentence": ["a", "b"], "label": [0, 1]}):
+    ...     print(as_examples(given, reads)[0])
+    [{'sentence': 'a', 'label': 0}, {'sentence': 'b', 'label': 1}]
+    [{'sentence': 'a', 'label': 0}, {'sentence': 'b', 'label': 1}]
+    [{'sentence': 'a', 'label': 0}, {'sentence': 'b', 'label': 1}]
     """
-    given = plain(given)
-    if _is_one(given, specs, others or {}):
-        return [_example(given, specs)], True
+    given = reads.by_column(plain(given))
+    if reads.is_one(given):
+        return [reads.example(given)], True
     if isinstance(given, Mapping):
         return _rows_of(given), False
     if not isinstance(given, Iterable) or _is_symbolic(given):
-        raise _no_examples(given, specs)
-    return [_example(plain(one), specs) for one in given], False
+        raise reads.no_examples(given)
+    return [reads.example(plain(one)) for one in given], False
+
+
+def with_labels(examples: Sequence[Example], labels: Any, column: str) -> list[Example]:
+    """Examples with the label of each.
+
+    Args:
+        examples: sequence of dicts.
+        labels: the label of each, in what form the task has them; or columns, a dict of lists or a
+            table, which have their own names.
+        column: str, the name of the column for labels that have none.
+
+    Raises:
+        ValueError: there are not as many.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert.tasks.examples import with_labels
+    >>> with_labels([{"sentence": "a"}, {"sentence": "b"}], np.array([1, 0]), "label")
+    [{'sentence': 'a', 'label': 1}, {'sentence': 'b', 'label': 0}]
+    """
+    labels = plain(labels)
+    rows = _rows_of(labels) if isinstance(labels, Mapping) else labels
+    if not isinstance(rows, list | tuple) or len(rows) != len(examples):
+        came = len(rows) if isinstance(rows, list | tuple) else f"{rows!r:.100}"
+        raise ValueError(
+            f"There must be a list with a label for each of the {len(examples)} examples, but "
+            f"labels are {came}: give as many."
+        )
+    return [
+        _labelled(example, label, column) for example, label in zip(examples, rows, strict=True)
+    ]
 
 
 def text_columns(
@@ -107,41 +219,22 @@ def plain(value: Any) -> Any:
     for name in ("to_dicts", "to_pylist", "to_list"):
         if hasattr(value, name):
             return getattr(value, name)()
+    if isinstance(value, Sequence):
+        return list(value)
     if hasattr(value, "to_dict") and hasattr(value, "columns"):  # a DataFrame of pandas
         return value.to_dict("records")
     value = value.numpy() if hasattr(value, "numpy") else value
     return value.tolist() if hasattr(value, "tolist") else value
 
 
-def _is_one(given: Any, specs: Specs, others: Specs) -> bool:
-    if isinstance(given, Mapping):
-        ranks = {name: spec.shape.rank for name, spec in (*specs.items(), *others.items())}
-        known = [(ranks[name], value) for name, value in given.items() if name in ranks]
-        # Without a column that is known it is told as one, which lacks them.
-        return not known or _depth(known[0][1]) < known[0][0]
-    if isinstance(given, tuple):
-        return 1 < len(specs) == len(given) and isinstance(plain(given[0]), str | bytes)
-    return isinstance(given, str | bytes)
+def _are_texts(values: Iterable[Any]) -> bool:
+    return all(isinstance(value, str | bytes) for value in values)
 
 
 def _depth(value: Any) -> int:
     """How many lists are around a value."""
     value = plain(value)
     return 1 + (_depth(value[0]) if value else 0) if isinstance(value, list | tuple) else 0
-
-
-def _example(given: Any, specs: Specs) -> Example:
-    if isinstance(given, Mapping):
-        return given
-    values = (given,) if isinstance(given, str | bytes) else given
-    if not isinstance(values, tuple | list):
-        raise _no_examples(given, specs)
-    if len(values) != len(specs):
-        raise ValueError(
-            f"An example has {len(specs)} columns, {', '.join(specs)}, but {given!r:.100} has "
-            f"{len(values)}: pass a dict, or a tuple with all of them."
-        )
-    return dict(zip(specs, values, strict=True))
 
 
 def _rows_of(columns: Mapping[str, Any]) -> list[Example]:
@@ -160,12 +253,11 @@ def _rows_of(columns: Mapping[str, Any]) -> list[Example]:
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
-def _no_examples(given: Any, specs: Specs) -> ValueError:
-    what = "a text" if len(specs) == 1 else f"a tuple ({', '.join(specs)})"
-    return ValueError(
-        f"An example must be {what} or a dict with {', '.join(map(repr, specs))}, but is "
-        f"{given!r:.100} ({type(given).__name__}): give a list of examples, or columns of texts."
-    )
+def _labelled(example: Example, label: Any, column: str) -> Example:
+    own = isinstance(label, Mapping) and column in label
+    columns = {**example, **(label if own else {column: label})}
+    make = getattr(example, "with_columns", None)
+    return columns if make is None else make(columns)
 
 
 def _is_symbolic(given: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -117,8 +117,7 @@ class FillMask(Task):
     def example_spec(self) -> dict[str, tf.TensorSpec]:
         return {"text": tf.TensorSpec([None], tf.string)}
 
-    def check_pieces(self, examples: Sequence[Example], pieces: Mapping[str, tf.Tensor]) -> None:
-        """Each blank must be where the model reads it."""
+    def _check_blanks(self, examples: Sequence[Example], pieces: Mapping[str, tf.Tensor]) -> None:
         is_blank = pieces["text"][:, : self.packer.room()] == self.tokenizer.special.mask
         numbers = tf.reduce_sum(tf.cast(is_blank, tf.int32), axis=1).numpy().tolist()
         for example, number in zip(examples, numbers, strict=True):
@@ -131,20 +130,11 @@ class FillMask(Task):
                     "missing, or shorten the text."
                 )
 
-    def check_examples(self, examples: Sequence[Example]) -> None:
-        inputs, _ = self.training_columns(examples)
-        self._check_blanks(examples, inputs)
-
-    def answer_batches(
-        self, examples: Sequence[Example]
-    ) -> Iterator[tuple[list[int], dict[str, np.ndarray]]]:
-        """As in every task; each blank must be where the model reads it."""
-        if examples:
-            self._check_blanks(examples, self.input_columns(examples))
-        yield from super().answer_batches(examples)
-
-    def _check_blanks(self, examples: Sequence[Example], columns: Mapping[str, tf.Tensor]) -> None:
-        self.check_pieces(examples, made_of_all(self.tokenized, columns, len(examples)))
+    def input_columns(self, examples: Sequence[Example]) -> dict[str, tf.Tensor | tf.RaggedTensor]:
+        """As of every task; each blank must be where the model reads it."""
+        columns = super().input_columns(examples)
+        self._check_blanks(examples, made_of_all(self.tokenized, columns, len(examples)))
+        return columns
 
     def tokenized(self, examples: Mapping[str, tf.Tensor]) -> dict[str, tf.RaggedTensor]:
         """The pieces of `text`, ragged int32 [B, (pieces)], blanks among them."""

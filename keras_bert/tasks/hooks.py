@@ -95,6 +95,18 @@ class Hooks(Steps):
     # The names of its columns, for files that call theirs otherwise.
     COLUMNS = ColumnNames(("text",))
 
+    @property
+    def label_column(self) -> str:
+        """The column with what is learned, which `fit` makes of its labels."""
+        if self.COLUMNS.label is None:
+            raise NotImplementedError
+        return self.COLUMNS.label
+
+    @property
+    def learned_columns(self) -> tuple[str, ...]:
+        """The columns of an example to learn from, in the order of a tuple."""
+        return (*self.COLUMNS.texts, self.label_column)
+
     @classmethod
     def read(
         cls,

@@ -198,14 +198,17 @@ def has_label(value: Any, labels: Sequence[str]) -> bool:
 def label_index(names: Sequence[str]) -> Callable[[Any, Example], int]:
     """A function of a label and its example that gives its index, or says what is wrong.
 
+    A label is a name; where no name is a number, the numbers 0, 1, ... are labels too, those of the
+    names in their order.
+
     Example:
 
     >>> from keras_bert.tasks.labels import label_index
-    >>> index = label_index(("0", "1"))
-    >>> index(1.0, {"sentence": "a fine film"})
-    1
+    >>> index = label_index(("bad", "good"))
+    >>> index("good", {"sentence": "a fine film"}), index(1.0, {"sentence": "a fine film"})
+    (1, 1)
     """
-    indices = {key(name): i for i, name in enumerate(names)}
+    indices = _indices(names)
 
     def index(label: Any, example: Example) -> int:
         found = indices.get(key(label))
@@ -221,6 +224,23 @@ def label_index(names: Sequence[str]) -> Callable[[Any, Example], int]:
         )
 
     return index
+
+
+def class_names(labels: Iterable[Any], names: Sequence[str]) -> list[str]:
+    """The names of classes that are written by name or by number; others as they are written.
+
+    Args:
+        labels: labels of examples or of words.
+        names: sequence of str, all names.
+
+    Example:
+
+    >>> from keras_bert.tasks.labels import class_names
+    >>> class_names([1, "O", "B-PER"], ("O", "B-LOC"))
+    ['B-LOC', 'O', 'B-PER']
+    """
+    indices, keys = _indices(names), [key(label) for label in labels]
+    return [(key(names[indices[one]]) if one in indices else one) or "" for one in keys]
 
 
 def labels_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
@@ -315,6 +335,13 @@ def key(value: Any) -> str | None:
     """What a label is looked up by: its name, or what stands for none as it is written."""
     name, plain = label_name(value), _plain(value)
     return plain.strip() if name is None and isinstance(plain, str) else name
+
+
+def _indices(names: Sequence[str]) -> dict[str | None, int]:
+    """The index of each label by all that it may be looked up by."""
+    own = {key(name): i for i, name in enumerate(names)}
+    is_number = any(label_number(name) is not None for name in names)
+    return own if is_number else {**{str(i): i for i in range(len(names))}, **own}
 
 
 def _name_of_class(label: Any) -> str | None:

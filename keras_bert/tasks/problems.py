@@ -15,7 +15,7 @@ from keras_bert import metrics
 from keras_bert.data.rows import Row
 from keras_bert.tasks.batches import column
 from keras_bert.tasks.columns import split
-from keras_bert.tasks.examples import Example, missing_column, source_of
+from keras_bert.tasks.examples import Example, missing_column, plain, source_of
 from keras_bert.tasks.labels import (
     NO_LABEL,
     NO_LABEL_ID,
@@ -138,7 +138,7 @@ class SingleLabel(Problem):
         self, examples: Sequence[Example], label_key: str, labels: Sequence[str]
     ) -> np.ndarray:
         index = label_index(labels)
-        ids = [index(_label(example, label_key), example) for example in examples]
+        ids = [index(_only(_label(example, label_key), labels), example) for example in examples]
         return np.eye(len(labels), dtype="float32")[ids]
 
     def loss(self, label_smoothing: float) -> keras.losses.Loss:
@@ -280,6 +280,19 @@ def _label(example: Example, label_key: str) -> Any:
     if label_key not in example:
         raise ValueError(missing_column(example, label_key))
     return example[label_key]
+
+
+def _only(value: Any, labels: Sequence[str]) -> Any:
+    """The label of a list of one, or of a 0 or 1 for each label, as Keras' arrays have it."""
+    value = plain(value)
+    if not isinstance(value, list | tuple):
+        return value
+    marks = [label_name(one) for one in value]
+    if len(marks) == len(labels) > 1 and sorted(map(str, marks)) == ["0"] * (len(marks) - 1) + [
+        "1"
+    ]:
+        return labels[marks.index("1")]
+    return value[0] if len(value) == 1 else value
 
 
 def _names(example: Example, label_key: str, labels: Sequence[str]) -> list[str]:

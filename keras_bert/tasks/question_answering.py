@@ -17,10 +17,12 @@ from keras_bert.tasks.columns import ColumnNames, ExampleFiles
 from keras_bert.tasks.examples import Example
 from keras_bert.tasks.heads import head_initializer, logits_layer
 from keras_bert.tasks.hooks import Breakdown, Start
+from keras_bert.tasks.learning import Epochs
 from keras_bert.tasks.questions import (
     check_counts,
     check_same_number,
     checked_threshold,
+    in_one_form,
     question_breakdown,
     question_scores,
     report_cut_questions,
@@ -33,7 +35,6 @@ from keras_bert.tasks.task import Task
 from keras_bert.text.packing import Packer
 from keras_bert.text.subwords import SubwordTokenizer
 from keras_bert.text.windows import windows
-from keras_bert.training.one_shape import for_devices
 
 OUTPUTS = ("start_logits", "end_logits")
 
@@ -225,21 +226,16 @@ class QuestionAnswerer(Task):
         }
         return {**self.trimmed(rows), "rows_of": found.texts, "context": pieces["context"]}
 
-    def dataset(
-        self,
-        examples: Sequence[Example],
-        batch_size: int,
-        *,
-        training: bool = False,
-        seed: int = 0,
-        sample_weight: Sequence[float] | None = None,
-    ) -> tf.data.Dataset:
+    def as_examples(self, given: Any, labels: Any = None) -> list[Example]:
+        """As of every task; answers may be as the Hub has them, or texts: see `questions`."""
+        return in_one_form(super().as_examples(given, labels))
+
+    def epochs_of(self, columns: tuple, batch_size: int, seed: int) -> Epochs:
         """As of every task, but rows are drawn one by one, and made here: a context has several.
 
         A row that does not hold the whole answer learns that there is none.
         """
-        examples = self.as_examples(examples)
-        rows, *targets = self._rows(*self.training_columns(examples, sample_weight))
+        rows, *targets = self._rows(*columns)
 
         def batch(indices: tf.Tensor):
             shape = [None, self.packer.sequence_length]
@@ -254,10 +250,9 @@ class QuestionAnswerer(Task):
 
         num_rows = rows["token_ids"].nrows().numpy()
 
-        def epoch(training: bool = False) -> tf.data.Dataset:
-            return batches(batch, num_rows, batch_size, training=training, seed=seed)
-
-        return for_devices(epoch(training), like=epoch)
+        return lambda training=False: batches(
+            batch, num_rows, batch_size, training=training, seed=seed
+        )
 
     def target_columns(self, examples: Sequence[Example]) -> dict[str, Any]:
         may_be_none = self.no_answer_threshold is not None

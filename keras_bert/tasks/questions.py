@@ -12,6 +12,8 @@ import tensorflow as tf
 from absl import logging
 
 from keras_bert import metrics
+from keras_bert.data.examples.questions import questions
+from keras_bert.data.rows import Row
 from keras_bert.tasks.examples import Example, missing_column, plain, source_of
 from keras_bert.tasks.hooks import Breakdown
 from keras_bert.tasks.labels import label_number
@@ -98,6 +100,38 @@ def span_of(example: Example, *, may_be_none: bool) -> tuple[int, int]:
             f"says, counted in characters from 0, but {answer!r} is not at {start}: correct it."
         )
     return start, start + len(answer)
+
+
+def in_one_form(examples: Sequence[Example]) -> list[Example]:
+    """Examples with `answers` and `answer_starts`, where they have them as the Hub does, or a text.
+
+    Args:
+        examples: sequence of dict; others, with an answer or without, stay as they are.
+
+    Raises:
+        ValueError: an answer is not in its context where it is said to be.
+
+    Example:
+
+    >>> from keras_bert.tasks.questions import in_one_form
+    >>> example = {"question": "Who?", "context": "Ann, of Bonn.", "answers": "Ann"}
+    >>> [found] = in_one_form([example])
+    >>> found["answers"], found["answer_starts"]
+    (['Ann'], [0])
+    """
+    return [_in_one_form(example, i) for i, example in enumerate(examples)]
+
+
+def _in_one_form(example: Example, number: int) -> Example:
+    answers = plain(example.get("answers", example.get("answer")))
+    is_list = isinstance(answers, list | tuple)
+    is_of_hub = isinstance(answers, Mapping) or (is_list and isinstance((*answers, 0)[0], Mapping))
+    if not is_of_hub and (is_list or answers is None or "answer_starts" in example):
+        return example
+    columns = {name: plain(value) for name, value in example.items()} | {"answers": answers}
+    row = Row(columns, str(getattr(example, "source", f"example {number}")))
+    [found] = questions([row], strict=True)
+    return found.with_columns({**example, **found})
 
 
 def answers_of(example: Example) -> list[str]:

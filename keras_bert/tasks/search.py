@@ -17,8 +17,8 @@ def search(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The k documents that are most similar to each query, by comparing all with all.
 
-    Only blocks of scores are in memory at a time, and only blocks of `documents` are read: it may
-    be an `np.memmap`.
+    Only blocks of scores are in memory at a time, and only blocks of `queries` and `documents` are
+    read: they may be those of a file, as `np.load("vectors.npy", mmap_mode="r")` gives them.
 
     Args:
         queries: float [Q, D], or [D] of one alone.
@@ -43,7 +43,7 @@ def search(
     >>> indices.tolist(), scores.tolist()
     ([[0, 2]], [[2.0, 2.0]])
     """
-    if np.ndim(queries) == 1:
+    if len(np.shape(queries)) == 1:
         indices, scores = search(np.asarray(queries)[None], documents, k, similarity)
         return indices[0], scores[0]
     _check_search(queries, documents, k, similarity)

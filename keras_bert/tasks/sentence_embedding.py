@@ -14,10 +14,10 @@ from keras_bert.data.rows import Row
 from keras_bert.layers.pooling import Pooling
 from keras_bert.layers.rows import GatherRows
 from keras_bert.models.encoder import Encoder
-from keras_bert.tasks.batches import column
+from keras_bert.tasks.batches import ANSWER_BATCH, column
 from keras_bert.tasks.columns import ColumnNames, ExampleFiles
 from keras_bert.tasks.contrastive import CosineError, InBatchAccuracy, InBatchNegatives
-from keras_bert.tasks.examples import Example, as_examples, text_columns
+from keras_bert.tasks.examples import Example, text_columns
 from keras_bert.tasks.heads import flat_rows, states_of
 from keras_bert.tasks.hooks import Start
 from keras_bert.tasks.pairs import cosine_of, range_of
@@ -175,19 +175,36 @@ class SentenceEmbedder(Task):
     def example_spec(self) -> dict[str, tf.TensorSpec]:
         return {"text": tf.TensorSpec([None], tf.string, name="text")}
 
-    def embed(self, texts: Sequence[str] | Sequence[Example] | str) -> np.ndarray:
+    @property
+    def label_column(self) -> str:
+        return "label" if self.problem == "cosine_regression" else "positive"
+
+    @property
+    def learned_columns(self) -> tuple[str, ...]:
+        return ("text", "second", "label") if self.problem == "cosine_regression" else _PAIRS
+
+    def embed(
+        self,
+        texts: Sequence[str] | Sequence[Example] | str,
+        *,
+        batch_size: int = ANSWER_BATCH,
+        progress: bool | None = None,
+    ) -> np.ndarray:
         """The vectors of texts, as `search` takes them.
 
         Args:
-            texts: sequence of str, or one alone; or what `as_examples` takes for them.
+            texts: sequence of str, or one alone; or what a call takes for them.
+            batch_size: int, texts of about the same length that are embedded at a time.
+            progress: bool, whether to show a bar; None does for somebody who waits, in a terminal
+                or a notebook.
 
         Returns:
-            float32 [number of texts, D], or [D] of one alone.
+            float32 [number of texts, D], in the given order, or [D] of one alone.
         """
         self._check_pooled()
-        examples, is_one = as_examples(texts, self.example_spec)
+        examples, is_one = self._asked(texts)
         vectors = np.empty([len(examples), self.output["embeddings"].shape[-1]], "float32")
-        for indices, answers in self.answer_batches(examples):
+        for indices, answers in self.answer_batches(examples, batch_size, progress):
             vectors[indices] = answers["embedding"]
         return vectors[0] if is_one else vectors
 
@@ -289,14 +306,15 @@ class SentenceEmbedder(Task):
         vectors = unit(column(answers, "embedding").astype("float32"))
         columns = {name: np.asarray(c) for name, c in self.target_columns(examples).items()}
         if self.problem == "cosine_regression":
-            cosines = (vectors * unit(self.embed(columns["second"].tolist()))).sum(axis=1)
+            seconds = unit(self.embed(columns["second"].tolist(), progress=False))
+            cosines = (vectors * seconds).sum(axis=1)
             return {
                 "spearman": metrics.spearman_correlation(columns["label"], cosines),
                 "pearson": metrics.pearson_correlation(columns["label"], cosines),
             }
         texts = np.concatenate(list(columns.values()))
         different, positions = np.unique(texts, return_inverse=True)
-        candidates = unit(self.embed(different.tolist()))
+        candidates = unit(self.embed(different.tolist(), progress=False))
         ranks = ranks_among(vectors, candidates, positions[: len(vectors)])
         return {
             "accuracy@1": metrics.recall_at_k(ranks, 1),
@@ -307,7 +325,7 @@ class SentenceEmbedder(Task):
     def scored(self, examples: Sequence[Example]) -> dict[str, float]:
         """As in every task, from the vectors as they are."""
         self._check_pooled()
-        return self.scores(examples, {"embedding": self.embed(examples)})
+        return self.scores(examples, {"embedding": self.embed(examples, progress=False)})
 
     def settings(self) -> dict[str, Any]:
         return {

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from absl import logging
 
 from keras_bert.layers.transformer import skipped_padding
 from keras_bert.models.encoder import Encoder
-from keras_bert.tasks import saving
-from keras_bert.tasks.batches import batches, buckets, made_of_all, of_rows, taken
-from keras_bert.tasks.examples import Example, as_examples, source_of, text_columns
+from keras_bert.models.inputs import with_segments
+from keras_bert.tasks import saving, streams
+from keras_bert.tasks.batches import ANSWER_BATCH, buckets, of_all, taken
+from keras_bert.tasks.examples import Example, Reads, as_examples
 from keras_bert.tasks.graphs import Graphs
-from keras_bert.tasks.hooks import Hooks
+from keras_bert.tasks.learning import Learning
 from keras_bert.tasks.members import MeanOfMembers, members_of
+from keras_bert.tasks.progress import with_bar
 from keras_bert.tasks.setting import Setting, settings_of
 from keras_bert.text.packing import Packer
 from keras_bert.text.subwords import SubwordTokenizer
 from keras_bert.training import replicas
-from keras_bert.training.one_shape import for_devices
-from keras_bert.training.trainable import Trainable
 
 # Rows are padded to a multiple of this: the CPU's kernels are made once for every shape.
 LENGTH_MULTIPLE = 8
 
 
-class Task(Hooks, Trainable):
+class Task(Learning):
     """A model with all that belongs to one task: what it reads, learns from, and says.
 
     An example is a dict with the columns that `example_spec` names and what is to be learned; if it
@@ -69,6 +69,16 @@ class Task(Hooks, Trainable):
         self.encoder = encoder
         self.packer = packer
         self._graphs = Graphs(self)
+
+    def __repr__(self) -> str:
+        try:
+            own = settings_of(self)
+        except AttributeError:  # half made
+            return super().__repr__()
+        own = {name: value for name, value in own.items() if value is not None and name != "packer"}
+        parts = (f"{name}={reprlib.repr(value)}" for name, value in own.items())
+        length = f"rows of {self.packer.sequence_length}"
+        return f"<{type(self).__name__}: {', '.join([*parts, length])}, {self.encoder.summed_up}>"
 
     @property
     def tokenizer(self) -> SubwordTokenizer:
@@ -174,30 +184,84 @@ class Task(Hooks, Trainable):
         Raises:
             ValueError: an example lacks a column, or has something else than text in it.
         """
-        if isinstance(inputs, Mapping) and _are_features(inputs, self.input_names):
+        if streams.are_features(inputs, self.input_names):
+            inputs = with_segments(inputs, self.input_names)
             return super().__call__(inputs, training=training, mask=mask)
-        examples, is_one = as_examples(inputs, self.example_spec, self.other_spec)
+        examples, is_one = self._asked(inputs)
+        found = self._answered(examples, None)
+        return found[0] if is_one else found
+
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+        """What a call gives, as arrays, for many examples.
+
+        Args:
+            x: features by their names, as in any Keras model; or what a call takes for examples, or
+                a `tf.data.Dataset` of such, in batches or not.
+            batch_size: int, examples of a batch, 32 if it is None.
+            verbose: 0 shows nothing, 1 a bar; "auto" a bar of examples to somebody who waits.
+            steps: int, batches after which to stop; None takes all.
+            callbacks: as in Keras, for features alone.
+
+        Returns:
+            For features the model's outputs (logits), as Keras gives them. For examples a dict of
+            arrays [N, ...], with an entry for each in the given order: what `answers` says, under
+            the names that an exported model has, such as `label` and `probabilities`; texts are
+            str, and what is shorter than others is filled up with "" and 0.
+
+        Raises:
+            ValueError: an example lacks a column, or has something else than text in it.
+
+        Example: see `fit`.
+        """
+        if not streams.holds_texts(x, self.input_names):
+            return super().predict(x, batch_size, verbose, steps, callbacks)
+        if callbacks:
+            raise ValueError("callbacks are for features, not for texts: leave them out.")
+        is_dataset = isinstance(x, tf.data.Dataset)
+        examples, _ = self._asked(x.take(steps) if is_dataset and steps else x)
+        size = batch_size or ANSWER_BATCH
+        if steps and not is_dataset:
+            examples = examples[: steps * size]
+        progress = None if verbose == "auto" else verbose == 1
+        return of_all([*self.answer_batches(examples, size, progress)], len(examples))
+
+    def _asked(self, given: Any) -> tuple[list[Example], bool]:
+        """Examples to be answered, and whether it was one alone."""
+        if isinstance(given, tf.data.Dataset):
+            return streams.examples_of(given, self.reads, self.label_column)[0], False
+        return as_examples(given, Reads(self.example_spec, self.other_spec))
+
+    def _answered(self, examples: Sequence[Example], progress: bool | None) -> list[Any]:
+        """The answers to examples, in their order, as a person wants them."""
         found: list[Any] = [None] * len(examples)
-        for indices, answers in self.answer_batches(examples):
+        for indices, answers in self.answer_batches(examples, progress=progress):
             for place, i in enumerate(indices):
                 answer = {name: _plain(value[place]) for name, value in answers.items()}
                 found[i] = self.as_python(answer)
-        return found[0] if is_one else found
-
-    def as_examples(self, given: Any) -> list[Example]:
-        """Examples as dicts, from all that the task may be called with."""
-        return as_examples(given, self.example_spec, self.other_spec)[0]
+        return found
 
     def answer_batches(
-        self, examples: Sequence[Example]
+        self,
+        examples: Sequence[Example],
+        batch_size: int = ANSWER_BATCH,
+        progress: bool | None = False,
     ) -> Iterator[tuple[list[int], dict[str, np.ndarray]]]:
-        """The answers to examples of about the same length at a time, behind their indices."""
+        """The answers to examples of about the same length at a time, behind their indices.
+
+        Args:
+            examples: sequence of dicts.
+            batch_size: int, how many at a time.
+            progress: bool, whether to show a bar: see `with_bar`.
+        """
         if not examples:
             return
         # All at once, so that of several faults the first one is told.
         columns = self.input_columns(examples)
-        for indices in buckets(columns):
-            answers = self._graphs(taken(columns, tf.constant(indices)))
+        answered = (
+            (indices, self._graphs(taken(columns, tf.constant(indices))))
+            for indices in buckets(columns, batch_size)
+        )
+        for indices, answers in with_bar(answered, len(examples), progress):
             yield indices, {name: value.numpy() for name, value in answers.items()}
 
     def answer_column(self, examples: Sequence[Example], name: str) -> np.ndarray:
@@ -210,7 +274,7 @@ class Task(Hooks, Trainable):
 
     def scored(self, examples: Sequence[Example]) -> dict[str, float]:
         """How good the task's own answers to examples are: `scores` of them."""
-        return self.scores(examples, self(examples))
+        return self.scores(examples, self._answered(self.as_examples(examples), False))
 
     def answer(self, examples: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """From raw strings to answers in one graph: what an exported SavedModel serves."""
@@ -221,92 +285,6 @@ class Task(Hooks, Trainable):
         """The model's outputs for what `features` gives."""
         return self(self.model_inputs(features), training=False)
 
-    def model_inputs(self, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Those features that the model takes."""
-        return {name: features[name] for name in self.input_names}
-
-    @property
-    def input_names(self) -> tuple[str, ...]:
-        """Names of the features that the model takes."""
-        return tuple(tensor.name for tensor in keras.tree.flatten(self.inputs))
-
-    def dataset(
-        self,
-        examples: Sequence[Example],
-        batch_size: int,
-        *,
-        training: bool = False,
-        seed: int = 0,
-        sample_weight: Sequence[float] | None = None,
-    ) -> tf.data.Dataset:
-        """Batches for `fit` and `evaluate`.
-
-        Texts are cut into pieces here, once; rows are made of them batch by batch.
-
-        Args:
-            examples: sequence of dicts, or what `as_examples` takes for it.
-            batch_size: int, examples of a batch, or rows where an example may have several; the
-                last one may have fewer.
-            training: bool, whether to shuffle, anew for every epoch.
-            seed: int, of the order, together with `tf.random.set_seed`.
-            sample_weight: sequence of float, one for each example, by which its loss counts; None
-                counts all alike.
-
-        Returns:
-            One epoch of (features, labels, weights); on a TPU, in whose scope this is called then,
-            all batches are of one shape.
-
-        Raises:
-            ValueError: there is no example, one lacks a column or has a wrong label, or weights are
-                not as many, or negative.
-        """
-        examples = self.as_examples(examples)
-        inputs, targets = self.training_columns(examples, sample_weight)
-        # What is learned may be read as well; a column that the user named so is what is read.
-        pieces = made_of_all(self.tokenized, {**targets, **inputs}, len(examples))
-        self.check_pieces(examples, pieces)
-        num_rows = self.count_rows(self.num_tokens(pieces).numpy())
-
-        def batch(indices: tf.Tensor):
-            features = self.packed(taken(pieces, indices))
-            labels = self.targets(taken(targets, indices), features)
-            return (self.model_inputs(features), *labels)
-
-        def epoch(training: bool = False) -> tf.data.Dataset:
-            found = batches(batch, len(examples), batch_size, training=training, seed=seed)
-            return found if num_rows == len(examples) else of_rows(found, num_rows, batch_size)
-
-        return for_devices(epoch(training), like=epoch)
-
-    def check_examples(self, examples: Sequence[Example]) -> None:
-        """Raises what `dataset` would raise of examples."""
-        self.training_columns(examples)
-
-    def training_columns(
-        self, examples: Sequence[Example], sample_weight: Sequence[float] | None = None
-    ) -> tuple[dict[str, tf.Tensor | tf.RaggedTensor], dict[str, tf.Tensor | tf.RaggedTensor]]:
-        """All that `dataset` needs of examples, as columns; raises what it raises.
-
-        Returns:
-            The `input_columns`; and the `target_columns` with float32 [N] `weight`.
-        """
-        if not examples:
-            raise ValueError("There must be at least one example, but there is none: check files.")
-        inputs = self.input_columns(examples)
-        weight = _weights(sample_weight, examples)
-        return inputs, {**self.target_columns(examples), "weight": weight}
-
-    def input_columns(self, examples: Sequence[Example]) -> dict[str, tf.Tensor | tf.RaggedTensor]:
-        """The columns of `example_spec` as tensors.
-
-        Raises:
-            ValueError: an example lacks a column, or has something else than text in it.
-        """
-        return text_columns(examples, self.example_spec)
-
-    def check_pieces(self, examples: Sequence[Example], pieces: Mapping[str, tf.Tensor]) -> None:
-        """Raises a ValueError where the model would not read what an example's pieces must have."""
-
     def trimmed(self, packed: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Packed rows [..., T] without the padding that all of them have; on a TPU as they are."""
         if replicas.on_tpu():
@@ -314,41 +292,6 @@ class Task(Hooks, Trainable):
         longest = tf.reduce_max(tf.reduce_sum(packed["padding_mask"], axis=-1))
         length = -(-tf.maximum(longest, 1) // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
         return {name: value[..., :length] for name, value in packed.items()}
-
-    def count_rows(self, num_tokens: np.ndarray) -> int:
-        """How many rows a dataset has; says how many of its examples are cut, or take several.
-
-        Args:
-            num_tokens: int [N], of all examples.
-        """
-        limit = self.packer.sequence_length
-        is_cut = num_tokens > limit
-        if is_cut.any():
-            logging.warning(
-                "%d of %d examples are longer than %d pieces and are cut: %s if what is lost "
-                "matters.",
-                *(is_cut.sum(), len(is_cut), limit, self.IF_CUT),
-            )
-        return len(num_tokens)
-
-
-def _weights(sample_weight: Sequence[float] | None, examples: Sequence[Example]) -> tf.Tensor:
-    if sample_weight is None:
-        return tf.ones(len(examples))
-    weights = np.asarray(sample_weight, "float32")
-    if weights.shape != (len(examples),):
-        raise ValueError(
-            f"sample_weight must have a number for each of the {len(examples)} examples, but has "
-            f"the shape {weights.shape}: give as many."
-        )
-    is_right = np.isfinite(weights) & (weights >= 0)
-    if not is_right.all():
-        wrong = int(np.argmin(is_right))
-        raise ValueError(
-            f"{source_of(examples[wrong])}: a weight must be finite and at least 0, but "
-            f"sample_weight[{wrong}] is {weights[wrong]}: correct it; 0 leaves an example out."
-        )
-    return tf.constant(weights)
 
 
 def _check_fit(encoder: Encoder, packer: Packer) -> None:
@@ -364,17 +307,6 @@ def _check_fit(encoder: Encoder, packer: Packer) -> None:
             f"The vocabulary may have at most the encoder's {config.vocabulary_size} pieces, but "
             f"has {packer.tokenizer.vocabulary_size}: take the checkpoint's own tokenizer."
         )
-
-
-def _are_features(given: Mapping[str, Any], names: Sequence[str]) -> bool:
-    """Whether a dict holds a model's inputs: all of them, or else none."""
-    lacking = [name for name in names if name not in given]
-    if lacking and len(lacking) < len(names):
-        raise ValueError(
-            f"The features of a model must be {', '.join(names)}, but there are only "
-            f"{', '.join(map(str, given))}: take those that `task.features` gives."
-        )
-    return not lacking
 
 
 def _plain(value: Any) -> Any:

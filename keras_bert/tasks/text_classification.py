@@ -232,6 +232,14 @@ class TextClassifier(Task):
         return (model.labels, model.problem) == (self.labels, self.problem)
 
     @property
+    def label_column(self) -> str:
+        return self.label_key
+
+    @property
+    def learned_columns(self) -> tuple[str, ...]:
+        return (*self.text_keys, self.label_key)
+
+    @property
     def example_spec(self) -> dict[str, tf.TensorSpec]:
         return {key: tf.TensorSpec([None], tf.string, name=key) for key in self.text_keys}
 

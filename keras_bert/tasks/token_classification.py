@@ -17,7 +17,7 @@ from keras_bert.data.rows import Row
 from keras_bert.metrics import LabelAccuracy
 from keras_bert.models.encoder import Encoder
 from keras_bert.tasks.batches import outputs_in_parts
-from keras_bert.tasks.columns import ExampleFiles
+from keras_bert.tasks.columns import ColumnNames, ExampleFiles
 from keras_bert.tasks.entities import Scheme, entities_of, scheme_of
 from keras_bert.tasks.examples import Example, text_columns
 from keras_bert.tasks.heads import head_dropout, head_initializer, logits_layer
@@ -25,7 +25,7 @@ from keras_bert.tasks.hooks import Breakdown, Start
 from keras_bert.tasks.labels import (
     check_number,
     checked_labels,
-    key,
+    class_names,
     label_index,
     label_settings,
     labels_among,
@@ -95,6 +95,7 @@ class TokenClassifier(Task):
     USES_POOLER = False
     LABELS_TOKENS = True
     ONE_ROW_EACH = False
+    COLUMNS = ColumnNames(("words",), "labels")
 
     labels = Setting(checked_labels)
     dropout = Setting(fixed=True)
@@ -374,8 +375,8 @@ class TokenClassifier(Task):
 
     def _tags(self, examples: Sequence[Example], answers: Sequence[Any]) -> tuple[list, list]:
         """The labels of each example's words, and those that are answered."""
-        true = [[key(name) or "" for name in tags_of(one)] for one in self.as_examples(examples)]
-        return true, [[key(word["label"]) or "" for word in answer] for answer in answers]
+        true = [class_names(tags_of(one), self.labels) for one in self.as_examples(examples)]
+        return true, [class_names((x["label"] for x in one), self.labels) for one in answers]
 
     def settings(self) -> dict[str, Any]:
         return {

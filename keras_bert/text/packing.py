@@ -75,6 +75,9 @@ class Packer:
                 "model is run with, such as 128."
             )
 
+    def __repr__(self) -> str:
+        return f"<Packer: rows of {self.sequence_length or 'any length'}, {self.tokenizer!r}>"
+
     def room(self, num_segments: int = 1) -> int | None:
         """How many tokens of text fit into a row, those of all its segments together.
 

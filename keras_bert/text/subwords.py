@@ -56,6 +56,15 @@ class SubwordTokenizer(abc.ABC):
     template: Template
     resources: tuple[tf.Module, ...] = ()
 
+    def __call__(self, texts: Texts, special_tokens: Sequence[str] = ()) -> Ids:
+        """As `tokenize`."""
+        return self.tokenize(texts, special_tokens)
+
+    def __repr__(self) -> str:
+        simple = {n: x for n, x in self.settings().items() if isinstance(x, bool | int | str)}
+        parts = [f"{self.vocabulary_size:,} pieces", *(f"{n}={x!r}" for n, x in simple.items())]
+        return f"<{type(self).__name__}: {', '.join(parts)}>"
+
     @property
     def vocabulary_size(self) -> int:
         """How many pieces there are."""

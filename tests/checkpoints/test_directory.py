@@ -56,6 +56,13 @@ def test_what_is_saved_comes_back(tmp_path, tokenizer, change, objective, config
     ]
 
 
+def test_a_checkpoint_says_what_it_is(saved):
+    _, saved = saved
+    said = repr(kb.load(saved))
+    assert said.startswith("<Checkpoint: BertEncoder of 2 x 18, <Tokenizer: 97 pieces, ")
+    assert len(said) < 300
+
+
 def test_encoder_alone(tmp_path, tokenizer, config):
     encoder = kb.BertEncoder(config)
     kb.save(encoder, tmp_path, tokenizer)

@@ -11,6 +11,7 @@ from keras_bert.tasks.batches import (
     buckets,
     column,
     made_of_all,
+    of_all,
     of_rows,
     outputs_in_parts,
     taken,
@@ -61,10 +62,25 @@ def test_what_is_made_some_at_a_time_is_made_of_all(monkeypatch):
     assert taken(made, tf.constant([3, 1]))["pieces"].to_list() == [[b"d", b"e", b"f"], []]
 
 
-def test_texts_of_about_the_same_length_are_together(monkeypatch):
-    monkeypatch.setattr(module, "ANSWER_BATCH", 2)
+def test_texts_of_about_the_same_length_are_together():
     texts = tf.constant(["aaaa", "a", "aaa", "", "aa"])
-    assert list(buckets({"text": texts})) == [[3, 1], [4, 2], [0]]
+    assert list(buckets({"text": texts}, 2)) == [[3, 1], [4, 2], [0]]
+    with pytest.raises(ValueError, match="batch_size must be at least 1, not 0"):
+        list(buckets({"text": texts}, 0))
+
+
+def test_answers_of_several_shapes_are_one_array():
+    parts = [
+        (
+            [2, 0],
+            {"x": np.array([[1.5], [2.5]]), "y": np.array([[b"a"], ["\xe9".encode()]], object)},
+        ),
+        ([1], {"x": np.array([[3.0, 4.0]]), "y": np.array([[b"ab", b"c"]], object)}),
+    ]
+    found = of_all(parts, 3)
+    assert found["x"].tolist() == [[2.5, 0.0], [3.0, 4.0], [1.5, 0.0]]
+    assert found["y"].tolist() == [["\xe9", ""], ["ab", "c"], ["a", ""]]
+    assert found["y"].dtype.kind == "U" and of_all([], 0) == {}
 
 
 def test_outputs_of_many_rows_are_those_of_all_at_once(monkeypatch):

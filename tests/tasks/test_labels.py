@@ -22,6 +22,16 @@ def test_a_label_has_one_name_however_it_is_written(value, name):
     assert labels.label_name(value) == name
 
 
+def test_numbers_are_labels_where_no_name_is_one():
+    index = labels.label_index(("bad", "good"))
+    assert [index(label, {}) for label in (1, "1", 1.0, np.int64(0), "good")] == [1, 1, 1, 0, 1]
+    assert labels.label_index(("2", "1"))(1, {}) == 1  # a name that is a number is a name
+    for names, label in ((("bad", "good"), 2), (("bad", "1"), 0), (("bad", "good"), -1)):
+        with pytest.raises(ValueError, match="a label must be one of"):
+            labels.label_index(names)(label, {})
+    assert labels.class_names([1, "B-X", " O", None], ("O", "B-LOC")) == ["B-LOC", "B-X", "O", ""]
+
+
 def test_a_list_of_marks_is_told_from_a_list_of_names():
     assert labels.names_of([0, 1], ("a", "b")) == ["b"]
     assert labels.names_of("1,0", ("a", "b")) == ["a"]

@@ -108,3 +108,13 @@ def test_losses_are_those_of_logits():
         metric = problem.metric()
         metric.update_state(labels, logits)
         assert 0.0 <= float(metric.result()) <= 1.0
+
+
+def test_one_label_may_stand_as_keras_has_it():
+    problem = PROBLEMS[SINGLE_LABEL]
+    for labels in (np.array([[2], [0]]), np.array([[0, 0, 1], [1, 0, 0]]), ("yes", "no"), (2, 0.0)):
+        targets = problem.targets(rows(*labels), "mood", LABELS)
+        assert targets.argmax(axis=1).tolist() == [2, 0]
+    for wrong in ([1, 1, 0], [0, 1], 3):
+        with pytest.raises(ValueError, match="a.csv:2: a label must be one of 'no', 'perhaps'"):
+            problem.targets(rows(wrong), "mood", LABELS)

@@ -47,12 +47,30 @@ def test_one_query_alone_has_results_alone():
     assert indices.tolist() == [1, 2] and scores.shape == (2,)
 
 
-def test_documents_may_lie_on_disk(tmp_path):
-    documents = np.memmap(tmp_path / "vectors", "float16", "w+", shape=(11, 3))
-    documents[:] = RNG.normal(size=[11, 3])
-    indices, scores = search(documents[4:6], documents, 1)
-    assert indices.tolist() == [[4], [5]]
+class OnDisk:
+    """Vectors of a file, which counts the rows that are read at a time."""
+
+    def __init__(self, vectors):
+        self.vectors, self.shape, self.most = vectors, vectors.shape, 0
+
+    def __len__(self):
+        return len(self.vectors)
+
+    def __getitem__(self, some):
+        self.most = max(self.most, some.stop - some.start)
+        return self.vectors[some]
+
+
+def test_documents_may_lie_on_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "QUERY_BLOCK", 2)
+    monkeypatch.setattr(module, "DOCUMENT_BLOCK", 5)
+    np.save(tmp_path / "vectors.npy", RNG.normal(size=[11, 3]).astype("float16"))
+    documents = OnDisk(np.load(tmp_path / "vectors.npy", mmap_mode="r"))
+    queries = OnDisk(documents.vectors[4:9])
+    indices, scores = search(queries, documents, 1)
+    assert indices.tolist() == [[4], [5], [6], [7], [8]]
     np.testing.assert_allclose(scores, 1.0, rtol=1e-6)
+    assert (queries.most, documents.most) == (2, 5)
 
 
 @pytest.mark.parametrize(

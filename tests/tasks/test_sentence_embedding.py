@@ -131,6 +131,13 @@ def test_texts_of_a_batch_do_not_see_each_other_and_a_saved_graph_says_the_same(
     np.testing.assert_allclose(served["embedding"], alone, atol=1e-5)
 
 
+def test_many_texts_are_embedded_some_at_a_time_with_a_bar(task, capsys):
+    vectors = task.embed(np.array(TEXTS), batch_size=2, progress=True)
+    assert "3/3" in capsys.readouterr().out
+    np.testing.assert_allclose(vectors, task.embed(TEXTS), atol=1e-5)
+    assert task.embed([]).shape == (0, vectors.shape[1]) and not capsys.readouterr().out
+
+
 def test_rows_of_an_example_are_its_texts(task, encoder, packer):
     [(features, labels, weights)] = task.dataset(PAIRS[:2], batch_size=3)
     for row, key in enumerate(("text", "positive", "negative")):
@@ -218,7 +225,9 @@ def test_negatives_are_those_of_a_micro_batch(task):
 
 def test_the_rank_of_a_positive_is_among_all_different_texts(task, monkeypatch):
     vectors = {b"p": [1.0, 0.0], b"q": [0.6, 0.8], b"s": [2.0, 0.1]}
-    monkeypatch.setattr(task, "embed", lambda texts: np.array([vectors[t] for t in texts], "f4"))
+    monkeypatch.setattr(
+        task, "embed", lambda texts, **_: np.array([vectors[t] for t in texts], "f4")
+    )
     texts = (("1", "p", "s"), ("2", "q", "s"), ("3", "p", "s"))
     examples = [dict(zip(("text", "positive", "negative"), three, strict=True)) for three in texts]
     answers = [{"embedding": one} for one in ([3.0, 0.0], [1.0, 0.0], [0.0, 1.0])]
@@ -232,7 +241,7 @@ def test_the_rank_of_a_positive_is_among_all_different_texts(task, monkeypatch):
 def test_correlations_are_those_of_cosines_and_labels(encoder, packer, monkeypatch):
     task = regression(encoder, packer)
     seconds = np.array([[2.0, 0.0], [0.0, 1.0], [1.0, 1.0]], "float32")
-    monkeypatch.setattr(task, "embed", lambda texts: seconds)
+    monkeypatch.setattr(task, "embed", lambda texts, **_: seconds)
     examples = [{"text": "", "second": "", "label": label} for label in (4.0, 1.0, 3.0)]
     answers = [{"embedding": [1.0, 0.0]}] * 3
     expected = np.corrcoef([4.0, 1.0, 3.0], [1.0, 0.0, 0.5**0.5])[0, 1]

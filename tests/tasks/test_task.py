@@ -254,6 +254,22 @@ def test_answers_depend_neither_on_the_batch_nor_on_the_order(learned):
     close([task([example])[0] for example in examples], answers)
 
 
+def test_predict_has_the_answers_as_arrays(learned, capsys):
+    task, examples = learned
+    found = task.predict(examples, batch_size=2, verbose=1)
+    assert f"{len(examples)}/{len(examples)}" in capsys.readouterr().out
+    for indices, answers in task.answer_batches(examples, 2):
+        for name, values in answers.items():
+            assert len(found[name]) == len(examples)
+            for i, value in zip(indices, values, strict=True):
+                place = (i, *map(slice, np.shape(value)))
+                if values.dtype == object:
+                    value = np.char.decode(np.asarray(value, bytes))
+                np.testing.assert_array_equal(found[name][place], value)
+    few = task.predict(examples, batch_size=1, steps=2, verbose=0)
+    assert {len(values) for values in few.values()} == {2}
+
+
 def test_a_resized_task_answers_the_same(learned, without_graphs):
     task, examples = learned
     larger = kb.resize(task, max_sequence_length=40, vocabulary_size=107)
@@ -380,7 +396,9 @@ def test_what_is_cut_is_said_once(classifier, caplog):
 
 
 def test_no_texts_no_answers(classifier):
-    assert classifier([]) == []
+    assert classifier([]) == [] and classifier.predict([]) == {}
+    with pytest.raises(ValueError, match="callbacks are for features"):
+        classifier.predict(["a"], callbacks=[keras.callbacks.Callback()])
 
 
 @pytest.mark.parametrize(
@@ -552,6 +570,14 @@ def test_the_vocabulary_must_fit_the_encoder(tokenizer, config):
     encoder = kb.BertEncoder(dataclasses.replace(config, vocabulary_size=96))
     with pytest.raises(ValueError, match="at most the encoder's 96 pieces"):
         kb.TextClassifier(encoder, kb.Packer(tokenizer, 7), ("a", "b"))
+
+
+def test_a_task_says_what_it_is(classifier, tokenizer, config):
+    said = repr(classifier)
+    assert said.startswith("<TextClassifier: labels=('no', 'yes'), text_keys=('sentence',), label")
+    assert said.endswith("rows of 13, BertEncoder of 1 x 18>")
+    labels = [f"class {i}" for i in range(150)]
+    assert len(repr(kb.TextClassifier(classifier.encoder, kb.Packer(tokenizer, 9), labels))) < 300
 
 
 def test_labels_of_transformers_settings():

@@ -415,9 +415,10 @@ def test_words_and_texts_are_not_answered_together(task):
         task(["a fox", {"words": ["a", "fox"]}])
 
 
-def test_a_list_of_words_is_no_example(task):
+def test_a_list_of_words_is_an_example(task):
+    assert task([["a", "fox"], ["dog"]]) == task([{"words": ["a", "fox"]}, {"words": ["dog"]}])
     with pytest.raises(ValueError, match="1 columns, text, but .* has 2: pass a dict"):
-        task([["a", "fox"]])
+        task([("a", "fox")])
 
 
 def wnut(shared):

@@ -104,6 +104,13 @@ def test_random_pieces_are_none_of_the_special_ones(characters):
     assert np.unique(drawn).tolist() == list(range(6, 26))
 
 
+def test_a_tokenizer_is_called_and_says_what_it_is(characters, tokenizer):
+    assert characters(["ab"]).to_list() == characters.tokenize(["ab"]).to_list()
+    assert tokenizer("[MASK]", ["[MASK]"]).numpy().tolist() == [tokenizer.mask_id]
+    assert repr(characters) == "<Characters: 26 pieces>"
+    assert repr(tokenizer).startswith("<Tokenizer: 97 pieces, lowercase=True, strip_accents=True")
+
+
 def test_settings_make_it_anew(characters):
     again = Characters.from_settings(characters.settings())
     assert again.settings() == characters.settings()
