@@ -101,20 +101,7 @@ class Learning(Hooks, Trainable):
         Raises:
             ValueError: there are no examples, or one lacks a column or has a wrong label.
 
-        Example:
-
-        >>> import keras_bert as kb
-        >>> tokenizer = kb.Tokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "fine", "dull"))
-        >>> config = kb.BertConfig(
-        ...     vocabulary_size=7, num_layers=1, num_heads=3, hidden_dim=15, intermediate_dim=31
-        ... )
-        >>> encoder, packer = kb.BertEncoder(config), kb.Packer(tokenizer, 7)
-        >>> task = kb.TextClassifier(encoder, packer, labels=("bad", "good"))
-        >>> history = task.fit(["fine", "dull"], ["good", "bad"], epochs=2, verbose=0)
-        >>> sorted(history.history)
-        ['accuracy', 'loss']
-        >>> task.predict(["fine", "dull", "fine"], verbose=0)["probabilities"].shape
-        (3, 2)
+        Example: see `TextClassifier`.
         """
         held_out_size = options.get("validation_batch_size") or batch_size
         faults: list[Exception] = []

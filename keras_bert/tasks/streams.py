@@ -14,6 +14,7 @@ import tensorflow as tf
 from keras_bert.models.inputs import SEGMENTS
 from keras_bert.tasks.batches import of_rows
 from keras_bert.tasks.examples import Example, Reads, as_examples, plain, with_labels
+from keras_bert.training.one_shape import for_devices
 
 if TYPE_CHECKING:
     from keras_bert.tasks.learning import Learning
@@ -169,7 +170,7 @@ def streamed(
     made = made.map(batch, tf.data.AUTOTUNE)
     if not task.ONE_ROW_EACH:
         made = of_rows(made, None, len(found[1]["weight"]))
-    return made.prefetch(tf.data.AUTOTUNE)
+    return for_devices(made.prefetch(tf.data.AUTOTUNE))
 
 
 @contextlib.contextmanager

@@ -211,7 +211,7 @@ class Task(Learning):
         Raises:
             ValueError: an example lacks a column, or has something else than text in it.
 
-        Example: see `fit`.
+        Example: see `TextClassifier`.
         """
         if not streams.holds_texts(x, self.input_names):
             return super().predict(x, batch_size, verbose, steps, callbacks)

@@ -84,11 +84,12 @@ class TextClassifier(Task):
     >>> task = kb.TextClassifier(
     ...     kb.BertEncoder(config), kb.Packer(tokenizer), labels=("negative", "positive")
     ... )
-    >>> task.compile(kb.AdamW(1e-3), **task.objective())
-    >>> examples = [{"sentence": "a fine film", "label": "positive"}]
-    >>> _ = task.fit(task.dataset(examples, batch_size=1, training=True).repeat(9), verbose=0)
-    >>> task(["a fine film"])[0]["label"]
+    >>> task.compile(kb.AdamW(1e-3))
+    >>> _ = task.fit(["a fine film"] * 9, ["positive"] * 9, batch_size=1, verbose=0)
+    >>> task("a fine film")["label"]
     'positive'
+    >>> task.predict(["a fine film", "a film"], verbose=0)["probabilities"].shape
+    (2, 2)
     """
 
     IF_CUT = f"{Task.IF_CUT} or a stride"
