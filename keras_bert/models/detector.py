@@ -11,8 +11,8 @@ from keras_bert.layers.activations import ActivatedDense
 from keras_bert.layers.configured import registered
 from keras_bert.layers.heads import logits_policy
 from keras_bert.layers.initializers import independent
-from keras_bert.models.encoder import Encoder, check_call, initializer_of
-from keras_bert.models.inputs import with_segments
+from keras_bert.models.encoder import Encoder, initializer_of
+from keras_bert.models.inputs import check_call, with_segments
 from keras_bert.models.saving import config_of, frozen, given_of
 from keras_bert.training.trainable import Trainable
 

@@ -16,7 +16,7 @@ from keras_bert.layers.attention import AttentionScores
 from keras_bert.layers.heads import FirstPositions, MaskedLMHead
 from keras_bert.layers.initializers import independent
 from keras_bert.models.assembly import Parts
-from keras_bert.models.inputs import SegmentsOptional, with_segments
+from keras_bert.models.inputs import SegmentsOptional, check_call, with_segments
 from keras_bert.models.saving import config_of, frozen, given_of
 
 AnyEncoder = TypeVar("AnyEncoder", bound="Encoder")
@@ -392,14 +392,3 @@ class Encoder(keras.Model):
 def initializer_of(config: EncoderConfig) -> keras.initializers.Initializer:
     """BERT's initializer of matrices and tables: a normal truncated at two deviations."""
     return keras.initializers.TruncatedNormal(stddev=config.initializer_range)
-
-
-def check_call(model: keras.Model, options: Mapping[str, Any]) -> None:
-    """Raise if a model is called by keywords that it does not have; Keras would pass them over."""
-    unknown = sorted(set(options) - {"inputs", "training", "mask"})
-    if unknown:
-        raise ValueError(
-            f"A {type(model).__name__} takes inputs, training and mask when it is called, not "
-            f"{', '.join(unknown)}: leave that out. The encoder's probe() gives a model that shows "
-            "hidden states and attention scores."
-        )

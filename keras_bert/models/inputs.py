@@ -1,4 +1,4 @@
-"""Inputs of models: what may be left out of them."""
+"""Inputs of models: what may be left out of them, and what they are not called with."""
 
 from __future__ import annotations
 
@@ -37,6 +37,17 @@ def with_segments(inputs: Any, names: Sequence[str]) -> Any:
     is_tensor = ops.is_tensor(ids) or isinstance(ids, keras.KerasTensor)
     zeros_like = ops.zeros_like if is_tensor else np.zeros_like
     return {**inputs, SEGMENTS: zeros_like(ids, dtype="int32")}
+
+
+def check_call(model: keras.Model, options: Mapping[str, Any]) -> None:
+    """Raise if a model is called by keywords that it does not have; Keras would pass them over."""
+    unknown = sorted(set(options) - {"inputs", "training", "mask"})
+    if unknown:
+        raise ValueError(
+            f"A {type(model).__name__} takes inputs, training and mask when it is called, not "
+            f"{', '.join(unknown)}: leave that out. The encoder's probe() gives a model that shows "
+            "hidden states and attention scores."
+        )
 
 
 @keras.saving.register_keras_serializable(package="keras_bert")
