@@ -36,8 +36,11 @@ class Configured:
         bound = inspect.signature(cls.__init__).bind(layer, *args, **options)
         bound.apply_defaults()
         _, *given = bound.arguments.items()
+        given = dict(given)
+        if "kwargs" in given:  # those of a Keras layer, whose constructor it has
+            given |= {"dtype": None, "name": None, **given.pop("kwargs")}
         # A namespace, because Keras would take the layers in a dict for parts of another name.
-        vars(layer)["_made_with"] = types.SimpleNamespace(**dict(given))
+        vars(layer)["_made_with"] = types.SimpleNamespace(**given)
         return layer
 
     def get_config(self) -> dict[str, Any]:
