@@ -1,5 +1,6 @@
 """The public names; `__init__.py` reads them here, and so do type checkers."""
 
+from . import answering as answering
 from . import checkpoints as checkpoints
 from . import config as config
 from . import data as data
@@ -12,6 +13,7 @@ from . import layers as layers
 from . import metrics as metrics
 from . import models as models
 from . import pretraining as pretraining
+from . import searching as searching
 from . import serving as serving
 from . import tasks as tasks
 from . import text as text

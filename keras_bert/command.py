@@ -15,6 +15,7 @@ MODULES = {
     "finetune": "keras_bert.train.finetune",
     "evaluate": "keras_bert.train.evaluate",
     "predict": "keras_bert.train.predict",
+    "search": "keras_bert.train.search",
     "convert": "keras_bert.train.convert",
     "export": "keras_bert.train.export",
     "serve": "keras_bert.serving.server.server",

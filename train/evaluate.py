@@ -26,18 +26,29 @@ class Arguments(Files):
         "ensemble", "of several checkpoints: the mean of their outputs, or of their weights"
     )
     output_dir: str | None = flags.flag(None, "directory for predictions.jsonl and metrics.json")
+    sequence_length: int | None = flags.flag(
+        None, "pieces of a row at most; else as the checkpoint was trained"
+    )
 
 
 def main(arguments: Arguments) -> None:
     is_one = os.path.isdir(arguments.checkpoint)  # its path may have a comma
     paths = [arguments.checkpoint] if is_one else arguments.checkpoint.split(",")
-    keys, label_key = split(arguments.text_keys), arguments.label_key
-    members = [kb.finetuning.load_task(path, text_keys=keys, label_key=label_key) for path in paths]
+    members = [
+        kb.finetuning.load_task(
+            path,
+            text_keys=split(arguments.text_keys),
+            label_key=arguments.label_key,
+            sequence_length=arguments.sequence_length,
+        )
+        for path in paths
+    ]
     task = combined(members, arguments.combine) if len(members) > 1 else members[0]
     check_flags(arguments, task)
     files = files_of(arguments, arguments.eval_files)
     examples = kb.finetuning.read_for(task, files, options_of(arguments))
     task.check_examples(examples)  # what is wrong with labels shows before the answers
+    kb.answering.check_to_answer(task, examples)
     answers = task(examples)
     scores = task.scores(examples, answers)
     print(json.dumps({"examples": len(examples), **scores}, indent=2))

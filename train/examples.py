@@ -13,7 +13,7 @@ from keras_bert.tasks.table import name_of
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Files:
+class Texts:
     """How files are read."""
 
     form: str | None = flags.flag(None, f"form of the files, if not by name: {' '.join(FORMS)}")
@@ -21,28 +21,38 @@ class Files:
     text_keys: str | None = flags.flag(
         None, "columns with the texts, with commas between them; else the task's own"
     )
-    label_key: str | None = flags.flag(
-        None, "column with the label; several of 0 and 1, with commas, for several labels"
-    )
     delimiter: str | None = flags.flag(None, "what stands between the cells of a table")
     quoted: bool | None = flags.flag(None, "whether cells may stand in quotation marks")
     encoding: str | None = flags.flag(None, "encoding of the files, such as cp1252; else UTF-8")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Files(Texts):
+    """What is learned, or compared, in files."""
+
+    label_key: str | None = flags.flag(
+        None, "column with the label; several of 0 and 1, with commas, for several labels"
+    )
     word_column: str | None = flags.flag(None, "column of words in lines: 1, 2, ...; -1 the last")
     label_column: str | None = flags.flag(None, "column of tags in lines: 1, 2, ...; -1 the last")
     tag_names: str | None = flags.flag(None, "names of tags that are numbers, in their order")
     repair: bool = flags.flag(False, "mend tags that break their scheme, and count them")
 
 
-def files_of(arguments: Files, path: str) -> kb.finetuning.ExampleFiles:
-    """Files that the flags of a binary describe."""
-    reading = Reading(
+def reading_of(arguments: Texts) -> Reading:
+    """How the flags of a binary say that files are read."""
+    return Reading(
         form=arguments.form,
         columns=split(arguments.columns),
         delimiter=arguments.delimiter,
         quoted=arguments.quoted,
         encoding=arguments.encoding,
     )
-    return kb.finetuning.ExampleFiles(path, reading)
+
+
+def files_of(arguments: Files, path: str) -> kb.finetuning.ExampleFiles:
+    """Files that the flags of a binary describe."""
+    return kb.finetuning.ExampleFiles(path, reading_of(arguments))
 
 
 def options_of(arguments: Files) -> dict[str, Any]:

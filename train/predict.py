@@ -1,16 +1,17 @@
 """Answers texts with a checkpoint: fills blanks, or does the task that it was fine-tuned for.
 
 keras-bert predict --checkpoint=mine --text='A fine film.'
+keras-bert predict --checkpoint=mine --input_files=texts.txt --output_file=answers.csv
 """
 
 from __future__ import annotations
 
 import dataclasses
-import pathlib
 from typing import Any
 
 import keras_bert as kb
 from keras_bert import flags
+from keras_bert.data.answers.forms import SUFFIXES, form_of_answers
 
 from .examples import Files, check_flags, files_of, options_of, split
 
@@ -21,9 +22,16 @@ class Arguments(Files):
     text: tuple[str, ...] = flags.flag((), "text; with [MASK] where it has blanks; a question")
     second: tuple[str, ...] = flags.flag((), "for each text, what goes with it; a context")
     choice: tuple[str, ...] = flags.flag((), "choices, to be told apart for one text")
-    input_files: str | None = flags.flag(None, "files of examples instead, as finetune reads them")
-    output_file: str | None = flags.flag(None, "JSON lines file (.jsonl) for the answers")
+    input_files: str | None = flags.flag(
+        None, "files of examples instead, as finetune reads them; .txt a text a line; - is piped in"
+    )
+    output_file: str | None = flags.flag(
+        None, f"file for the answers, in the form that its name says: {' '.join(SUFFIXES)}"
+    )
     top_k: int | None = flags.flag(None, "number of candidates for a blank; else 5")
+    sequence_length: int | None = flags.flag(
+        None, "pieces of a row at most; else as the checkpoint was trained"
+    )
 
 
 def main(arguments: Arguments) -> None:
@@ -33,17 +41,21 @@ def main(arguments: Arguments) -> None:
         text_keys=split(arguments.text_keys),
         label_key=arguments.label_key,
         top_k=arguments.top_k,
+        sequence_length=arguments.sequence_length,
     )
-    examples = examples_of(arguments, task)
-    answers = task(examples)
     if arguments.output_file:
-        kb.finetuning.write_predictions(arguments.output_file, examples, answers)
-        print(f"{arguments.output_file}: {len(answers):,} answers.")
+        kb.answering.check_form(task, arguments.output_file)
+    examples = examples_of(arguments, task)
+    if arguments.output_file:
+        kb.answering.write_answers(arguments.output_file, task, examples)
+        print(f"{arguments.output_file}: {len(examples):,} answers.")
         return
-    for example, answer in zip(examples, answers, strict=True):
-        print(" | ".join(str(example[key]) for key in task.example_spec if key in example))
-        for line in task.lines_of(answer):
-            print(f"  {line}")
+    kb.answering.check_to_answer(task, examples)
+    for some, answers in kb.answering.answered(task, examples):
+        for example, answer in zip(some, answers, strict=True):
+            print(" | ".join(str(example[key]) for key in task.example_spec if key in example))
+            for line in task.lines_of(answer):
+                print(f"  {line}")
 
 
 def check(arguments: Arguments) -> None:
@@ -56,12 +68,8 @@ def check(arguments: Arguments) -> None:
         raise ValueError("Give --text, as often as there are texts, or --input_files: one of them.")
     if arguments.input_files and (arguments.second or arguments.choice):
         raise ValueError("--second and --choice go with --text; files have columns for them.")
-    suffix = pathlib.Path(arguments.output_file or "answers.jsonl").suffix
-    if suffix not in (".jsonl", ".ndjson"):
-        raise ValueError(
-            f"--output_file is written as JSON lines, but {arguments.output_file} ends in "
-            f"{suffix!r}: name it .jsonl."
-        )
+    if arguments.output_file:
+        form_of_answers(arguments.output_file)
 
 
 def examples_of(arguments: Arguments, task: kb.Task) -> list[dict[str, Any]]:

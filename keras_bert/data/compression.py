@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import bz2
+import functools
 import gzip
 import io
 import lzma
 import os
 import re
+import shutil
+import sys
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -17,6 +21,8 @@ from keras_bert.data.rows import Path
 
 # What compressed files are called: behind the name that says what is in them.
 SUFFIXES = (".gz", ".gzip", ".bgz", ".bz2", ".xz", ".zst")
+# A path that is standard input: its content, which may be compressed as that of files is.
+STANDARD_INPUT = "-"
 # What reading a compressed file that is cut or damaged raises.
 FAULTS = (gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError, OSError)
 
@@ -108,12 +114,12 @@ def opened(path: Path) -> BinaryIO:
     Raises:
         ValueError: it is no text, or zstd without a package that reads it.
     """
-    with open(path, "rb") as file:
+    with open(_place_of(path), "rb") as file:
         head = file.read(_HEAD_BYTES)
     name = compression_of(head)
     if not name:
         check_text(path, head)
-        return open(path, "rb")
+        return open(_place_of(path), "rb")
     with _decompressed(path, name) as file:
         try:
             head = file.read(_HEAD_BYTES)
@@ -132,7 +138,7 @@ def damaged(path: Path, error: Exception) -> Exception:
     """The error to raise of a compressed file that cannot be read to its end."""
     if getattr(error, "errno", None):  # of the system, not of what is in the file
         return error
-    with open(path, "rb") as file:
+    with open(_place_of(path), "rb") as file:
         name = compression_of(file.read(_HEAD_BYTES)) or "plain"
     return ValueError(
         f"A file that begins like {name} must be {name}, but {os.fspath(path)} is not a whole "
@@ -153,10 +159,24 @@ def check_text(path: Path, head: bytes) -> None:
             raise ValueError(f"{path} must hold text, but is {what}: {advice}.")
 
 
+def _place_of(path: Path) -> Path:
+    """Where the bytes of a path stand: files are opened more than once, standard input is not."""
+    return _standard_input().name if os.fspath(path) == STANDARD_INPUT else path
+
+
+@functools.cache
+def _standard_input() -> Any:
+    """A file with all of standard input, which ends with the process."""
+    file = tempfile.NamedTemporaryFile(prefix="keras-bert-")  # noqa: SIM115
+    shutil.copyfileobj(sys.stdin.buffer, file)
+    file.flush()
+    return file
+
+
 def _in_zip(path: Path, otherwise: tuple[str, str]) -> tuple[str, str]:
     """What a ZIP archive is: documents of Office are ZIP archives, too."""
     try:
-        names = zipfile.ZipFile(path).namelist()
+        names = zipfile.ZipFile(_place_of(path)).namelist()
     except (zipfile.BadZipFile, OSError):
         return otherwise
     return next(
@@ -167,7 +187,7 @@ def _in_zip(path: Path, otherwise: tuple[str, str]) -> tuple[str, str]:
 
 def _decompressed(path: Path, name: str) -> BinaryIO:
     if name in _OPENERS:
-        return cast(BinaryIO, _OPENERS[name](path))
+        return cast(BinaryIO, _OPENERS[name](_place_of(path)))
     try:
         import zstandard
     except ImportError as error:
@@ -175,7 +195,7 @@ def _decompressed(path: Path, name: str) -> BinaryIO:
             f"{path} is compressed by zstd, which needs the package zstandard, but it cannot be "
             f"imported ({error}): pip install zstandard, or decompress the file with `zstd -d`."
         ) from error
-    return io.BufferedReader(_Zstd(zstandard, path))
+    return io.BufferedReader(_Zstd(zstandard, _place_of(path)))
 
 
 class _Zstd(io.RawIOBase):

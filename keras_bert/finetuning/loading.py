@@ -19,6 +19,7 @@ def load_task(
     text_keys: Sequence[str] | None = None,
     label_key: str | None = None,
     top_k: int | None = None,
+    sequence_length: int | None = None,
 ) -> Task:
     """The task in a checkpoint directory, with the settings that are given.
 
@@ -28,10 +29,11 @@ def load_task(
             their own, and the files' columns are renamed.
         label_key: str, the column with its label, likewise.
         top_k: int, the number of candidates for a blank.
+        sequence_length: int, of rows, up to the model's positions; None has what it was made with.
 
     Raises:
-        ValueError: there is no head, `top_k` is given and there are no blanks to fill, or what
-            `load` raises.
+        ValueError: there is no head, rows are longer than the model's positions, `top_k` is given
+            and there are no blanks to fill, or what `load` raises.
     """
     task = task_of(load(directory), directory)
     own = settings_of(task)
@@ -44,6 +46,8 @@ def load_task(
     for name, value in given.items():
         if name in own and value is not None:
             setattr(task, name, value)
+    if sequence_length is not None:
+        task.packer = Packer(task.tokenizer, sequence_length, task.packer.template)
     return task
 
 

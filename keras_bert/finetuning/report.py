@@ -7,13 +7,15 @@ import json
 import math
 import os
 import pathlib
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from keras_bert import files, metrics
 from keras_bert.checkpoints.directory import save
+from keras_bert.data.answers.rows import Columns
+from keras_bert.data.answers.tables import json_lines
 from keras_bert.finetuning.pictures import draw_breakdown, draw_calibration, draw_confusion
 from keras_bert.tasks.examples import Example, plain
 from keras_bert.tasks.hooks import Classes
@@ -152,17 +154,12 @@ def write_predictions(
         examples: sequence of dicts.
         answers: sequence with what a task says of each.
     """
-    columns = {name for example in examples for name in example}
-    source, answer = _free("source", columns), _free("answer", columns)
-    lines = (
-        json.dumps(
-            {**example, **_source(example, source), answer: said},
-            ensure_ascii=False,
-            default=_as_json,
+    columns = Columns.of(examples)
+    with json_lines(path) as write:
+        write(
+            {**columns.row(example), columns.free("answer"): said}
+            for example, said in zip(examples, answers, strict=True)
         )
-        for example, said in zip(examples, answers, strict=True)
-    )
-    _write(path, "".join(f"{line}\n" for line in lines))
 
 
 def write_metrics(path: str | os.PathLike, figures: Mapping[str, Any]) -> None:
@@ -191,21 +188,3 @@ def mean_and_spread(runs: Sequence[Mapping[str, float]]) -> dict[str, tuple[floa
 def _write(path: str | os.PathLike, text: str) -> None:
     with files.whole_file(path) as staging:
         staging.write_text(text, encoding="utf-8")
-
-
-def _free(name: str, columns: Container[str]) -> str:
-    """A name that no column has."""
-    return _free(f"{name}_", columns) if name in columns else name
-
-
-def _source(example: Example, name: str) -> dict[str, str]:
-    source = getattr(example, "source", None)
-    return {} if source is None else {name: str(source)}
-
-
-def _as_json(value: Any) -> Any:
-    """What JSON has no word for: values of other libraries, bytes, dates."""
-    found = plain(value)
-    if isinstance(found, bytes):
-        return found.decode("utf-8", "replace")
-    return str(value) if found is value else found

@@ -20,7 +20,7 @@ class ExampleFiles(NamedTuple):
         reading: Reading.
     """
 
-    path: str
+    path: str | Sequence[str]
     reading: Reading = TOLD
 
     def rows(self) -> list[Row]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
@@ -94,6 +94,8 @@ class Hooks(Steps):
 
     # The names of its columns, for files that call theirs otherwise.
     COLUMNS = ColumnNames(("text",))
+    # The output that has one shape for all examples, which files of arrays hold; None: it has none.
+    ARRAY: str | None = None
 
     @property
     def label_column(self) -> str:
@@ -221,6 +223,10 @@ class Hooks(Steps):
     def asking(self) -> str:
         """The flags that give `train.predict` one example."""
         return " ".join(["--text='...'", "--second='...'"][: len(self.example_spec)])
+
+    def cells_of(self, answer: Any) -> dict[str, Any]:
+        """One answer as cells of a table, by the names of their columns, those of all answers."""
+        return dict(answer) if isinstance(answer, Mapping) else {"answer": answer}
 
     def lines_of(self, answer: Any) -> list[str]:
         """One answer as lines to read."""

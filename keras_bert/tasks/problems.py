@@ -43,6 +43,8 @@ class Problem(abc.ABC):
     # How few labels there may be.
     LEAST = 1
     SCORES: tuple[str, ...]
+    # What an answer has a number of each label under, and what one of them is called.
+    NUMBERS = ("probabilities", "probability")
 
     @abc.abstractmethod
     def labels_of(self, rows: Sequence[Row], label_key: str) -> tuple[str, ...]:
@@ -105,6 +107,13 @@ class Problem(abc.ABC):
     def predicted(self, answers: Answers, labels: Sequence[str]) -> np.ndarray | None:
         """The one class of each answer, int [N]; None where there may be several, or none."""
         return None
+
+    def cells(self, answer: Mapping[str, Any], labels: Sequence[str]) -> dict[str, Any]:
+        """An answer as cells of a table, one for the number of each label."""
+        several, one = self.NUMBERS
+        names = [f"{one}_{label}" for label in labels] if len(labels) > 1 else [one]
+        cells = {name: value for name, value in answer.items() if name != several}
+        return {**cells, **dict(zip(names, answer[several], strict=True))}
 
 
 class SingleLabel(Problem):
@@ -239,6 +248,7 @@ class Regression(Problem):
     """A number for each of the labels: the mean squared error."""
 
     SCORES = ("pearson", "spearman", "mean_squared_error")
+    NUMBERS = ("values", "value")
 
     def labels_of(self, rows: Sequence[Row], label_key: str) -> tuple[str, ...]:
         return ("value",)

@@ -83,6 +83,7 @@ class SentenceEmbedder(Task):
 
     USES_POOLER = False
     COLUMNS = ColumnNames(("text", "second"), "label", ("positive", "negative"))
+    ARRAY = "embeddings"
 
     pooling = Setting(fixed=True)
     state_layers = Setting(tuple, fixed=True)

@@ -93,6 +93,7 @@ class TextClassifier(Task):
     """
 
     IF_CUT = f"{Task.IF_CUT} or a stride"
+    ARRAY = "logits"
 
     labels = Setting(checked_labels)
     text_keys = Setting(_columns)
@@ -338,6 +339,10 @@ class TextClassifier(Task):
         targets = self._problem.targets(examples, self.label_key, self.labels)
         sure = column(answers, "probability")
         return Classes(self.labels, targets.argmax(axis=1), predicted, sure)
+
+    def cells_of(self, answer: Any) -> dict[str, Any]:
+        """As of every task, but each label has a column for its probability or number."""
+        return self._problem.cells(answer, self.labels)
 
     def breakdown(self, examples: Sequence[Example], answers: Sequence[Any]) -> Breakdown | None:
         classes = self.classes(examples, answers)

@@ -9,6 +9,7 @@ import zipfile
 
 import pytest
 
+from keras_bert.data import compression
 from keras_bert.data.compression import file_content, opened, plain_name
 
 TEXT = b"a fine film\n" * 99
@@ -84,6 +85,16 @@ def test_files_that_are_cut_are_refused(tmp_path, kind, damage, zstandard):
     kind = kind.split()[0]
     with pytest.raises(ValueError, match=rf"must be {kind}, but .*a is not a whole {kind} file"):
         file_content(tmp_path / "a")
+
+
+def test_standard_input_is_read_like_a_file(monkeypatch):
+    piped = io.TextIOWrapper(io.BytesIO(gzip.compress(TEXT)))
+    monkeypatch.setattr(sys, "stdin", piped)
+    compression._standard_input.cache_clear()
+    try:
+        assert file_content("-") == TEXT and file_content("-") == TEXT
+    finally:
+        compression._standard_input.cache_clear()
 
 
 def test_zstd_that_is_followed_by_something_else_is_refused(tmp_path, zstandard):

@@ -36,6 +36,12 @@ def test_a_pretrained_model_fills_blanks(folder):
     assert load_task(folder / "bert").top_k == 5
 
 
+def test_rows_may_be_longer_than_in_training(folder):
+    assert load_task(folder / "films", sequence_length=23).packer.sequence_length == 23
+    with pytest.raises(ValueError, match="at most the encoder's 23 positions, but is 24"):
+        load_task(folder / "films", sequence_length=24)
+
+
 def test_what_is_not_there_is_told(folder):
     with pytest.raises(ValueError, match="bare must hold a model with a head"):
         load_task(folder / "bare")

@@ -37,6 +37,16 @@ def test_columns_of_marks_are_labels():
         problem.prepared(wrong, "toxic,rude", None, wrong)
 
 
+def test_cells_have_a_column_for_each_label():
+    answer = {"label": "no", "probability": 0.5, "probabilities": [0.5, 0.25, 0.25]}
+    cells = PROBLEMS[SINGLE_LABEL].cells(answer, LABELS)
+    assert list(cells)[:3] == ["label", "probability", "probability_no"]
+    assert (len(cells), cells["probability_yes"]) == (5, 0.25)
+    cells = PROBLEMS[SEVERAL_LABELS].cells({"labels": "", "probabilities": [0.25, 0.5]}, "ab")
+    assert cells == {"labels": "", "probability_a": 0.25, "probability_b": 0.5}
+    assert PROBLEMS[REGRESSION].cells({"values": [3.5]}, ("value",)) == {"value": 3.5}
+
+
 def test_rows_without_a_label_are_left_out_and_counted(caplog):
     problem, some = PROBLEMS[SINGLE_LABEL], rows("-", 2, -1, "", 0, "1")
     kept = problem.prepared(some, "mood", None, some)

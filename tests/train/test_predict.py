@@ -1,11 +1,14 @@
 """What is asked is answered as it was asked, or refused: no flag is lost."""
 
+import csv
 import dataclasses
+import io
 import json
 
 import pytest
 
 import keras_bert as kb
+from keras_bert.data import compression
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +43,8 @@ def folder(tmp_path_factory, tokenizer, config):
         ("--checkpoint=bare --text=a", "bare must hold a model with a head"),
         ("--checkpoint=one --text=a --input_files=x.txt", "one of them"),
         ("--checkpoint=one --input_files=x.txt --second=b", "files have columns for them"),
-        ("--checkpoint=one --text=a --output_file=out.csv", "ends in '.csv': name it .jsonl"),
+        ("--checkpoint=nowhere --text=a --output_file=out.xls", "ends in '.xls': name it so"),
+        ("--checkpoint=tags --input_files=no.txt --output_file=a.npy", r"a\.npy holds an array"),
         ("--checkpoint=one --input_files=x.csv", "x.csv: .*'sentence', .*are text.*--text_keys"),
         ("--checkpoint=nowhere --text=a", "nowhere"),
     ],
@@ -71,6 +75,28 @@ def test_files_without_labels_are_answered(folder, call):
         rows = [json.loads(line) for line in (folder / "said.jsonl").open()]
         assert [row["answer"]["label"] in ("bad", "fine") for row in rows] == [True, True]
     assert [row["id"] for row in rows] == ["7", "8"]
+
+
+def test_each_line_that_is_piped_in_has_an_answer(
+    folder, call, tmp_path, monkeypatch, without_graphs
+):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a fine film\n\nthe fox\n")))
+    compression._standard_input.cache_clear()
+    said = call(
+        "predict",
+        *(f"--checkpoint={folder}/one", "--input_files=-", f"--output_file={tmp_path}/said.csv"),
+        "--sequence_length=5",
+    )
+    compression._standard_input.cache_clear()
+    assert said == f"{tmp_path}/said.csv: 3 answers.\n"
+    with (tmp_path / "said.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["sentence"], row["source"]) for row in rows] == [
+        *(("a fine film", "-:1"), ("", "-:2"), ("the fox", "-:3"))
+    ]
+    assert all(
+        float(row[f"probability_{row['label']}"]) == float(row["probability"]) for row in rows
+    )
 
 
 def test_a_text_without_entities_is_told(folder, call):

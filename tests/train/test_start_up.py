@@ -9,6 +9,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 REFUSED = {
     "finetune": (("--task=fill_mask", "--output_dir=x"), "Give --train_files"),
     "predict": (("--checkpoint=x",), "Give --text"),
+    "search": (("--checkpoint=x", "--documents=-"), "cannot both be piped in"),
     "evaluate": (("--checkpoint=x",), "eval_files"),
     "export": (("--output_dir=x",), "checkpoint"),
 }

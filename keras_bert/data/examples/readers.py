@@ -11,14 +11,20 @@ from typing import Any
 
 from absl import logging
 
-from keras_bert.data.compression import opened, plain_name
+from keras_bert.data.compression import STANDARD_INPUT, opened, plain_name
 from keras_bert.data.examples.choices import read_arc, read_copa, read_race, read_swag
 from keras_bert.data.examples.conll import read_conll, without_position
 from keras_bert.data.examples.conllu import read_conllu
 from keras_bert.data.examples.features import with_names
 from keras_bert.data.examples.questions import questions, read_squad, squad_rows
 from keras_bert.data.examples.reading import OF_WORDS, TOLD, Reading
-from keras_bert.data.examples.tables import read_json_lists, read_jsonl, read_lines, read_table
+from keras_bert.data.examples.tables import (
+    read_json_lists,
+    read_jsonl,
+    read_lines,
+    read_paragraphs,
+    read_table,
+)
 from keras_bert.data.examples.tagging import tagged
 from keras_bert.data.examples.tfds import TFDS, name_and_split, read_tfds
 from keras_bert.data.paths import has_files, matching_files, nearest, parts_of
@@ -56,7 +62,7 @@ def read_examples(path: Path | Sequence[Path], reading: Reading = TOLD) -> list[
             with commas between them; or a sequence of them. Where no file has such a name,
             "label=path" is a file with a text of that label on every line, "path.json@part" a list
             of rows in a JSON object, and "tfds:name@split", such as "tfds:glue/sst2@train", is of
-            TensorFlow Datasets.
+            TensorFlow Datasets. "-" is standard input, a text a line if no form is given.
         reading: `Reading`, the form of the files, and what it leaves open.
 
     Returns:
@@ -84,15 +90,18 @@ def read_examples(path: Path | Sequence[Path], reading: Reading = TOLD) -> list[
     others: list[str] = []
     for part in parts_of(path):
         special = part.startswith(TFDS) or _JSON_PART.fullmatch(part) or "=" in part
+        special = special or part == STANDARD_INPUT
         (others if special and not has_files(part) else files).append(part)
     rows = []
-    for file in matching_files(files) if files or not others else []:
+    found = matching_files(files) if files or not others else []
+    for file in found:
         rows += _read_file(file, reading)
     for part in others:
         rows += _read_other(part, reading)
+    told = path if isinstance(path, str | os.PathLike) or len(path) < 2 else f"{len(found)} files"
     if not rows:
-        raise ValueError(f"There must be examples, but {path!r} has none: check the files.")
-    logging.info("%s: %d examples.", path, len(rows))
+        raise ValueError(f"There must be examples, but {told!r} has none: check the files.")
+    logging.info("%s: %d examples.", told, len(rows))
     return rows
 
 
@@ -161,9 +170,9 @@ def _read_table(path: Path, reading: Reading, form: str) -> list[Row]:
     return read_table(path, reading.columns, reading.dialect(form))
 
 
-def _read_lines(path: Path, reading: Reading) -> list[Row]:
+def _read_texts(path: Path, reading: Reading, read: Callable[..., list[Row]]) -> list[Row]:
     column = "text" if reading.columns is None else _only(reading.columns, path)
-    return read_lines(path, column, encoding=reading.encoding)
+    return read(path, column, encoding=reading.encoding)
 
 
 def _read_columns(
@@ -208,7 +217,10 @@ FORMS: dict[str, Form] = {
     "csv": Form(functools.partial(_read_table, form="csv"), ("columns", *_CELLS)),
     "jsonl": Form(lambda path, r: read_jsonl(path, r.encoding)),
     "json": Form(lambda path, r: read_json_rows(path, r.encoding)),
-    "lines": Form(_read_lines, ("columns", "encoding")),
+    "lines": Form(functools.partial(_read_texts, read=read_lines), ("columns", "encoding")),
+    "paragraphs": Form(
+        functools.partial(_read_texts, read=read_paragraphs), ("columns", "encoding")
+    ),
     "conll": Form(_read_columns, _COLUMNS),
     "weibo": Form(functools.partial(_read_columns, clean=without_position), _COLUMNS),
     "conllu": Form(_read_conllu, ("word_column", "label_column", "encoding")),
@@ -231,6 +243,8 @@ def _read_file(path: str, reading: Reading) -> list[Row]:
 
 def _read_other(part: str, reading: Reading) -> list[Row]:
     """The rows of what is no path."""
+    if part == STANDARD_INPUT:
+        return _read_file(part, reading)
     of_words = set(OF_WORDS)
     if part.startswith(TFDS):
         reading.check_use({"columns", "encoding", *of_words}, part, TFDS)
@@ -284,9 +298,20 @@ def _only(columns: Sequence[str], path: Path) -> str:
     return columns[0]
 
 
+def form_by_name(path: Path) -> str | None:
+    """The form of a file that its name says, compressed or not; None where it says none.
+
+    Example:
+
+    >>> from keras_bert.data.examples.readers import form_by_name
+    >>> form_by_name("dev.csv.gz"), form_by_name("notes.md")
+    ('csv', None)
+    """
+    return SUFFIXES.get(os.path.splitext(plain_name(path))[1].lower())
+
+
 def _form_of(path: str, delimiter: str | None) -> str:
-    suffix = os.path.splitext(plain_name(path))[1].lower()
-    form = SUFFIXES.get(suffix)
+    form = "lines" if path == STANDARD_INPUT else form_by_name(path)
     if delimiter is not None and form in (None, "lines"):
         return "csv"
     if form is None:

@@ -1,4 +1,4 @@
-"""Tables to rows: TSV and CSV as the world writes them, JSON, labeled lines, plain lines."""
+"""Tables to rows: TSV and CSV as the world writes them, JSON, lines and paragraphs of text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from absl import logging
 
 from keras_bert.data.examples.dialects import TOLD, Dialect, named_columns, table_rows
 from keras_bert.data.rows import Path, Row
-from keras_bert.data.text_files import filled_lines, parsed_json, read_json
+from keras_bert.data.text_files import file_lines, filled_lines, parsed_json, read_json
 
 
 def read_table(
@@ -103,7 +103,8 @@ def read_lines(
 
     That is the form of texts to be answered, and, one file a label, of the sentence polarity data,
     whose original is in Latin-1 ([Pang and Lee, 2005](https://arxiv.org/abs/cs/0506075)). Empty
-    lines are left out, and reported.
+    lines are reported: of a label they are left out, but texts to be answered have them as they
+    are, so that answer and line have the same number.
 
     Args:
         path: path of the file.
@@ -128,10 +129,60 @@ def read_lines(
     """
     labels = {} if label is None else {"label": label}
     check_names((column, *labels), f"columns of {path}")
-    return [
-        Row({column: line, **labels}, f"{path}:{number}")
-        for number, line in filled_lines(path, encoding)
-    ]
+    if label is None:
+        lines = list(enumerate(file_lines(path, encoding), 1))
+        _report_kept(path, [number for number, line in lines if not line.strip()])
+    else:
+        lines = list(filled_lines(path, encoding))
+    return [Row({column: line, **labels}, f"{path}:{number}") for number, line in lines]
+
+
+def read_paragraphs(path: Path, column: str = "text", *, encoding: str | None = None) -> list[Row]:
+    """Reads a file of texts with empty lines between them, plain or compressed.
+
+    The lines of a paragraph are joined by blanks. In a file without an empty line within it every
+    line is a paragraph.
+
+    Args:
+        path: path of the file.
+        column: str, the name that the texts get.
+        encoding: str, that of the file; None is UTF-8, or what a byte order mark says.
+
+    Returns:
+        list of Row, `column`; `source` is "path:line" of a paragraph's first line.
+
+    Raises:
+        ValueError: the file is not in the encoding, or has a NUL.
+
+    Example:
+
+    >>> import os, tempfile
+    >>> from keras_bert.data.examples.tables import read_paragraphs
+    >>> path = os.path.join(tempfile.mkdtemp(), "letters.txt")
+    >>> _ = open(path, "w").write("a fine\\nfilm\\n\\nthe dog\\n")
+    >>> [(row["text"], os.path.basename(row.source)) for row in read_paragraphs(path)]
+    [('a fine film', 'letters.txt:1'), ('the dog', 'letters.txt:4')]
+    """
+    check_names((column,), f"columns of {path}")
+    lines = [(number, line.strip()) for number, line in enumerate(file_lines(path, encoding), 1)]
+    filled = [place for place, (_, line) in enumerate(lines) if line]
+    one_a_line = not filled or filled[-1] - filled[0] == len(filled) - 1
+    rows: list[Row] = []
+    for place in filled:
+        number, line = lines[place]
+        if rows and not one_a_line and lines[place - 1][1]:
+            rows[-1][column] += f" {line}"
+        else:
+            rows.append(Row({column: line}, f"{path}:{number}"))
+    return rows
+
+
+def _report_kept(path: Path, numbers: Sequence[int]) -> None:
+    if numbers:
+        logging.warning(
+            "%s: %d empty lines are texts like the others, the first is line %d.",
+            *(path, len(numbers), numbers[0]),
+        )
 
 
 def read_json_lists(

@@ -25,6 +25,7 @@ FILES = {
     "jsonl": ('{"a": 1}\n', "x.jsonl", "a"),
     "json": ('[{"a": 1}]\n', "x.json.xz", "a"),
     "lines": ("a fine film\n", "x.txt", "text"),
+    "paragraphs": ("a fine film\n", None, "text"),
     "conll": ("a O\n", "x.conll", "words"),
     "weibo": ("a0 O\n", None, "words"),
     "conllu": (CONLLU, "x.conllu.gz", "words"),

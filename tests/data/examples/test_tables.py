@@ -8,7 +8,13 @@ import hypothesis.strategies as st
 import pytest
 
 from keras_bert.data.examples.dialects import Dialect
-from keras_bert.data.examples.tables import read_json_lists, read_jsonl, read_lines, read_table
+from keras_bert.data.examples.tables import (
+    read_json_lists,
+    read_jsonl,
+    read_lines,
+    read_paragraphs,
+    read_table,
+)
 
 
 def test_quotation_marks_in_tsv_are_characters(write, sources):
@@ -164,7 +170,12 @@ def test_lines_of_any_encoding(write, caplog, sources):
     ]
     assert sources(rows) == ["rt.neg:1", "rt.neg:3"]
     assert "rt.neg: left out 1 empty lines" in caplog.text
-    assert read_lines(path, encoding="latin-1")[1] == {"text": "bad"}
+    caplog.clear()
+    with caplog.at_level(logging.WARNING, logger="absl"):
+        kept = read_lines(path, encoding="latin-1")
+    assert [row["text"] for row in kept] == ["déjà vu . ", " ", "bad"]
+    assert sources(kept)[-1] == "rt.neg:3"
+    assert "rt.neg: 1 empty lines are texts like the others, the first is line 2" in caplog.text
     with pytest.raises(ValueError, match=r"rt\.neg:1: text must be utf-8.*--encoding=cp1252 \(W"):
         read_lines(path)
     with pytest.raises(
@@ -173,6 +184,14 @@ def test_lines_of_any_encoding(write, caplog, sources):
         read_lines(path, encoding="latin17")
     with pytest.raises(ValueError, match="column 2 is 'label'"):
         read_lines(path, "label", label="negative")
+
+
+def test_paragraphs_are_lines_where_none_is_empty(write, sources):
+    rows = read_paragraphs(write("a.txt", "\n\n a \r\nb\n \n\nc\n\n"))
+    assert [row["text"] for row in rows] == ["a b", "c"] and sources(rows) == ["a.txt:3", "a.txt:7"]
+    rows = read_paragraphs(write("b.txt", "\na\nb\n\n"), "note")
+    assert rows == [{"note": "a"}, {"note": "b"}] and sources(rows) == ["b.txt:2", "b.txt:3"]
+    assert read_paragraphs(write("c.txt", " \n")) == []
 
 
 def test_json_lists(write, sources):

@@ -1,0 +1,1 @@
+"""Answers to files, one form a file, written some at a time."""
