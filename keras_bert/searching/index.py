@@ -43,21 +43,6 @@ class Index(NamedTuple):
         embedder: SentenceEmbedder.
         rows: sequence of N Rows.
         vectors: float [N, D].
-
-    Example:
-
-    >>> import keras_bert as kb
-    >>> from keras_bert.data.rows import Row
-    >>> from keras_bert.searching.index import index_of
-    >>> tokenizer = kb.Tokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "fine", "film"))
-    >>> config = kb.BertConfig(
-    ...     vocabulary_size=7, num_layers=1, num_heads=3, hidden_dim=15, intermediate_dim=31
-    ... )
-    >>> embedder = kb.SentenceEmbedder(kb.BertEncoder(config), kb.Packer(tokenizer))
-    >>> rows = [Row({"text": "fine"}, "a.txt:1"), Row({"text": "film"}, "a.txt:3")]
-    >>> [[hit]] = index_of(embedder, rows).search(["Film"], 1)
-    >>> hit.row["text"], hit.row.source, round(hit.score, 3)
-    ('film', 'a.txt:3', 1.0)
     """
 
     embedder: SentenceEmbedder

@@ -17,7 +17,7 @@ def test_checkpoints_give_vectors_or_say_why_not(
     kb.save(kb.SentenceEmbedder(encoder, packer, pooling="max"), tmp_path / "max")
     kb.save(kb.SentenceEmbedder(encoder, packer, pooling="none"), tmp_path / "tokens")
     kb.save(encoder, tmp_path / "bare", tokenizer)
-    kb.save(kb.FillMask(kb.BertPretrainer(encoder), packer), tmp_path / "blanks")
+    kb.save(kb.BertPretrainer(encoder), tmp_path / "blanks", tokenizer)
     kb.save(kb.TextClassifier(encoder, packer, ("a", "b")), tmp_path / "classes")
     caplog.clear()
     found = embedder_of(tmp_path / "max", 7)

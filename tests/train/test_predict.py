@@ -63,7 +63,7 @@ def test_the_texts_of_a_pair_both_count(folder, call):
     assert said[0] == "the film | fine" and len(set(probabilities)) == 2
 
 
-def test_files_without_labels_are_answered(folder, call):
+def test_files_without_labels_are_answered(folder, call, without_graphs):
     (folder / "lines.txt").write_text("a fine film\nthe lazy dog\n")
     (folder / "own.csv").write_text("id,review\n7,a fine film\n8,the lazy dog\n")
     for name, flags in (("lines.txt", ()), ("own.csv", ("--text_keys=review",))):
@@ -99,12 +99,12 @@ def test_each_line_that_is_piped_in_has_an_answer(
     )
 
 
-def test_a_text_without_entities_is_told(folder, call):
+def test_a_text_without_entities_is_told(folder, call, without_graphs):
     said = call("predict", f"--checkpoint={folder}/outside", "--text=the fine fox")
     assert said.splitlines() == ["the fine fox", "  no entities"]
 
 
-def test_as_many_candidates_as_wanted(folder, call):
+def test_as_many_candidates_as_wanted(folder, call, without_graphs):
     said = call("predict", f"--checkpoint={folder}/bert", "--text=a [MASK]", "--top_k=2")
     assert said.count("%") == 2
 
