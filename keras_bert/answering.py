@@ -8,12 +8,14 @@ import itertools
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from keras_bert.data.answers.arrays import Write as WriteArray
 from keras_bert.data.answers.arrays import npy, npz
@@ -26,8 +28,10 @@ from keras_bert.tasks.examples import Example
 from keras_bert.tasks.task import Task
 
 # So many examples are answered at a time, and then written: what is in memory is theirs.
-BLOCK = 512
-# Seconds between two signs of progress where nobody watches.
+BLOCK = 256
+# Tokenizers with the same pieces differ in what they do to letters and signs.
+_PROBE = "Ça, déjà VU! 中文 naïve"
+# Seconds between two lines where nobody watches.
 _PATIENCE = 30.0
 
 Write = Callable[[Sequence[Example], Any], None]
@@ -164,6 +168,7 @@ def fingerprint(task: Task) -> str:
     """
     digest = hashlib.sha256(json.dumps(task.settings(), sort_keys=True).encode())
     digest.update("\n".join(task.tokenizer.vocabulary).encode("utf-8", "replace"))
+    digest.update(task.tokenizer.tokenize(_PROBE).numpy().tobytes())
     # Layers that no answer stands on may be drawn anew whenever a checkpoint is opened.
     idle = {id(weight) for layer in task.idle_layers for weight in layer.weights}
     for weight in task.weights:
@@ -178,8 +183,8 @@ def blocks(examples: Sequence[Any]) -> Iterator[Sequence[Any]]:
     Example:
 
     >>> from keras_bert.answering import blocks
-    >>> [len(some) for some in blocks(range(1300))]
-    [512, 512, 276]
+    >>> [len(some) for some in blocks(range(600))]
+    [256, 256, 88]
     """
     for start in range(0, len(examples), BLOCK):
         yield examples[start : start + BLOCK]
@@ -192,13 +197,15 @@ def with_bar(parts: Iterator[tuple[Sequence[Any], Any]], total: int) -> Iterator
         parts: pairs of a sequence and anything.
         total: int, how many there are in all sequences.
     """
-    is_watched = sys.stdout.isatty()
-    bar = keras.utils.Progbar(total, unit_name="text", interval=0.1 if is_watched else _PATIENCE)
-    done = 0
+    bar = keras.utils.Progbar(total, unit_name="text") if sys.stdout.isatty() else None
+    done, told = 0, time.monotonic()
     for some, answers in parts:
         done += len(some)
-        if is_watched or total > BLOCK:  # what is short needs no line in a log
+        if bar is not None:
             bar.update(done)
+        elif time.monotonic() - told > _PATIENCE:
+            logging.info("%s of %s texts.", f"{done:,}", f"{total:,}")
+            told = time.monotonic()
         yield some, answers
 
 

@@ -96,20 +96,26 @@ def test_a_fingerprint_is_of_weights_settings_and_pieces(embedder, encoder, toke
     assert prints == {answering.fingerprint(embedder)}
     packer = kb.Packer(tokenizer, 7)
     others = kb.Packer(kb.Tokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a")), 7)
+    cased = kb.Packer(kb.Tokenizer(tokenizer.vocabulary, lowercase=False), 7)
     new = kb.BertEncoder(encoder.config)
     for task in (
         kb.SentenceEmbedder(encoder, packer, pooling="max"),
         kb.SentenceEmbedder(encoder, kb.Packer(tokenizer, 8)),
         kb.SentenceEmbedder(encoder, others),
+        kb.SentenceEmbedder(encoder, cased),
         kb.SentenceEmbedder(new, packer),
     ):
         prints.add(answering.fingerprint(task))
-    assert len(prints) == 5
+    assert len(prints) == 6
 
 
-def test_progress_is_shown_to_who_waits(capsys, monkeypatch):
+def test_progress_is_shown_to_who_waits(capsys, caplog, monkeypatch):
     some = [("ab", 1), ("c", 2)]
     assert list(answering.with_bar(iter(some), 3)) == some and not capsys.readouterr().out
+    monkeypatch.setattr(answering, "_PATIENCE", -1.0)
+    with caplog.at_level("INFO", logger="absl"):
+        assert list(answering.with_bar(iter(some), 3)) == some
+    assert [one.getMessage() for one in caplog.records] == ["2 of 3 texts.", "3 of 3 texts."]
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     assert list(answering.with_bar(iter(some), 3)) == some
     assert "3/3" in capsys.readouterr().out

@@ -59,6 +59,11 @@ def test_files_are_scored_and_answered(folder, tmp_path, flags, combine, call, w
     assert {"examples": 4, **metrics} == scores
 
 
+def test_texts_that_are_cut_are_told(folder, flags, call, caplog, without_graphs):
+    call("evaluate", f"--checkpoint={folder}/one", *flags, "--sequence_length=4")
+    assert "3 of 4 examples are longer than 4 pieces and are cut" in caplog.text
+
+
 def test_members_that_differ_and_labels_that_are_none_are_refused(folder, tmp_path, flags, refused):
     both = f"--checkpoint={folder}/one,{folder}/alien"
     assert "labels is ('dog', 'fox') of the first" in refused("evaluate", both, *flags)
