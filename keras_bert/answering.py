@@ -197,7 +197,8 @@ def with_bar(parts: Iterator[tuple[Sequence[Any], Any]], total: int) -> Iterator
         parts: pairs of a sequence and anything.
         total: int, how many there are in all sequences.
     """
-    bar = keras.utils.Progbar(total, unit_name="text") if sys.stdout.isatty() else None
+    is_watched = sys.stdout.isatty() and total > BLOCK
+    bar = keras.utils.Progbar(total, unit_name="text") if is_watched else None
     done, told = 0, time.monotonic()
     for some, answers in parts:
         done += len(some)

@@ -116,6 +116,7 @@ def test_progress_is_shown_to_who_waits(capsys, caplog, monkeypatch):
     with caplog.at_level("INFO", logger="absl"):
         assert list(answering.with_bar(iter(some), 3)) == some
     assert [one.getMessage() for one in caplog.records] == ["2 of 3 texts.", "3 of 3 texts."]
+    monkeypatch.setattr(answering, "BLOCK", 2)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     assert list(answering.with_bar(iter(some), 3)) == some
     assert "3/3" in capsys.readouterr().out

@@ -51,13 +51,18 @@ def main(arguments: Arguments) -> None:
     queries = queries_of(arguments)
     embedder = kb.searching.embedder_of(arguments.checkpoint, arguments.sequence_length)
     index = index_of(arguments, embedder)
+    if queries is None:
+        for query in typed():
+            show(*index.search([query], arguments.num_hits))
+        return
+    found = index.search(queries, arguments.num_hits)
     if arguments.output_file:
-        number = write_hits(arguments.output_file, index, queries or [], arguments.num_hits)
+        number = write_hits(arguments.output_file, index, queries, found)
         print(f"{arguments.output_file}: {number:,} hits.")
         return
-    for some in [queries] if queries is not None else typed():
-        for query, hits in zip(some, index.search(some, arguments.num_hits), strict=True):
-            show(query, hits)
+    for query, hits in zip(queries, found, strict=True):
+        print(query)
+        show(hits)
 
 
 def check(arguments: Arguments) -> None:
@@ -98,7 +103,7 @@ def is_typed() -> bool:
     return sys.stdin.isatty()
 
 
-def typed() -> Iterator[list[str]]:
+def typed() -> Iterator[str]:
     """Queries as they are typed, up to an empty one or the end."""
     print("Type what you look for; an empty line ends.")
     while True:
@@ -108,7 +113,7 @@ def typed() -> Iterator[list[str]]:
             return
         if not query:
             return
-        yield [query]
+        yield query
 
 
 def index_of(arguments: Arguments, embedder: kb.SentenceEmbedder) -> kb.searching.Index:
@@ -120,9 +125,8 @@ def index_of(arguments: Arguments, embedder: kb.SentenceEmbedder) -> kb.searchin
     return kb.searching.index_of(embedder, rows, arguments.index)
 
 
-def show(query: str, hits: Sequence[kb.searching.Hit]) -> None:
-    """Prints a query and what was found."""
-    print(query)
+def show(hits: Sequence[kb.searching.Hit]) -> None:
+    """Prints what was found."""
     for hit in hits:
         text = " ".join(str(hit.row.get("text", "")).split())
         text = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
@@ -131,13 +135,18 @@ def show(query: str, hits: Sequence[kb.searching.Hit]) -> None:
             print(f"         {text}")
 
 
-def write_hits(path: str, index: kb.searching.Index, queries: list[str], num_hits: int) -> int:
+def write_hits(
+    path: str,
+    index: kb.searching.Index,
+    queries: Sequence[str],
+    found: Sequence[Sequence[kb.searching.Hit]],
+) -> int:
     """Writes a row for each hit, and says how many there are."""
     columns = Columns.of(index.rows)
     query, rank, score = map(columns.free, ("query", "rank", "score"))
     rows = [
         {query: one, rank: place, score: hit.score, **columns.row(hit.row)}
-        for one, hits in zip(queries, index.search(queries, num_hits), strict=True)
+        for one, hits in zip(queries, found, strict=True)
         for place, hit in enumerate(hits, 1)
     ]
     names = (query, rank, score, *columns.of_rows)

@@ -61,8 +61,7 @@ class Index(NamedTuple):
         """
         if num_hits < 1:
             raise ValueError(f"num_hits must be at least 1, but is {num_hits}: raise it.")
-        vectors = _embedded(self.embedder, [{"text": query} for query in queries])
-        found = search(vectors, self.vectors, k=min(num_hits, len(self.rows)))
+        found = search(self.embedder.embed(queries), self.vectors, k=min(num_hits, len(self.rows)))
         return [
             [Hit(self.rows[i], score) for i, score in zip(*one, strict=True)]
             for one in zip(found[0].tolist(), found[1].tolist(), strict=True)
@@ -162,6 +161,5 @@ def _check_model(found: Vectors, embedder: SentenceEmbedder, path: Path) -> None
     if found.notes.get("checkpoint") != fingerprint(embedder):
         raise ValueError(
             f"{path} must be of this checkpoint, but its vectors are of another one, or of other "
-            "settings: name the checkpoint that made it, or delete it, or name another --index, to "
-            "embed the texts anew."
+            "settings: name the one that made them, or delete the file and have it made anew."
         )
