@@ -341,7 +341,6 @@ class TextClassifier(Task):
         return Classes(self.labels, targets.argmax(axis=1), predicted, sure)
 
     def cells_of(self, answer: Any) -> dict[str, Any]:
-        """As of every task, but each label has a column for its probability or number."""
         return self._problem.cells(answer, self.labels)
 
     def breakdown(self, examples: Sequence[Example], answers: Sequence[Any]) -> Breakdown | None:
