@@ -213,11 +213,8 @@ class TextClassifier(Task):
     ) -> TextClassifier:
         if labels is None or problem == REGRESSION:
             labels = PROBLEMS[problem].labels_of(examples, label_key)
-        return cls(
-            *(start.encoder, start.packer, labels, text_keys, problem),
-            stride=stride,
-            label_key=label_key,
-        )
+        arguments = (start.encoder, start.packer, labels, text_keys, problem)
+        return cls(*arguments, stride=stride, label_key=label_key)
 
     def sample_weights(
         self, examples: Sequence[Example], *, balance_labels: bool = False
