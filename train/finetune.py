@@ -100,6 +100,9 @@ class Arguments(Start, Examples, Updates, Files, Devices):
 
     task: Literal[tuple(TASKS)] = flags.required("what is learned")
     output_dir: str = flags.required("directory of this run and its checkpoint")
+    log_every: int | None = flags.flag_of_machine(
+        None, "updates between two lines of progress; else a tenth of an epoch, at most 50"
+    )
     language: str | None = flags.flag(None, "of the texts, such as en, for the model card")
     license: str | None = flags.flag(None, "of the model, such as apache-2.0, for its card")
 
@@ -148,9 +151,10 @@ def check(arguments: Arguments) -> None:
         raise ValueError(f"--balance_labels is for --problem={SINGLE_LABEL}: leave it out.")
     if arguments.label_smoothing and arguments.problem == REGRESSION:
         raise ValueError("--label_smoothing is for labels, not for numbers: leave it out.")
-    for name in ("num_seeds", "num_epochs", "batch_size"):
-        if getattr(arguments, name) < 1:
-            raise ValueError(f"--{name} must be at least 1, not {getattr(arguments, name)}.")
+    for name in ("num_seeds", "num_epochs", "batch_size", "log_every"):
+        value = getattr(arguments, name)
+        if value is not None and value < 1:
+            raise ValueError(f"--{name} must be at least 1, not {value}.")
     # Last, as the tasks are opened for it.
     kb.finetuning.check_options(arguments.task, given_flags(arguments))
 
@@ -197,7 +201,12 @@ def one_run(
         held_out,
         folder,
         save=lambda: kb.save(task, folder),
-        num_epochs=arguments.num_epochs,
+        passes=fine_tuning.Passes(
+            num_epochs=arguments.num_epochs,
+            batch_size=arguments.batch_size,
+            log_every=arguments.log_every,
+            held_out_weight=task.sample_weights(held_out, **given),
+        ),
         choice=choice,
     )
     if not held_out:
@@ -268,6 +277,8 @@ def finish(
         f"In {output_dir}: {', '.join(left)}.\n"
         f"Next: keras-bert predict --checkpoint={output_dir} {task.asking}"
     )
+    if answered and answered.warning:
+        print(answered.warning)
 
 
 def card_of(

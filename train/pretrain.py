@@ -128,6 +128,9 @@ class Arguments(Texts, Model, Rows, Updates, Devices):
     save_every: int | None = flags.flag_of_machine(
         None, "updates between two checkpoints within an epoch; else at its end alone"
     )
+    log_every: int | None = flags.flag_of_machine(
+        None, "updates between two lines of progress; else a tenth of an epoch, at most 50"
+    )
 
 
 def main(arguments: Arguments) -> None:
@@ -155,11 +158,7 @@ def main(arguments: Arguments) -> None:
             model,
             train_data,
             output_dir,
-            training.Epochs(
-                num_steps=arguments.num_steps,
-                steps_per_epoch=arguments.steps_per_epoch,
-                save_every=arguments.save_every,
-            ),
+            epochs_of(arguments),
             validation_data=eval_data,
             callbacks=[
                 training.Throughput(tokens_per_step=rows * length, flops_per_step=rows * flops)
@@ -201,6 +200,13 @@ def check(arguments: Arguments) -> None:
             f"--batch_size must be a multiple of --num_shards, but is {arguments.batch_size} for "
             f"{number} shards: choose others."
         )
+    epochs_of(arguments)
+
+
+def epochs_of(arguments: Arguments) -> kb.training.Epochs:
+    """The steps of the run, and after which of them something is done."""
+    names = ("num_steps", "steps_per_epoch", "save_every", "log_every")
+    return kb.training.Epochs(**{name: getattr(arguments, name) for name in names})
 
 
 def check_vocabulary(vocabulary: tuple[str, ...], path: pathlib.Path) -> None:

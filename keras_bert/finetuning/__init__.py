@@ -3,6 +3,7 @@
 from keras_bert.finetuning.card import Card, write_card
 from keras_bert.finetuning.choice import Choice, KeepBest, best_epoch, check_choice, scores_of_best
 from keras_bert.finetuning.examples import read_for, read_to_learn
+from keras_bert.finetuning.held_out import HeldOut
 from keras_bert.finetuning.hold_out import hold_out
 from keras_bert.finetuning.layers import freeze, layer_rates
 from keras_bert.finetuning.loading import load_task, task_of
@@ -17,7 +18,7 @@ from keras_bert.finetuning.report import (
     write_metrics,
     write_predictions,
 )
-from keras_bert.finetuning.run import fine_tune, num_batches
+from keras_bert.finetuning.run import Passes, fine_tune, num_batches
 from keras_bert.finetuning.seeds import Run, best_run, keep
 from keras_bert.finetuning.start import make_task, new_start, take_head
 from keras_bert.tasks.columns import ExampleFiles
@@ -27,8 +28,10 @@ __all__ = [
     "Card",
     "Choice",
     "ExampleFiles",
+    "HeldOut",
     "KeepBest",
     "Mistake",
+    "Passes",
     "Run",
     "answer_held_out",
     "best_epoch",

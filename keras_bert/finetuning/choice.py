@@ -12,8 +12,10 @@ import keras
 from absl import logging
 
 from keras_bert import metrics
+from keras_bert.finetuning.held_out import HeldOut
 from keras_bert.tasks.examples import Example, nearest_first
 from keras_bert.tasks.task import Task
+from keras_bert.training.progress import SILENT, Graph
 from keras_bert.training.record import MetricsLog
 from keras_bert.training.replicas import by_chief, gathered
 
@@ -62,13 +64,13 @@ def best_epoch(history: Mapping[str, Sequence[float]], metric: str) -> int:
 def scores_of_best(
     history: Mapping[str, Sequence[float]], task: Task, choice: Choice
 ) -> dict[str, float]:
-    """The scores on held-out examples of the epoch that was kept."""
+    """The scores on held-out examples, without their loss, of the epoch that was kept."""
     best = best_epoch(history, choice.metric_of(task))
     prefix = "val_"
     return {
         name.removeprefix(prefix): values[best]
         for name, values in history.items()
-        if name.startswith(prefix)
+        if name.startswith(prefix) and name != f"{prefix}loss"
     }
 
 
@@ -78,9 +80,10 @@ class KeepBest(keras.callbacks.Callback):
     What earlier epochs reached is read from the run's record, so that a run that was stopped goes
     on as if it had not been.
 
+    The logs of an epoch get all of it, the loss among them, as `val_<name>`.
+
     Args:
-        task: Task.
-        examples: sequence of dicts, held out, at least one.
+        held_out: HeldOut.
         output_dir: path of the run's folder, where its record is.
         save: function that saves the task as it is.
         choice: Choice.
@@ -92,22 +95,24 @@ class KeepBest(keras.callbacks.Callback):
 
     def __init__(
         self,
-        task: Task,
-        examples: Sequence[Example],
+        held_out: HeldOut,
         output_dir: str | os.PathLike,
         save: Callable[[], None],
         choice: Choice = FIRST_SCORE,
     ):
         super().__init__()
-        check_choice(task, examples, choice)
-        self.metric, self.patience = choice.metric_of(task), choice.patience
-        self.task = task
-        self.examples = task.as_examples(examples)
+        check_choice(held_out.task, held_out.examples, choice)
+        self.metric, self.patience = choice.metric_of(held_out.task), choice.patience
+        self.held_out = held_out
         self.record = MetricsLog(pathlib.Path(output_dir) / "metrics.jsonl")
         self.save = save
 
+    def on_train_begin(self, logs=None) -> None:
+        is_told = self.params.get("verbose", SILENT) != SILENT and not self.model.run_eagerly
+        self.held_out.graph = Graph("the evaluation", is_told=is_told)
+
     def on_epoch_end(self, epoch, logs=None) -> None:
-        scores = self.task.scored(self.examples)
+        scores = self.held_out.scored()
         if logs is not None:
             logs.update({f"val_{name}": value for name, value in scores.items()})
         score = scores.get(self.metric, math.nan)

@@ -14,12 +14,14 @@ from keras_bert.tasks.hooks import Breakdown, Classes
 
 # Classes whose names, and whose entries, a matrix can show.
 MOST_NAMES, MOST_ENTRIES = 40, 12
+# Classes whose entries have room for large digits.
+FEW_ENTRIES = 5
 # Groups whose bars can be told apart; of more the largest are shown.
 MOST_BARS = 30
 
 
 def draw_scores(history: Mapping[str, Sequence[float]], path: str | os.PathLike) -> None:
-    """Draws the scores of held-out examples over epochs as a picture.
+    """Draws the scores of held-out examples over epochs as a picture; their loss is in another one.
 
     Scores up to 1, those up to 100 and those of which less is better have axes of their own. One
     epoch has bars in place of curves.
@@ -29,7 +31,9 @@ def draw_scores(history: Mapping[str, Sequence[float]], path: str | os.PathLike)
         path: path of the PNG file.
     """
     scores = {
-        name.removeprefix("val_"): list(history[name]) for name in history if name[:4] == "val_"
+        name.removeprefix("val_"): list(history[name])
+        for name in history
+        if name[:4] == "val_" and name != "val_loss"
     }
     kinds: dict[str, list[str]] = {}
     for name, values in scores.items():
@@ -45,7 +49,8 @@ def draw_scores(history: Mapping[str, Sequence[float]], path: str | os.PathLike)
         if len(history["epoch"]) > 1:
             axes.set(xlabel="epoch", ylabel=kind)
             axes.xaxis.get_major_locator().set_params(integer=True)
-            axes.legend()
+            if len(names) > 1:
+                axes.legend()
         else:
             axes.set(xlabel=kind)
             axes.set_yticks(range(len(names)), names)
@@ -76,9 +81,11 @@ def draw_confusion(classes: Classes, path: str | os.PathLike) -> None:
         axes.set_yticks(range(number), classes.labels)
     if number <= MOST_ENTRIES:
         for row, column, count in _entries(matrix):
-            color = "white" if shares[row, column] > 0.5 else "black"
+            # Up to there the blue is light.
+            color = "white" if shares[row, column] > 0.6 else "black"
             said = f"{shares[row, column]:.0%}\n{count:,}"
-            axes.text(column, row, said, ha="center", va="center", fontsize=8, color=color)
+            size = 11 if number <= FEW_ENTRIES else 8
+            axes.text(column, row, said, ha="center", va="center", fontsize=size, color=color)
     _save(figure, path)
 
 
@@ -119,13 +126,20 @@ def draw_breakdown(groups: Breakdown, path: str | os.PathLike) -> None:
     figure = Figure(figsize=(7, 1.5 + 0.3 * len(names)), layout="constrained")
     axes = figure.subplots()
     bars = axes.barh(range(len(names)), [groups.values[name] for name in names])
-    axes.bar_label(bars, [f"{groups.counts[name]:,}" for name in names], padding=3, fontsize=8)
+    most = 100 if max(groups.values.values(), default=0) > 1 else 1
+    digits = 1 if most == 100 else 2
+    axes.bar_label(
+        bars,
+        [f"{groups.values[name]:.{digits}f} (n = {groups.counts[name]:,})" for name in names],
+        padding=3,
+        fontsize=8,
+    )
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
-    most = 100 if max(groups.values.values(), default=0) > 1 else 1
-    axes.set(xlabel=groups.score, ylabel=groups.by, xlim=(0, 1.12 * most))
+    axes.set(xlabel=groups.score, ylabel=groups.by, xlim=(0, 1.25 * most))
+    axes.set_xticks(np.linspace(0, most, 6))
     of_all = "" if len(names) == len(groups.values) else f" (largest {len(names)} of all)"
-    axes.set_title(f"{groups.score} by {groups.by}, with their numbers{of_all}")
+    axes.set_title(f"Held-out examples: {groups.score} by {groups.by}{of_all}")
     axes.grid(alpha=0.3, axis="x")
     _save(figure, path)
 

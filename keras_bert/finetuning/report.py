@@ -44,11 +44,13 @@ class Answered(NamedTuple):
         examples: sequence of dicts.
         answers: sequence of as many.
         classes: Classes, where examples have one each.
+        warning: str, a sentence on answers that are all the same, but should not be, or None.
     """
 
     examples: Sequence[Example]
     answers: Sequence[Any]
     classes: Classes | None
+    warning: str | None = None
 
     def mistakes(self, keys: Iterable[str], number: int = 10) -> list[Mistake]:
         """Wrong answers, the surest first; none where there are no classes.
@@ -97,7 +99,47 @@ def answer_held_out(task: Task, held_out: Sequence[Example], output_dir: pathlib
         draw_calibration(classes, output_dir / "calibration.png")
     if groups is not None:
         draw_breakdown(groups, output_dir / "groups.png")
-    return Answered(held_out, answers, classes)
+    warning = warning_of(answers)
+    if warning and _is_perfect(next(iter(task.scores(held_out, answers).values()))):
+        warning = None
+    return Answered(held_out, answers, classes, warning)
+
+
+def warning_of(answers: Sequence[Any]) -> str | None:
+    """A sentence on answers that all say the same; None where they do not.
+
+    Args:
+        answers: sequence of what a task says.
+
+    Example:
+
+    >>> from keras_bert.finetuning.report import warning_of
+    >>> warning_of([[{"label": "O"}, {"label": "O"}], [{"label": "O"}]])
+    'It says O for every word, and finds nothing: train longer, or with a higher learning rate.'
+    >>> warning_of([{"label": "good"}, {"label": "bad"}]) is None
+    True
+    """
+    said = [value for answer in answers for value in _said(answer)]
+    if len(said) < 2 or len(set(said)) > 1:
+        return None
+    what = "word" if isinstance(answers[0], list) else "held-out example"
+    advice = "train longer, or with a higher learning rate."
+    if said[0] == "O":
+        return f"It says O for every {what}, and finds nothing: {advice}"
+    if said[0] == "":
+        return f"It says nothing for every {what}: {advice}"
+    return f"It says {said[0]!r} for every {what}: {advice}"
+
+
+def _said(answer: Any) -> list[Any]:
+    """The names, words or numbers of choices that an answer has; of a vector none."""
+    if isinstance(answer, Mapping):
+        return [answer[name] for name in ("label", "labels", "answer", "choice") if name in answer]
+    return [one["label"] if isinstance(one, Mapping) else one[0][0] for one in answer]
+
+
+def _is_perfect(score: float) -> bool:
+    return score in (1.0, 100.0)
 
 
 def figures_of(

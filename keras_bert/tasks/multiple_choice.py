@@ -29,7 +29,7 @@ from keras_bert.tasks.hooks import Start
 from keras_bert.tasks.labels import label_name
 from keras_bert.tasks.setting import Setting, packer_of
 from keras_bert.tasks.steps import Answers
-from keras_bert.tasks.task import Task
+from keras_bert.tasks.task import AnswerBatches, Task
 from keras_bert.text.packing import Packer
 from keras_bert.text.subwords import SubwordTokenizer
 
@@ -193,9 +193,11 @@ class MultipleChoice(Task):
         true = np.array([_label(example) for example in self.as_examples(examples)])
         return {"accuracy": metrics.accuracy(true, column(answers, "choice"))}
 
-    def scored(self, examples: Sequence[Example]) -> dict[str, float]:
+    def scored(
+        self, examples: Sequence[Example], batches: AnswerBatches | None = None
+    ) -> dict[str, float]:
         """As in every task, from the choices alone."""
-        return self.scores(examples, {"choice": self.answer_column(examples, "choice")})
+        return self.scores(examples, {"choice": self.answer_column(examples, "choice", batches)})
 
     def settings(self) -> dict[str, Any]:
         return {

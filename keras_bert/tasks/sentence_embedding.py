@@ -25,7 +25,7 @@ from keras_bert.tasks.search import ranks_among, unit
 from keras_bert.tasks.setting import Setting, packer_of
 from keras_bert.tasks.steps import Answers
 from keras_bert.tasks.table import name_of
-from keras_bert.tasks.task import Task
+from keras_bert.tasks.task import AnswerBatches, Task
 from keras_bert.text.packing import Packer
 from keras_bert.text.subwords import SubwordTokenizer
 
@@ -323,10 +323,13 @@ class SentenceEmbedder(Task):
             "mrr": metrics.mean_reciprocal_rank(ranks),
         }
 
-    def scored(self, examples: Sequence[Example]) -> dict[str, float]:
+    def scored(
+        self, examples: Sequence[Example], batches: AnswerBatches | None = None
+    ) -> dict[str, float]:
         """As in every task, from the vectors as they are."""
         self._check_pooled()
-        return self.scores(examples, {"embedding": self.embed(examples, progress=False)})
+        vectors = self.answer_column(self.as_examples(examples), "embedding", batches)
+        return self.scores(examples, {"embedding": vectors})
 
     def settings(self) -> dict[str, Any]:
         return {

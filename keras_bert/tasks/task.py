@@ -27,6 +27,8 @@ from keras_bert.training import replicas
 
 # Rows are padded to a multiple of this: the CPU's kernels are made once for every shape.
 LENGTH_MULTIPLE = 8
+# Answers to examples of about the same length at a time, behind their indices.
+AnswerBatches = Iterator[tuple[list[int], dict[str, np.ndarray]]]
 
 
 class Task(Learning):
@@ -233,8 +235,12 @@ class Task(Learning):
 
     def _answered(self, examples: Sequence[Example], progress: bool | None) -> list[Any]:
         """The answers to examples, in their order, as a person wants them."""
-        found: list[Any] = [None] * len(examples)
-        for indices, answers in self.answer_batches(examples, progress=progress):
+        return self._as_python(len(examples), self.answer_batches(examples, progress=progress))
+
+    def _as_python(self, number: int, batches: AnswerBatches) -> list[Any]:
+        """The answers to so many examples as a person wants them, in their order."""
+        found: list[Any] = [None] * number
+        for indices, answers in batches:
             for place, i in enumerate(indices):
                 answer = {name: _plain(value[place]) for name, value in answers.items()}
                 found[i] = self.as_python(answer)
@@ -245,7 +251,7 @@ class Task(Learning):
         examples: Sequence[Example],
         batch_size: int = ANSWER_BATCH,
         progress: bool | None = False,
-    ) -> Iterator[tuple[list[int], dict[str, np.ndarray]]]:
+    ) -> AnswerBatches:
         """The answers to examples of about the same length at a time, behind their indices.
 
         Args:
@@ -264,17 +270,34 @@ class Task(Learning):
         for indices, answers in with_bar(answered, len(examples), progress):
             yield indices, {name: value.numpy() for name, value in answers.items()}
 
-    def answer_column(self, examples: Sequence[Example], name: str) -> np.ndarray:
-        """What is answered under one name, [N, ...], where that has one shape for all examples."""
+    def answer_column(
+        self, examples: Sequence[Example], name: str, batches: AnswerBatches | None = None
+    ) -> np.ndarray:
+        """What is answered under one name, [N, ...], where that has one shape for all examples.
+
+        Args:
+            examples: sequence of dicts.
+            name: str.
+            batches: the answers to them, if there are some; None asks.
+        """
         found: list[Any] = [None] * len(examples)
-        for indices, answers in self.answer_batches(examples):
+        for indices, answers in batches or self.answer_batches(examples):
             for i, value in zip(indices, answers[name], strict=True):
                 found[i] = value
         return np.stack(found)
 
-    def scored(self, examples: Sequence[Example]) -> dict[str, float]:
-        """How good the task's own answers to examples are: `scores` of them."""
-        return self.scores(examples, self._answered(self.as_examples(examples), False))
+    def scored(
+        self, examples: Sequence[Example], batches: AnswerBatches | None = None
+    ) -> dict[str, float]:
+        """How good the task's own answers to examples are: `scores` of them.
+
+        Args:
+            examples: sequence of dicts.
+            batches: the answers to them, as `answer_batches` gives them; None asks.
+        """
+        examples = self.as_examples(examples)
+        batches = batches or self.answer_batches(examples)
+        return self.scores(examples, self._as_python(len(examples), batches))
 
     def answer(self, examples: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """From raw strings to answers in one graph: what an exported SavedModel serves."""

@@ -38,7 +38,7 @@ from keras_bert.tasks.problems import (
 )
 from keras_bert.tasks.setting import Setting, packer_of
 from keras_bert.tasks.steps import Answers
-from keras_bert.tasks.task import Task
+from keras_bert.tasks.task import AnswerBatches, Task
 from keras_bert.text.packing import Packer
 from keras_bert.text.subwords import SubwordTokenizer
 from keras_bert.text.windows import windows
@@ -324,10 +324,12 @@ class TextClassifier(Task):
         targets = self._problem.targets(examples, self.label_key, self.labels)
         return self._problem.scores(targets, answers, self.labels)
 
-    def scored(self, examples: Sequence[Example]) -> dict[str, float]:
+    def scored(
+        self, examples: Sequence[Example], batches: AnswerBatches | None = None
+    ) -> dict[str, float]:
         """As in every task; texts are not made of the answers."""
         name = "values" if self.problem == REGRESSION else "probabilities"
-        return self.scores(examples, {name: self.answer_column(examples, name)})
+        return self.scores(examples, {name: self.answer_column(examples, name, batches)})
 
     def classes(self, examples: Sequence[Example], answers: Sequence[Any]) -> Classes | None:
         predicted = self._problem.predicted(answers, self.labels)

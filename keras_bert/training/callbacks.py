@@ -99,14 +99,15 @@ class Seconds(keras.callbacks.Callback):
 
 
 class Throughput(keras.callbacks.Callback):
-    """Adds `tokens_per_second` and `gflops_per_second` to the logs.
+    """Adds `tokens_per_second`, `gflops_per_second` and `rows_per_second` to the logs.
 
     The rates leave out the first step that is seen, which in a run traces the graph, and
-    validation. Keras hands one dict to all callbacks in turn, so the progress bar shows them.
+    validation. Keras hands one dict to all callbacks in turn, so its progress bar shows them.
 
     Args:
         tokens_per_step: number; None leaves the figure out.
         flops_per_step: number, likewise.
+        rows_per_step: number, likewise.
 
     Example:
 
@@ -121,11 +122,25 @@ class Throughput(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, *, tokens_per_step: float | None = None, flops_per_step: float | None = None
+        self,
+        *,
+        tokens_per_step: float | None = None,
+        flops_per_step: float | None = None,
+        rows_per_step: float | None = None,
     ):
         super().__init__()
         self.tokens_per_step = tokens_per_step
         self.flops_per_step = flops_per_step
+        self.rows_per_step = rows_per_step
+
+    def at(self, steps_per_second: float) -> dict[str, float]:
+        """The figures at so many steps a second, by name."""
+        a_step = {
+            "tokens_per_second": self.tokens_per_step,
+            "gflops_per_second": self.flops_per_step and self.flops_per_step / 1e9,
+            "rows_per_second": self.rows_per_step,
+        }
+        return {name: steps_per_second * n for name, n in a_step.items() if n is not None}
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._begin = self._last = time.perf_counter()
@@ -146,20 +161,19 @@ class Throughput(keras.callbacks.Callback):
         if self._steps == steps:  # an epoch of one step
             steps, begin = 0, self._begin
         rate = (self._steps - steps) / max(self._last - begin, 1e-9)
-        if logs is not None and self.tokens_per_step is not None:
-            logs["tokens_per_second"] = rate * self.tokens_per_step
-        if logs is not None and self.flops_per_step is not None:
-            logs["gflops_per_second"] = rate * self.flops_per_step / 1e9
+        if logs is not None:
+            logs.update(self.at(rate))
 
 
 class StopOnNaN(keras.callbacks.Callback):
     """Raises FloatingPointError, which names the step, when numbers are not finite.
 
     With an optimizer that skips updates which are not finite and counts them in its `skipped`, as
-    `AdamW` and `Lamb` do, that is after `num_in_row` such updates without another one between, and
-    the logs of an epoch have as `skipped` how many there were in the run, if there were any. As
-    long as the loss has a scale that can be halved, skipped updates look for the right one, and the
-    run goes on. With another optimizer it is as soon as the loss is not finite.
+    `AdamW` and `Lamb` do, that is after `num_in_row` such updates without another one between, or
+    more, since that is looked at every so many steps: a look waits for the device. The logs of an
+    epoch have as `skipped` how many there were in the run, if there were any. As long as the loss
+    has a scale that can be halved, skipped updates look for the right one, and the run goes on.
+    With another optimizer it is as soon as the loss is not finite.
 
     Args:
         num_in_row: int of at least 1.
@@ -178,13 +192,30 @@ class StopOnNaN(keras.callbacks.Callback):
         self._seen = self._counts()
         self._in_row = 0
 
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._looked = 0
+
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        if self._skipped is None:
+            loss = (logs or {}).get("loss", 0.0)
+            if not math.isfinite(loss):
+                step = self._counts()[0]
+                raise FloatingPointError(
+                    f"The loss must be finite; it is {float(loss)} after step {step}. {self.ADVICE}"
+                )
+        # A look waits for the device.
+        elif batch + 1 - self._looked >= self.num_in_row:
+            self._looked = batch + 1
+            self._look()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self._look()
+        if self._seen[1] and logs is not None:
+            logs["skipped"] = self._seen[1]
+
+    def _look(self) -> None:
+        """Raise where too many updates in a row were skipped."""
         step, skipped = self._counts()
-        loss = (logs or {}).get("loss", 0.0)
-        if self._skipped is None and not math.isfinite(loss):
-            raise FloatingPointError(
-                f"The loss must be finite; it is {loss} after step {step}. {self.ADVICE}"
-            )
         new = skipped - self._seen[1]
         self._in_row = self._in_row + new if new == step - self._seen[0] else 0
         self._seen = step, skipped
@@ -193,11 +224,6 @@ class StopOnNaN(keras.callbacks.Callback):
                 f"Updates must be finite; the last {self._in_row}, up to step {step}, were not and "
                 f"were skipped. {self.ADVICE}"
             )
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        _, skipped = self._counts()
-        if skipped and logs is not None:
-            logs["skipped"] = skipped
 
     @property
     def _skipped(self) -> keras.Variable | None:
@@ -262,18 +288,15 @@ class OneTraining(keras.callbacks.CallbackList):
     """Callbacks to which the calls of `fit` that a run takes are one training.
 
     One that starts from nothing when a training begins, or sets the best weights when it ends,
-    does so once.
+    does so once. The logs of a step are tensors, which wait for the device when they are read.
 
     Args:
-        callbacks: sequence of callbacks, told in this order.
+        callbacks: sequence of callbacks, told in this order; none is added that shows progress.
         model: the model that is trained.
-        verbose: int, as in `keras.Model.fit`; 0 shows no progress.
     """
 
-    def __init__(
-        self, callbacks: Sequence[keras.callbacks.Callback], model: keras.Model, verbose: int
-    ):
-        super().__init__(list(callbacks), add_history=True, add_progbar=verbose != 0, model=model)
+    def __init__(self, callbacks: Sequence[keras.callbacks.Callback], model: keras.Model):
+        super().__init__(list(callbacks), add_history=True, model=model)
         self._begun = False
         self._logs: dict | None = None
 
@@ -281,6 +304,11 @@ class OneTraining(keras.callbacks.CallbackList):
         if not self._begun:
             super().on_train_begin(logs)
         self._begun = True
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        # As they are: Keras would read them all, and wait for the device in every step.
+        for callback in self.callbacks:
+            callback.on_train_batch_end(batch, logs)
 
     def on_train_end(self, logs: dict | None = None) -> None:
         self._logs = logs

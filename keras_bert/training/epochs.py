@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
+# Steps between two points of the record within an epoch, at most, where nobody says it.
+LOG_EVERY = 50
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Epochs:
@@ -14,6 +17,8 @@ class Epochs:
         steps_per_epoch: int, the updates of an epoch; the last one may have fewer.
         save_every: int, the updates between two checkpoints within an epoch; None saves at the
             ends of epochs alone.
+        log_every: int, the updates between two points of the record within an epoch; None has a
+            tenth of an epoch, and at most 50.
 
     Raises:
         ValueError: one of them is no int of at least 1.
@@ -29,10 +34,11 @@ class Epochs:
     num_steps: int
     steps_per_epoch: int
     save_every: int | None = None
+    log_every: int | None = None
 
     def __post_init__(self):
         for name, value in dataclasses.asdict(self).items():
-            if name == "save_every" and value is None:
+            if name in ("save_every", "log_every") and value is None:
                 continue
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be an int of at least 1, not {value!r}. Correct it.")
@@ -53,6 +59,30 @@ class Epochs:
     def is_within(self, step: int) -> bool:
         """Whether an epoch has begun before `step`, and has not ended."""
         return step % self.steps_per_epoch != 0 and step < self.num_steps
+
+    def has_point(self, before: int, step: int) -> bool:
+        """Whether there is a point of the record at `step`, or behind `before` and within an epoch.
+
+        One that would leave less than half of its updates to the end of the epoch waits for that.
+
+        Args:
+            before: int, the step that callbacks saw before this one.
+            step: int, one that they see; of those between, within one execution, it stands for all.
+
+        Example:
+
+        >>> from keras_bert.training.epochs import Epochs
+        >>> epochs = Epochs(num_steps=14, steps_per_epoch=7, log_every=3)
+        >>> [step for step in range(1, 15) if epochs.has_point(step - 1, step)]
+        [3, 7, 10, 14]
+        """
+        epoch = self.epoch(before)
+        start = epoch * self.steps_per_epoch
+        every = self.log_every or max(1, min(LOG_EVERY, self.steps_per_epoch // 10))
+        left = self.end(epoch) - step
+        return left <= 0 or (
+            2 * left >= every and (step - start) // every > (before - start) // every
+        )
 
     def alike(self, start: int) -> list[Alike]:
         """The rest of a run: of an epoch that was broken off, whole epochs, a shorter last one."""

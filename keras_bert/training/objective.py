@@ -120,6 +120,7 @@ class LossMeans(keras.metrics.Metric):
 
     def __init__(self, objective: Objective, name: str = "loss"):
         super().__init__(name=name)
+        self.objective = objective
         self.names = tuple(objective.losses)
         self.scales = objective.scales
         # Of the losses of each output, of their weights, and of what layers added and how often.

@@ -1,4 +1,4 @@
-"""The record of a run: a line of figures for every epoch, TensorBoard's files, the curve."""
+"""The record of a run: figures of every epoch and of steps, TensorBoard's files, the curve."""
 
 from __future__ import annotations
 
@@ -7,24 +7,34 @@ import json
 import math
 import os
 import pathlib
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
 from keras_bert import files
-from keras_bert.training.callbacks import SaveCheckpoints
+from keras_bert.training.callbacks import SaveCheckpoints, Throughput
 from keras_bert.training.checkpointing import TrainingCheckpoint
+from keras_bert.training.epochs import Epochs
+from keras_bert.training.points import Points
 from keras_bert.training.replicas import by_chief, gathered
 from keras_bert.training.signals import StopSignal
 
 # What to do where the record cannot be believed.
 _ADVICE = "Put the file back, or delete it to go on without the figures of earlier epochs."
+# Seconds between two drawings of the curve within an epoch, at least.
+_DRAW_S = 60
+# What a line says beside figures.
+_PLACE = {"epoch", "step"}
+# Points of a curve that are marked one by one.
+MOST_MARKED = 30
 
 
 class MetricsLog:
-    """A JSON-lines file with the figures of every epoch.
+    """A JSON-lines file with the figures of every epoch, or of every so many steps.
 
     Args:
         path: path of the file, which need not be there yet.
@@ -126,36 +136,82 @@ class Scalars:
             for writer in self._writers.values():
                 writer.flush()
 
+    def truncate(self, step: int) -> None:
+        """Drop what came after `step`, which a run that was killed will write again."""
+        for path in self.folder.glob("*/events.*"):
+            events = list(_events(path))
+            kept = [event for event in events if event.step <= step]
+            if len(kept) < len(events):
+                with files.whole_file(path) as new, tf.io.TFRecordWriter(str(new)) as writer:
+                    for event in kept:
+                        writer.write(event.SerializeToString())
+
     def _writer(self, group: str) -> tf.summary.SummaryWriter:
         if group not in self._writers:
             self._writers[group] = tf.summary.create_file_writer(str(self.folder / group))
         return self._writers[group]
 
 
-def draw_losses(history: Mapping[str, list], path: str | os.PathLike) -> None:
-    """Draw the training and the validation loss over steps as a picture.
+def _events(path: pathlib.Path) -> Iterator[Any]:
+    """What is whole in a file of TensorBoard's; a kill may have torn its end."""
+    try:
+        for event in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            yield tf.compat.v1.Event.FromString(event)
+    except tf.errors.DataLossError:
+        return
+
+
+def draw_losses(
+    history: Mapping[str, list], path: str | os.PathLike, points: Mapping[str, list] | None = None
+) -> None:
+    """Draw the training and the held-out loss over steps as a picture.
 
     Args:
         history: for each figure its value in every epoch, as `MetricsLog.history` gives it.
         path: path of the PNG file.
+        points: likewise every so many steps; where there are none, the losses of epochs are drawn.
     """
     from matplotlib.figure import Figure  # without pyplot: no window system, no global state
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
-    for name, label in (("loss", "training"), ("val_loss", "validation")):
-        if name in history:
-            axes.plot(history["step"], history[name], marker=".", label=label)
-    axes.set_xlabel("step")
-    axes.set_ylabel("loss")
+    for steps, losses, label, marker in _curves(history, points or {}):
+        [line] = axes.plot(steps, losses, marker=marker, label=label)
+        if len(steps) == 1:  # which is compared with all of the other curve
+            axes.axhline(losses[0], color=line.get_color(), linestyle=":")
+            place, beside = (steps[0], losses[0]), (-4, 6)
+            axes.annotate(f"{losses[0]:.3g}", place, beside, textcoords="offset points", ha="right")
+    held_out = " and on held-out data" if "val_loss" in history else ""
+    axes.set(title=f"Loss in training{held_out}", xlabel="step", ylabel="loss")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.grid(alpha=0.3)
     axes.legend()
     with files.whole_file(path) as staging:
         figure.savefig(staging, format="png", dpi=120)
 
 
+def _curves(
+    history: Mapping[str, list], points: Mapping[str, list]
+) -> Iterator[tuple[list[int], list[float], str, str]]:
+    """Steps, losses, what they are of, and how each is marked."""
+    of_epochs, of_points = (
+        list(zip(some["step"], some["loss"], strict=True)) if "loss" in some else []
+        for some in (history, points)
+    )
+    # A run that is older than its points has epochs before them.
+    first = of_points[0][0] if of_points else math.inf
+    curve = [*((step, loss) for step, loss in of_epochs if step < first), *of_points]
+    # Many points are a line.
+    marker = "." if len(curve) <= MOST_MARKED else ""
+    yield [step for step, _ in curve], [loss for _, loss in curve], "training", marker
+    if "val_loss" in history:
+        yield history["step"], history["val_loss"], "held out", "o"
+
+
 class Record(SaveCheckpoints):
-    """Puts every epoch on record: in its checkpoint, `metrics.jsonl`, TensorBoard and `loss.png`.
+    """Puts a run on record: in its checkpoints, `metrics.jsonl`, TensorBoard and `loss.png`.
 
     The line of an epoch, and whether a callback ended the run with it, are a note in the
     checkpoint, and so there as soon as the epoch counts. A kill before the line is in
@@ -163,11 +219,18 @@ class Record(SaveCheckpoints):
     checkpoints were lost. The checksum of all lines is in the note too: the best epoch is chosen by
     them.
 
+    The points within epochs are in `steps.jsonl`. What was written there, and for TensorBoard,
+    after the step that a run goes on from is dropped, as the run comes by it again.
+
     Args:
         checkpoint: the `TrainingCheckpoint` of the model that is fitted.
         stop: a `StopSignal` that is entered.
         output_dir: path of the run's folder.
-        every: int, the steps between two checkpoints within an epoch; None saves at its end alone.
+        epochs: the run's `Epochs`.
+        rates: what measures the points.
+
+    Attributes:
+        points: the `Points` that are put on record; a callback to be told before this one.
     """
 
     def __init__(
@@ -175,16 +238,19 @@ class Record(SaveCheckpoints):
         checkpoint: TrainingCheckpoint,
         stop: StopSignal,
         output_dir: pathlib.Path,
-        *,
-        every: int | None = None,
+        epochs: Epochs,
+        rates: Sequence[Throughput] = (),
     ):
-        super().__init__(checkpoint, stop, every=every)
+        super().__init__(checkpoint, stop, every=epochs.save_every)
+        self.points = Points(epochs, self._write_point, rates)
         self.log = MetricsLog(output_dir / "metrics.jsonl")
+        self.steps = MetricsLog(output_dir / "steps.jsonl")
         self.scalars = Scalars(output_dir / "tensorboard")
         self.picture = output_dir / "loss.png"
         # Whether the checkpoint that `resume` found is of an epoch that was broken off. Only then
         # are the sums of metrics in it those of its training.
         self.within_epoch = False
+        self._drawn = time.perf_counter()
 
     @property
     def stopped(self) -> bool:
@@ -206,6 +272,8 @@ class Record(SaveCheckpoints):
             logging.info("Going on after step %d from %s.", step, self.checkpoint.directory)
         line = self.checkpoint.note.get("line")
         self.within_epoch = step is not None and line is None
+        if self.within_epoch:
+            self.points.resume(self.checkpoint.note.get("points"))
         by_chief(lambda: self._bring_back(line))
         by_chief(lambda: self._check_unchanged(there))
         return self.checkpoint.step
@@ -221,8 +289,10 @@ class Record(SaveCheckpoints):
             )
 
     def _bring_back(self, line: dict | None) -> None:
-        """Let the log end with the line of the checkpoint's epoch."""
+        """Let the log end with the line of the checkpoint's epoch, and all else with its step."""
         self.log.truncate(self.checkpoint.step)
+        self.steps.truncate(self.checkpoint.step)
+        self.scalars.truncate(self.checkpoint.step)
         if line is not None and all(one["step"] != line["step"] for one in self.log.lines()):
             self._write(line)
 
@@ -238,7 +308,7 @@ class Record(SaveCheckpoints):
         logging.warning("%s is gone: the figures of earlier epochs are lost.", self.log.path)
 
     def save_step(self) -> pathlib.Path:
-        return self.checkpoint.save({"record": self.log.digest()})
+        return self.checkpoint.save({"record": self.log.digest(), "points": self.points.state()})
 
     def save_epoch(self, epoch: int, logs: dict) -> pathlib.Path:
         rate = float(self.model.optimizer.learning_rate)
@@ -251,9 +321,20 @@ class Record(SaveCheckpoints):
 
     def _write(self, line: dict) -> None:
         self.log.append(line)
-        figures = {name: line[name] for name in line if name not in ("epoch", "step")}
-        self.scalars.write(line["step"], figures)
-        draw_losses(self.log.history(), self.picture)
+        # What the point at the end of the epoch has is in TensorBoard by then.
+        there = {name for point in self.steps.lines() for name in point}
+        self.scalars.write(line["step"], {n: line[n] for n in line if n not in there | _PLACE})
+        self._draw()
+
+    def _write_point(self, point: dict) -> None:
+        self.steps.append(point)
+        self.scalars.write(point["step"], {n: point[n] for n in point if n not in _PLACE})
+        if time.perf_counter() >= self._drawn + _DRAW_S:
+            self._draw()
+
+    def _draw(self) -> None:
+        draw_losses(self.log.history(), self.picture, self.steps.history())
+        self._drawn = time.perf_counter()
 
 
 def _numbers(logs: dict) -> dict[str, float]:

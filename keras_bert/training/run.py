@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
-import sys
 from collections.abc import Callable, Iterator, Sequence
 
 import keras
@@ -18,10 +17,12 @@ from keras_bert.training.callbacks import (
     RestoreMetrics,
     Seconds,
     StopOnNaN,
+    Throughput,
 )
 from keras_bert.training.checkpointing import TrainingCheckpoint
 from keras_bert.training.epochs import Alike, Epochs
 from keras_bert.training.feeding import Shards, fed, own_cut
+from keras_bert.training.progress import Progress, verbosity
 from keras_bert.training.record import Record
 from keras_bert.training.replicas import by_chief, num_replicas, this_worker
 from keras_bert.training.signals import StopSignal
@@ -68,8 +69,9 @@ def train(
 ) -> dict[str, list[float]]:
     """Train to the end of all epochs, going on from the last checkpoint in `output_dir`.
 
-    After each epoch the model is validated and saved, a line of figures goes to `metrics.jsonl` and
-    to TensorBoard, by step, and the curve in `loss.png` is drawn anew. A run that was killed, run
+    Every so many steps the means over them go to `steps.jsonl` and to TensorBoard. After each epoch
+    the model is validated and saved, a line of figures goes to `metrics.jsonl` and to TensorBoard,
+    by step, and the curve in `loss.png` is drawn anew. A run that was killed, run
     again, repeats what came after the last checkpoint; one that got SIGTERM or SIGINT saves first,
     and goes on from that very step. The weights are then bit for bit those of a run that was not
     stopped, on the same machine, if the data depends on the step alone and all randomness in the
@@ -84,14 +86,16 @@ def train(
         model: built and compiled; how far it got is what its optimizer has counted.
         dataset_fn: gives the batches from a step on, int; at least as many as are left. It is
             called once, with the step to go on from. `Shards` let each worker read its own.
-        output_dir: path of the run's folder: `checkpoints/ tensorboard/ metrics.jsonl loss.png`.
-        epochs: `Epochs`, the updates of the whole run, and those between two checkpoints.
+        output_dir: path of the run's folder: `checkpoints/ tensorboard/ metrics.jsonl
+            steps.jsonl loss.png`.
+        epochs: `Epochs`, the updates of the whole run, those between two checkpoints, and those
+            between two points of the record.
         validation_data: batches, finite, the same in all workers; None does not validate.
         callbacks: further ones, such as `callbacks.Throughput`. What they add to the logs of an
-            epoch is on record, and one that sets `stop_training` ends the run, for good. What they
-            know is not in the checkpoints: Keras' `EarlyStopping` counts anew in a run that was
-            killed.
-        verbose: as in `keras.Model.fit`; None shows a bar to a person, and lines to a file.
+            epoch is on record, and one that sets `stop_training` ends the run, for good. The logs
+            of a step are tensors. What they know is not in the checkpoints: Keras' `EarlyStopping`
+            counts anew in a run that was killed.
+        verbose: 0 shows nothing, 1 a bar, 2 lines; None a bar to a person, and lines to a file.
 
     Returns:
         For each figure a list with one value an epoch, over the whole run, its earlier parts
@@ -120,7 +124,8 @@ def train(
     with model.distribute_strategy.scope():
         _check_scope(model)
         checkpoint = TrainingCheckpoint(output_dir / "checkpoints", model)
-        record = Record(checkpoint, stop, output_dir, every=epochs.save_every)
+        rates = [one for one in callbacks if isinstance(one, Throughput)]
+        record = Record(checkpoint, stop, output_dir, epochs, rates)
         first_step = record.resume()
         if first_step >= epochs.num_steps or record.stopped:
             _tell_it_is_done(output_dir, first_step, epochs.num_steps)
@@ -128,10 +133,12 @@ def train(
         # What forbids it shows now.
         by_chief(lambda: checkpoint.directory.mkdir(parents=True, exist_ok=True))
         validation_data = _of_known_length(validation_data)
-        own = [Seconds(), StopOnNaN(), DataLasts(epochs), *callbacks, record]
+        progress = Progress(epochs, record.points)
+        shown = (record.points, progress)
+        own = [Seconds(), StopOnNaN(), DataLasts(epochs), *callbacks, *shown, record]
         if record.within_epoch and epochs.is_within(first_step):
             own.insert(0, RestoreMetrics(checkpoint, epochs.epoch(first_step)))
-        with stop:
+        with stop, contextlib.closing(progress):
             _fit(model, dataset_fn, epochs, first_step, validation_data, own, verbose)
             record.obey(checkpoint.paths()[0])  # A signal may have come after the last save.
         return record.log.history()
@@ -147,11 +154,8 @@ def _fit(
     verbose: int | None,
 ) -> None:
     """Train from a step to the end, in one call of `fit` for all epochs of one length in a row."""
-    if verbose is None:
-        verbose = 1 if sys.stdout.isatty() else 2
-    if not this_worker().is_chief:
-        verbose = 0
-    callbacks = OneTraining(own, model, verbose)
+    verbose = verbosity(verbose, this_worker().is_chief)
+    callbacks = OneTraining(own, model)
     shards = Shards.of(dataset_fn)
     cut = own_cut(shards.number)
     dataset = shards.dataset(first_step, cut.shards)

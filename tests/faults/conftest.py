@@ -186,10 +186,10 @@ def pretraining(corpus, start_workers, run_workers):
 
 @pytest.fixture(scope="session")
 def record_of():
-    """A function of a run's folder: the figures of all epochs, but for those of time."""
+    """A function of a run's folder: the figures of all epochs, or steps, but for those of time."""
 
-    def read(folder):
-        lines = [json.loads(line) for line in (folder / "metrics.jsonl").open()]
+    def read(folder, of="metrics"):
+        lines = [json.loads(line) for line in (folder / f"{of}.jsonl").open()]
         return [{name: v for name, v in line.items() if "second" not in name} for line in lines]
 
     return read
@@ -216,6 +216,7 @@ def assert_same(assert_weights, record_of):
 
     def compare(folder, other):
         assert_weights(folder, other)
-        assert record_of(folder) == record_of(other)
+        for of in ("metrics", "steps"):
+            assert record_of(folder, of) == record_of(other, of)
 
     return compare

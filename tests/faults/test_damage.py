@@ -26,6 +26,7 @@ from keras_bert.training.signals import StopSignal
 
 pytestmark = pytest.mark.faults
 PLACES = 10
+EPOCHS = kb.training.Epochs(num_steps=9, steps_per_epoch=3)
 
 
 def flipped(content):
@@ -127,7 +128,8 @@ def test_a_checkpoint_falls_back_with_a_warning(run, warnings, damage, name):
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_record_is_refused_or_comes_back_from_the_checkpoint(tmp_path, run, damage):
     _, model = run
-    record = Record(TrainingCheckpoint(tmp_path / "of", model), StopSignal(), tmp_path)
+    checkpoint = TrainingCheckpoint(tmp_path / "of", model)
+    record = Record(checkpoint, StopSignal(), tmp_path, EPOCHS)
     record.set_model(model)
     for epoch, step in enumerate((3, 6, 9)):
         model.optimizer.iterations.assign(step)

@@ -29,8 +29,10 @@ EPOCHS = kb.training.Epochs(num_steps=9, steps_per_epoch=6, save_every=2)
 WRITES = {
     "a checkpoint within an epoch": (TrainingCheckpoint, "save", 2, "step-00000004", 2),
     "a checkpoint at its end": (TrainingCheckpoint, "save", 3, "step-00000006", 4),
-    "the record": (record.MetricsLog, "append", 1, "metrics.jsonl", 6),
-    "TensorBoard's files": (record.Scalars, "write", 1, "tensorboard", 6),
+    "a point of the record": (record.MetricsLog, "append", 3, "steps.jsonl", 2),
+    "a line of the record": (record.MetricsLog, "append", 7, "metrics.jsonl", 6),
+    "a point for TensorBoard": (record.Scalars, "write", 3, "tensorboard", 2),
+    "TensorBoard's files": (record.Scalars, "write", 7, "tensorboard", 6),
     "the curve": (record, "draw_losses", 1, "loss.png", 6),
 }
 

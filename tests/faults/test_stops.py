@@ -14,6 +14,7 @@ import tensorflow as tf
 
 import keras_bert as kb
 from keras_bert.layers.dropout import Dropout
+from keras_bert.training.record import MetricsLog
 
 pytestmark = pytest.mark.faults
 # Longer than anything here takes, under whatever load.
@@ -97,7 +98,9 @@ def trains(folder, moment, time, number, pipe):
             verbose=0,
         )
         weights = b"".join(weight.tobytes() for weight in model.get_weights())
-        pipe.send([hashlib.sha256(weights).hexdigest(), {**history, "seconds": None}])
+        points = MetricsLog(folder / "steps.jsonl").history()
+        assert len(points["step"]) == 10
+        pipe.send([hashlib.sha256(weights).hexdigest(), {**history, "seconds": None}, points])
     finally:
         pipe.send(saves.names)
 

@@ -8,6 +8,7 @@ import pytest
 import keras_bert as kb
 from keras_bert.finetuning import choice
 from keras_bert.finetuning.choice import Choice
+from keras_bert.finetuning.held_out import HeldOut
 
 EXAMPLES = [{"sentence": "the fox", "label": "no"}, {"sentence": "lazy dog", "label": "yes"}]
 NAN = float("nan")
@@ -30,10 +31,10 @@ def kept(task, folder, values, metric="accuracy", patience=None):
     """The epochs that are saved where the scores are these, and whether the run ends then."""
     saved = []
     examples = [{**example, "label": 1} for example in EXAMPLES] if metric in NUMBERS else EXAMPLES
-    task.scores = lambda examples, answers: {metric: values[len(log.lines())], "f1": 0.0}
+    judge = HeldOut(task, examples, 3)
+    judge.scored = lambda: {metric: values[len(log.lines())], "f1": 0.0}
     keep = choice.KeepBest(
-        *(task, examples, folder, lambda: saved.append(len(log.lines()))),
-        Choice(metric, patience),
+        *(judge, folder, lambda: saved.append(len(log.lines()))), Choice(metric, patience)
     )
     keep.set_model(task)
     log, task.stop_training = keep.record, False
@@ -58,7 +59,7 @@ def test_every_score_has_a_best_epoch(task, numbers, tmp_path, caplog, metric, v
     task = numbers if metric in NUMBERS else task
     with caplog.at_level("WARNING", logger="absl"):
         assert kept(task, tmp_path, values, metric) == (saved, len(values))
-    history = {f"val_{metric}": values, "val_f1": values[::-1], "loss": values}
+    history = {f"val_{metric}": values, "val_f1": values[::-1], "loss": values, "val_loss": values}
     assert choice.best_epoch(history, metric) == saved[-1]
     best = choice.scores_of_best(history, task, Choice(metric))
     assert str(best) == str({metric: values[saved[-1]], "f1": values[::-1][saved[-1]]})

@@ -43,6 +43,7 @@ def test_a_reliability_diagram_says_the_error(drawn):
 def test_scores_of_one_kind_share_an_axis(drawn):
     history = {"epoch": [1, 2], "loss": [0.9, 0.5], "val_pearson": [0.5, 0.75]}
     history |= {"val_spearman": [0.5, 0.7], "val_mean_squared_error": [2.0, 1.0]}
+    history |= {"val_loss": [2.0, 1.0]}  # is in loss.png
     first, second = drawn(pictures.draw_scores, history)
     assert [line.get_label() for line in first.lines] == ["pearson", "spearman"]
     assert second.get_ylabel() == "mean squared error (less is better)"
@@ -58,5 +59,5 @@ def test_the_largest_groups_are_shown_with_their_numbers(drawn):
     counts = {f"kind {i}": 1000 + i for i in range(40)}
     values = dict.fromkeys(counts, 0.5)
     [axes] = drawn(pictures.draw_breakdown, Breakdown("F1", "kind", values, counts))
-    assert len(axes.patches) == 30 and texts(axes)[0] == "1,039"
-    assert axes.get_title() == "F1 by kind, with their numbers (largest 30 of all)"
+    assert len(axes.patches) == 30 and texts(axes)[0] == "0.50 (n = 1,039)"
+    assert axes.get_title() == "Held-out examples: F1 by kind (largest 30 of all)"

@@ -1,6 +1,7 @@
 import collections
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -76,6 +77,26 @@ def test_the_surest_mistakes_come_first():
     assert report.Answered(examples, [], None).mistakes(("a",)) == []
 
 
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ([{"label": "bad", "probability": p} for p in (0.6, 0.9)], "'bad' for every held-out"),
+        ([{"choice": 0}, {"choice": 0}], "0 for every held-out example"),
+        ([{"answer": ""}, {"answer": ""}], "nothing for every held-out example"),
+        ([{"labels": ""}, {"labels": ""}], "nothing for every held-out example"),
+        ([[{"label": "O"}] * 2, []], "O for every word, and finds nothing"),
+        ([[[("the", 0.5), ("a", 0.1)]], [[("the", 0.4)]]], "'the' for every word"),
+        ([{"label": "bad"}], None),
+        ([{"label": "bad"}, {"label": "good"}], None),
+        ([[{"label": "O"}, {"label": "B-A"}]], None),
+        ([{"embedding": [1.0]}, {"values": [1.0]}], None),
+    ],
+)
+def test_answers_that_are_all_the_same_are_told(answers, said):
+    found = report.warning_of(answers)
+    assert found is None if said is None else f"It says {said}" in found
+
+
 @pytest.fixture(scope="module")
 def packer(tokenizer):
     return kb.Packer(tokenizer, 11)
@@ -85,7 +106,12 @@ def test_held_out_examples_are_answered_and_what_was_taken_for_what_is_drawn(
     packer, config, tmp_path
 ):
     task = kb.TextClassifier(kb.BertEncoder(config), packer, ("no", "yes"))
-    classes = report.answer_held_out(task, EXAMPLES, tmp_path).classes
+    task.layers[-1].set_weights([np.zeros((18, 2)), np.array([1.0, 0.0])])
+    answered = report.answer_held_out(task, EXAMPLES, tmp_path)
+    assert answered.warning.startswith("It says 'no' for every held-out example: train longer")
+    assert report.answer_held_out(task, 2 * EXAMPLES[:1], tmp_path / "right").warning is None
+    shutil.rmtree(tmp_path / "right")
+    classes = answered.classes
     assert classes.labels == ("no", "yes") and classes.true.tolist() == [0, 1]
     said = [json.loads(line) for line in (tmp_path / "predictions.jsonl").open()]
     assert [one["answer"]["label"] for one in said] == [

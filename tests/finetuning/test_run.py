@@ -24,6 +24,9 @@ def classifier(tokenizer, config):
     return task
 
 
+PASSES = run.Passes(num_epochs=3, batch_size=3)
+
+
 class Scripted:
     """A task whose scores are those of a list, one for each epoch."""
 
@@ -37,7 +40,8 @@ class Scripted:
     def run(self, folder, num_epochs=5, **chosen):
         data = self.task.dataset(EXAMPLES, 3, training=True)
         choice = Choice(**chosen)
-        return run.fine_tune(self.task, data, EXAMPLES, folder, self.save, num_epochs, choice)
+        passes = run.Passes(num_epochs=num_epochs, batch_size=3)
+        return run.fine_tune(self.task, data, EXAMPLES, folder, self.save, passes, choice)
 
 
 def test_the_best_epoch_is_saved_and_patience_ends_the_run(tokenizer, config, tmp_path):
@@ -62,7 +66,8 @@ def test_a_run_that_goes_on_knows_what_its_earlier_epochs_reached(tokenizer, con
 def test_without_held_out_examples_the_end_is_saved(tokenizer, config, tmp_path):
     task, saved = classifier(tokenizer, config), []
     data = task.dataset(EXAMPLES, 4, training=True)
-    run.fine_tune(task, data, [], tmp_path, lambda: saved.append(True), num_epochs=1)
+    passes = run.Passes(num_epochs=1, batch_size=4)
+    run.fine_tune(task, data, [], tmp_path, lambda: saved.append(True), passes)
     assert saved == [True]
 
 
@@ -70,7 +75,7 @@ def test_without_held_out_examples_the_end_is_saved(tokenizer, config, tmp_path)
 def test_what_is_wrong_with_a_choice_leaves_no_trace(tokenizer, config, held_out, tmp_path):
     task = classifier(tokenizer, config)
     with pytest.raises(ValueError, match="metric"):
-        run.fine_tune(task, None, held_out, tmp_path, None, 3, Choice("acuracy"))
+        run.fine_tune(task, None, held_out, tmp_path, None, PASSES, Choice("acuracy"))
     assert list(tmp_path.iterdir()) == []
 
 

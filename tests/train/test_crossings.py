@@ -161,9 +161,9 @@ def with_two_seeds(files, checkpoint, call, eagerly):
     return files.folder / "seeds"
 
 
-def record_of(folder: pathlib.Path) -> list[dict[str, float]]:
-    """The figures of a run's epochs, but for those of time."""
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").open()]
+def record_of(folder: pathlib.Path, of: str = "metrics") -> list[dict[str, float]]:
+    """The figures of a run's epochs, or steps, but for those of time."""
+    lines = [json.loads(line) for line in (folder / f"{of}.jsonl").open()]
     return [{name: value for name, value in line.items() if "second" not in name} for line in lines]
 
 
@@ -294,7 +294,9 @@ def test_a_run_killed_within_an_epoch_ends_as_if_it_had_not_been(
             call("finetune", *flags)
     assert len(record_of(folder)) == 1
     call("finetune", *flags)
-    assert record_of(folder) == record_of(with_two_seeds / "seed-0")
+    for of in ("metrics", "steps"):
+        assert record_of(folder, of) == record_of(with_two_seeds / "seed-0", of)
+    assert all(line["val_loss"] > 0 for line in record_of(folder))
     assert weights_of(folder) == weights_of(with_two_seeds / "seed-0")
 
 
@@ -332,10 +334,9 @@ def test_on_two_devices_a_task_learns_what_it_does_on_one(
     )
     for name, expected in one.items():
         np.testing.assert_allclose(two[name], expected, atol=1e-5, err_msg=name)
-    for line, expected in zip(
-        record_of(files.folder / "mirrored"), record_of(files.folder / "none"), strict=True
-    ):
-        assert line == pytest.approx(expected, abs=1e-4)
+    for of in ("metrics", "steps"):
+        lines, expected = (record_of(files.folder / name, of) for name in ("mirrored", "none"))
+        assert lines == [pytest.approx(line, abs=1e-4) for line in expected]
 
 
 def test_every_task_of_the_binary_has_its_row():

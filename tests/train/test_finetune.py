@@ -48,6 +48,13 @@ def test_a_checkpoint_is_fine_tuned_and_asked(folder, call):
     }
     figures = json.loads((folder / "animals" / "metrics.json").read_text())
     assert len(figures["runs"]) == 2 and figures["scores"] in figures["runs"]
+    assert set(figures["scores"]) == {"accuracy", "f1", "matthews"}
+    for name, steps in (("metrics", [4, 8]), ("steps", [1, 2, 3, 4, 5, 6, 7, 8])):
+        record = [json.loads(line) for line in (folder / f"animals/seed-0/{name}.jsonl").open()]
+        assert [line["step"] for line in record] == steps
+        assert {"loss", "accuracy", "learning_rate"} < {*record[0]}
+        assert ("val_loss" in record[0]) == (name == "metrics")
+    assert re.search(r"\nEpoch 2/2: loss .*; held out: loss \d.\d+, accuracy ", printed)
     assert "is done" in call("finetune", *flags)
 
     said = call("predict", f"--checkpoint={folder}/animals", "--text=A cat sees a fox")
@@ -72,6 +79,7 @@ COMMON = ("--task=text_classification", "--train_files=few.tsv", "--text_keys=te
         (("--patience=2",), "--patience is of held-out examples"),
         (("--eval_files=few.tsv", "--metric=acuracy"), "must be one of accuracy, .* not 'acuracy'"),
         (("--num_epochs=0",), "--num_epochs must be at least 1, not 0"),
+        (("--log_every=0",), "--log_every must be at least 1, not 0"),
         (("--sequence_length=1024",), "at most the model's 23 positions, not 1024"),
         (("--word_column=2",), "text_classification has no --word_column, .* token_class"),
         (("--task=fill_mask", "--stride=9"), "fill_mask has no --stride, which is for text"),

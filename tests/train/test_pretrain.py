@@ -43,7 +43,12 @@ def test_a_run_leaves_what_it_promises(pretrained):
     assert names >= {
         *("config.json", "model.safetensors", "vocab.txt", "tokenizer_config.json"),
         *("pretrain.flags", "metrics.jsonl", "loss.png", "tensorboard", "checkpoints"),
+        "steps.jsonl",
     }
+    steps = [json.loads(line) for line in (folder / "bert" / "steps.jsonl").open()]
+    assert [line["step"] for line in steps] == [1, 2, 3]
+    for what in ("Building the graph of the training step ...\n... took ", "\nEpoch 2/2: loss "):
+        assert what in printed
     lines = [json.loads(line) for line in (folder / "bert" / "metrics.jsonl").open()]
     assert [line["step"] for line in lines] == [2, 3]
     assert lines[0]["tokens_per_second"] > 0

@@ -140,6 +140,23 @@ def test_skipped_updates_are_shown_and_too_many_in_a_row_are_an_error():
         model.fit(np.full((16, 3), math.nan), y, callbacks=[stop], **options)
 
 
+def test_what_waits_for_the_device_is_looked_at_now_and_then(monkeypatch):
+    model, looks, read = make_model(), [], []
+    model.compile(AdamW(0.1), loss="mse")
+    counts = StopOnNaN._counts
+    monkeypatch.setattr(StopOnNaN, "_counts", lambda self: looks.append(1) or counts(self))
+
+    class Reads(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            read.append(type(logs["loss"]))
+
+    callbacks, x = OneTraining([StopOnNaN(num_in_row=5), Reads()], model), np.ones((48, 3))
+    model.fit(x, x[:, :2], batch_size=4, epochs=2, callbacks=callbacks, verbose=0)
+    # When the training begins, and after steps 5, 10 and 12 of both epochs.
+    assert len(looks) == 1 + 2 * 3
+    assert len(read) == 24 and float not in read
+
+
 def test_a_loss_scale_may_find_its_place():
     model = make_model()
     model.compile(AdamW(0.1), loss="mse", run_eagerly=True)
@@ -197,7 +214,7 @@ def test_several_fits_are_one_training():
             told.append(sorted(logs))
 
     model = make_model()
-    callbacks, x = OneTraining([Telling()], model, verbose=0), np.ones((8, 3))
+    callbacks, x = OneTraining([Telling()], model), np.ones((8, 3))
     for epoch in range(2):
         options = {"initial_epoch": epoch, "epochs": epoch + 1, "callbacks": callbacks}
         model.fit(x, x[:, :2], batch_size=4, verbose=0, **options)

@@ -1,11 +1,17 @@
 """What a run leaves on record, beside what tests of `run` see of it."""
 
+import contextlib
+
 import keras
 import pytest
+from matplotlib.figure import Figure
 
 from keras_bert.training import record
 from keras_bert.training.checkpointing import TrainingCheckpoint
+from keras_bert.training.epochs import Epochs
 from keras_bert.training.signals import StopSignal
+
+EPOCHS = Epochs(num_steps=9, steps_per_epoch=3)
 
 BROKEN = {
     "torn": b'{"step": 1}\n{"step": \n{"step": 3}\n',
@@ -60,7 +66,7 @@ def test_a_record_that_is_not_what_the_run_wrote_is_refused(tmp_path, monkeypatc
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     model.compile("sgd", loss="mse")
     checkpoint = TrainingCheckpoint(tmp_path / "checkpoints", model)
-    run = record.Record(checkpoint, StopSignal(), tmp_path)
+    run = record.Record(checkpoint, StopSignal(), tmp_path, EPOCHS)
     run.set_model(model)
     for epoch, step in enumerate((3, 6)):
         model.optimizer.iterations.assign(step)
@@ -81,3 +87,60 @@ def test_a_record_that_is_not_what_the_run_wrote_is_refused(tmp_path, monkeypatc
         run.log.path.unlink()
         run.resume()
     assert len(warnings) == 2 and "metrics.jsonl is gone: the figures of earlier" in warnings[0]
+
+
+def test_what_is_written_again_is_dropped_from_tensorboard(tmp_path):
+    scalars = record.Scalars(tmp_path)
+    for step in (3, 6, 9):
+        scalars.write(step, {"loss": step / 10, "val_loss": 1.0})
+    files = {path: path.read_bytes() for path in tmp_path.rglob("*.v2")}
+    for path, whole in files.items():
+        path.write_bytes(whole[:-5])  # as a kill may leave it
+    other = record.Scalars(tmp_path)
+    other.truncate(9)
+    assert all(path.stat().st_size == len(whole) - 5 for path, whole in files.items())
+    other.truncate(3)
+    other.write(6, {"loss": 7.0})
+    [path] = [path for path in files if path.parent.name == "train"]
+    events = [event for file in path.parent.iterdir() for event in record._events(file)]
+    steps = sorted(event.step for event in events if event.summary.value)
+    assert steps == [3, 6] and path.read_bytes() == files[path][: path.stat().st_size]
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The curves of a picture, by what they are called."""
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: figures.append(self))
+    monkeypatch.setattr(record.files, "whole_file", contextlib.nullcontext)
+
+    def draw(history, points=None):
+        record.draw_losses(history, "loss.png", points)
+        [axes] = figures[-1].axes
+        return axes, {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
+
+    return draw
+
+
+def test_curves_have_points_within_epochs(drawn):
+    history = {"step": [4, 8], "loss": [0.9, 0.4], "val_loss": [0.8, 0.7]}
+    points = {"step": [2, 4, 6, 8], "loss": [1.0, 0.8, 0.5, 0.3]}
+    axes, curves = drawn(history, points)
+    assert curves["training"] == [[2, 1.0], [4, 0.8], [6, 0.5], [8, 0.3]]
+    assert curves["held out"] == [[4, 0.8], [8, 0.7]]
+    assert axes.get_title() == "Loss in training and on held-out data"
+
+
+def test_a_run_that_is_older_than_its_points_has_its_epochs(drawn):
+    history = {"step": [4, 8], "loss": [0.9, 0.4]}
+    _, curves = drawn(history, {"step": [6, 8], "loss": [0.5, 0.3]})
+    assert curves["training"] == [[4, 0.9], [6, 0.5], [8, 0.3]]
+    axes, curves = drawn(history)
+    assert curves["training"] == [[4, 0.9], [8, 0.4]]
+    assert axes.get_title() == "Loss in training"
+
+
+def test_one_held_out_loss_is_no_lonely_dot(drawn):
+    history = {"step": [4], "loss": [0.9], "val_loss": [0.8125]}
+    axes, _ = drawn(history, {"step": [2, 4], "loss": [1.0, 0.8]})
+    assert [text.get_text() for text in axes.texts] == ["0.812"] and len(axes.lines) == 3

@@ -4,6 +4,7 @@ import glob
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from keras_bert.training.signals import RunInterrupted
 from keras_bert.training.trainable import Trainable
 
 NUM_STEPS = 11
-EPOCHS = Epochs(num_steps=NUM_STEPS, steps_per_epoch=4)
+EPOCHS = Epochs(num_steps=NUM_STEPS, steps_per_epoch=4, log_every=2)
 
 
 def make_model():
@@ -84,10 +85,18 @@ def uninterrupted(tmp_path_factory):
     return folder, state(model), history
 
 
-def assert_same_run(uninterrupted, model, history):
+def points(folder):
+    return without_times(record.MetricsLog(folder / "steps.jsonl").history())
+
+
+def assert_same_run(uninterrupted, model, history, folder):
     for one, two in zip(uninterrupted[1], state(model), strict=True):
         np.testing.assert_array_equal(one, two)
     assert without_times(history) == without_times(uninterrupted[2])
+    assert points(folder) == points(uninterrupted[0])
+    for kind in ("train", "validation"):
+        one, two = (scalars(path / "tensorboard" / kind) for path in (uninterrupted[0], folder))
+        assert without_times(one) == without_times(two)
 
 
 def test_what_is_on_record(uninterrupted):
@@ -105,13 +114,14 @@ def test_what_is_on_record(uninterrupted):
     assert all(len(values) == 3 for values in history.values())
     assert history["val_loss"][0] > history["val_loss"][-1]
     assert history["learning_rate"][0] == pytest.approx(0.03 * 7 / 8, rel=1e-5)
+    assert min(record.MetricsLog(folder / "steps.jsonl").history()["tokens_per_second"]) > 0
     for tokens, gflops in zip(
         history["tokens_per_second"], history["gflops_per_second"], strict=True
     ):
         assert tokens / 104 == pytest.approx(gflops / 1e-3)
     assert (folder / "loss.png").read_bytes().startswith(b"\x89PNG")
     assert sorted(p.name for p in folder.iterdir()) == [
-        *("checkpoints", "loss.png", "metrics.jsonl", "tensorboard"),
+        *("checkpoints", "loss.png", "metrics.jsonl", "steps.jsonl", "tensorboard"),
     ]
 
 
@@ -132,17 +142,31 @@ def test_tensorboard_goes_by_steps(uninterrupted):
     folder, _, history = uninterrupted
     train = scalars(folder / "tensorboard" / "train")
     validation = scalars(folder / "tensorboard" / "validation")
-    assert [step for step, _ in sorted(train["loss"])] == [4, 8, 11]
+    assert [step for step, _ in train["loss"]] == [2, 4, 6, 8, 10, 11]
     assert [step for step, _ in sorted(validation["token_accuracy"])] == [4, 8, 11]
-    assert [v for _, v in sorted(train["loss"])] == pytest.approx(history["loss"], rel=1e-6)
+    assert [v for _, v in train["loss"]] == pytest.approx(points(folder)["loss"], rel=1e-6)
     assert [v for _, v in sorted(validation["loss"])] == pytest.approx(history["val_loss"])
+
+
+def test_points_are_the_means_of_the_steps_since_the_last_one(uninterrupted):
+    folder, _, history = uninterrupted
+    found = points(folder)
+    assert found["step"] == [2, 4, 6, 8, 10, 11] and found["epoch"] == [1, 1, 2, 2, 3, 3]
+    weights = [float(tf.reduce_sum(y["token"])) for _, _, y in batches(0)]
+    for step, last, epoch in zip(history["step"], [0, 4, 8], history["token_loss"], strict=True):
+        there = [i for i, one in enumerate(found["step"]) if last < one <= step]
+        of = [sum(weights[found["step"][i - 1] if i else 0 : found["step"][i]]) for i in there]
+        losses = [found["token_loss"][i] for i in there]
+        assert np.average(losses, weights=of) == pytest.approx(epoch, rel=1e-5)
+        assert losses[0] != pytest.approx(epoch, rel=1e-3)
+    assert found["learning_rate"][1::2] == pytest.approx(history["learning_rate"][:2] + [0.0])
 
 
 def test_a_finished_run_is_done(uninterrupted):
     folder, _, history = uninterrupted
     model = make_model()
     assert run.train(model, no_data, folder, EPOCHS, verbose=0) == history
-    assert_same_run(uninterrupted, model, history)
+    assert_same_run(uninterrupted, model, history, folder)
 
 
 def test_a_signal_in_mid_epoch(tmp_path, uninterrupted, monkeypatch):
@@ -158,7 +182,7 @@ def test_a_signal_in_mid_epoch(tmp_path, uninterrupted, monkeypatch):
         with pytest.raises(RunInterrupted, match="after step 6"):
             run_model(tmp_path)
     model, history = run_model(tmp_path)
-    assert_same_run(uninterrupted, model, history)
+    assert_same_run(uninterrupted, model, history, tmp_path)
 
 
 class Exit(StopOnNaN):
@@ -184,7 +208,7 @@ def test_a_hard_kill(tmp_path, uninterrupted):
     with (folder / "metrics.jsonl").open("a") as file:
         file.write(json.dumps({"epoch": 2, "step": 8, "loss": 99.0}) + '\n{"epoch": 3, "st')
     model, history = run_model(folder)
-    assert_same_run(uninterrupted, model, history)
+    assert_same_run(uninterrupted, model, history, folder)
 
 
 def epochs(num_steps, steps_per_epoch):
@@ -403,6 +427,7 @@ KILLS = {
     "before its checkpoint is on the disk": (checkpointing.files, "flush", False),
     "before its checkpoint has its name": (os, "rename", False),
     "before old checkpoints are gone": (checkpointing.files, "remove", True),
+    "before its last point": (record.MetricsLog, "append", False),
     "before its line": (record.MetricsLog, "append", True),
     "before TensorBoard's figures": (record.Scalars, "write", True),
     "before the picture": (record, "draw_losses", True),
@@ -429,7 +454,8 @@ def test_a_kill_while_an_epoch_is_put_on_record(
     model, real = small(), getattr(owner, name)
 
     def kill(*arguments, **options):
-        if int(model.optimizer.iterations) == 9:
+        is_saved = (tmp_path / "checkpoints" / "step-00000009").exists()
+        if int(model.optimizer.iterations) == 9 and is_saved == counts:
             raise Killed
         return real(*arguments, **options)
 
@@ -441,14 +467,15 @@ def test_a_kill_while_an_epoch_is_put_on_record(
     else:
         history = train_until_nine(small(), tmp_path)
     assert without_times(history) == without_times(not_killed)
+    assert points(tmp_path)["step"] == [*range(1, 10)]
     assert [path.name for path in tmp_path.rglob(".writing-*")] == []
 
 
 def test_a_signal_after_the_last_save_is_obeyed_without_another(tmp_path, monkeypatch):
     draw, data = record.draw_losses, ones().repeat()
 
-    def draw_and_kill(history, path):
-        draw(history, path)
+    def draw_and_kill(history, path, points):
+        draw(history, path, points)
         if history["step"][-1] == 6:
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -496,13 +523,22 @@ def test_a_place_that_is_none_is_an_error_before_the_first_step(tmp_path):
         run.train(small(), no_data, tmp_path / "file", epochs(6, 3), verbose=0)
 
 
-def test_the_progress_bar_shows_the_rates(tmp_path, capsys):
+def test_lines_say_what_is_reached(tmp_path, capsys):
     data, rates = ones().repeat(), Throughput(tokens_per_step=3, flops_per_step=1e9)
-    run.train(small(), lambda step: data, tmp_path, epochs(5, 3), callbacks=[rates], verbose=2)
-    output = capsys.readouterr().out
-    assert "Epoch 2/2" in output
-    assert "tokens_per_second" in output
-    assert "gflops_per_second" in output
+    options = {"callbacks": [rates], "validation_data": ones(), "verbose": 2}
+    run.train(small(), lambda step: data, tmp_path, every_step(5, 3), **options)
+    said = capsys.readouterr().out
+    for what in (
+        *("Building the graph of the training step ...\n... took ", "of the evaluation ...\n... "),
+        *(r"epoch 1/2, step 2/5: loss \d.\d+, rate 0.0778, [\d,]+ tokens/s, [\d.]+ s left\n",),
+        *(r"Epoch 2/2: loss \d.\d+; held out: loss \d.\d+; [\d.]+ s\n",),
+    ):
+        assert re.search(what, said), said
+    assert said.count("Building") == 2 and "gflops" not in said
+
+
+def every_step(num_steps, steps_per_epoch):
+    return Epochs(num_steps=num_steps, steps_per_epoch=steps_per_epoch, log_every=1)
 
 
 def test_prepare():
