@@ -16,7 +16,7 @@ MASKED_SCORE = -10000.0
 
 
 @registered
-class AttentionBias(Configured, keras.layers.Layer):
+class AttentionBias(Configured):
     """Turns a padding mask into what attention adds to its scores.
 
     Where a row holds several sequences, numbered 1, 2, ... in the mask, none sees another.
@@ -54,7 +54,7 @@ class AttentionBias(Configured, keras.layers.Layer):
 
 
 @registered
-class SelfAttention(Configured, keras.layers.Layer):
+class SelfAttention(Configured):
     """Multi-head scaled dot-product self-attention (Vaswani et al. 2017, section 3.2).
 
     Hidden states come and go flattened to two dimensions: a `Dense` is then one fused call on the
@@ -167,7 +167,7 @@ class SelfAttention(Configured, keras.layers.Layer):
 
 
 @registered
-class AttentionScores(Configured, keras.layers.Layer):
+class AttentionScores(Configured):
     """The attention probabilities [B, N, T, S] of a block, as a layer of a functional model.
 
     Args:

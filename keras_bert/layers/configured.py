@@ -12,14 +12,14 @@ PACKAGE = "keras_bert"
 registered = keras.saving.register_keras_serializable(PACKAGE)
 
 
-class Configured:
+class Configured(keras.layers.Layer):
     """Gives a layer `get_config` and `from_config` by the parameters of its constructor.
 
     Keras does so for layers that take numbers and strings alone. Here a parameter may be a layer,
     an initializer, or a dtype policy too. A part that was handed in comes back unbuilt, so that its
     weights are named after the layer again.
 
-    To be named before the Keras class among the bases.
+    Before a layer of Keras' own among the bases it is named first.
 
     Example:
 
@@ -35,8 +35,8 @@ class Configured:
         layer = super().__new__(cls, *args, **options)
         bound = inspect.signature(cls.__init__).bind(layer, *args, **options)
         bound.apply_defaults()
-        _, *given = bound.arguments.items()
-        given = dict(given)
+        _, *arguments = bound.arguments.items()
+        given = dict(arguments)
         if "kwargs" in given:  # those of a Keras layer, whose constructor it has
             given |= {"dtype": None, "name": None, **given.pop("kwargs")}
         # A namespace, because Keras would take the layers in a dict for parts of another name.

@@ -10,7 +10,7 @@ from keras_bert.layers.configured import Configured, registered
 
 
 @registered
-class Dropout(Configured, keras.layers.Layer):
+class Dropout(Configured):
     """Zeroes a share of its input in training and scales the rest up (Srivastava et al. 2014).
 
     keras.layers.Dropout names its random state by a counter of the process, so that a checkpoint

@@ -33,7 +33,7 @@ def sinusoids(num_positions: int, hidden_dim: int) -> np.ndarray:
 
 
 @registered
-class Sinusoids(Configured, keras.layers.Layer):
+class Sinusoids(Configured):
     """The table of `sinusoids`, looked up as a `keras.layers.Embedding` is; it has no weights.
 
     Args:
@@ -89,7 +89,7 @@ def positions_in_sequence(padding_mask):
 
 
 @registered
-class Embeddings(Configured, keras.layers.Layer):
+class Embeddings(Configured):
     """Sum of piece, segment and position embeddings, normalized (Devlin et al. 2018, figure 2).
 
     The parts that are handed in must not be built yet: their weights are named after this layer.

@@ -34,7 +34,7 @@ def logits_policy(dtype=None) -> keras.DTypePolicy:
 
 
 @registered
-class Pooler(Configured, keras.layers.Layer):
+class Pooler(Configured):
     """The hidden state of a first token, [CLS], through a dense layer: BERT's has a tanh.
 
     Devlin et al. 2018; google-research/bert `modeling.py`. Other families have other activations,
@@ -97,7 +97,7 @@ class Pooler(Configured, keras.layers.Layer):
 
 
 @registered
-class FirstPositions(Configured, keras.layers.Layer):
+class FirstPositions(Configured):
     """The positions of the first token, [CLS], of every sequence of a row.
 
     Args:

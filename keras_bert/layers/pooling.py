@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keras
 from keras import ops
 
 from keras_bert.layers.configured import Configured, registered
@@ -11,7 +10,7 @@ MODES = ("cls", "mean", "max", "mean_max", "none")
 
 
 @registered
-class Pooling(Configured, keras.layers.Layer):
+class Pooling(Configured):
     """Pools hidden states over the tokens of a text; padding counts for nothing.
 
     Sentence-BERT (Reimers and Gurevych 2019, arXiv:1908.10084), section 3; `mean_max` and `none` as

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import keras
 from keras import ops
 
 from keras_bert.layers.configured import Configured, registered
 
 
 @registered
-class FlattenRows(Configured, keras.layers.Layer):
+class FlattenRows(Configured):
     """Makes rows of every example rows of the batch, as an encoder takes them.
 
     Args (call):
@@ -34,7 +33,7 @@ class FlattenRows(Configured, keras.layers.Layer):
 
 
 @registered
-class GatherRows(Configured, keras.layers.Layer):
+class GatherRows(Configured):
     """Puts what was said of rows back to their example: the way back of `FlattenRows`.
 
     Args (call):
@@ -60,7 +59,7 @@ class GatherRows(Configured, keras.layers.Layer):
 
 
 @registered
-class MeanOfRows(Configured, keras.layers.Layer):
+class MeanOfRows(Configured):
     """The mean over those rows of every example that hold something.
 
     Args (call):

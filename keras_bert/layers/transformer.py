@@ -54,7 +54,7 @@ def skipped_padding(wanted: bool = True):
 
 
 @registered
-class TransformerBlock(Configured, keras.layers.Layer):
+class TransformerBlock(Configured):
     """Self-attention and a feed-forward network, each with dropout, residual and layer norm.
 
     Post-norm is BERT's (Devlin et al. 2018); pre-norm is that of Xiong et al. 2020

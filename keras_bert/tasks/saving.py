@@ -46,15 +46,12 @@ def config_of_task(task: Task) -> dict[str, Any]:
 def task_of(cls: type[Task], config: Mapping[str, Any]) -> Task:
     """A task of what `config_of_task` gave, with fresh weights."""
     given = given_of(config)
-    pretrainer = given["pretrainer"]
+    encoder, pretrainer = given["encoder"], given["pretrainer"]
     [(kind, settings)] = given["tokenizer"].items()
     tokenizer = TOKENIZERS[kind].from_settings(settings)
-    if pretrainer is None:
-        task = cls.from_settings(given["encoder"], tokenizer, given["settings"])
-    else:
-        task = cls.from_settings(
-            pretrainer.encoder, tokenizer, given["settings"], pretrainer=pretrainer
-        )
+    own: dict[str, Any] = {} if pretrainer is None else {"pretrainer": pretrainer}
+    encoder = encoder or pretrainer.encoder
+    task = cls.from_settings(encoder, tokenizer, given["settings"], **own)
     return frozen(task, config)
 
 
