@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import types
 
 from keras_bert import flags, usage
 
@@ -38,9 +39,23 @@ def main() -> None:
     if word not in MODULES:
         sys.exit(f"Error: {usage.COMMAND} has no {word!r}, but {', '.join(MODULES)}: see --help.")
     sys.argv = [f"{usage.COMMAND} {word}", *sys.argv[2:]]
-    module = importlib.import_module(MODULES[word])
+    module = module_of(word)
     run = flags.run_with_command if word == "launch" else flags.run
     run(module.main, module.Arguments)
+
+
+def module_of(word: str) -> types.ModuleType:
+    """The module of a binary; ends the process where a checkout has lost the link to it."""
+    try:
+        return importlib.import_module(MODULES[word])
+    except ModuleNotFoundError as error:
+        if error.name != "keras_bert.train":
+            raise
+        sys.exit(
+            "Error: keras_bert/train must be a link to ../train, but is none: it was unpacked or "
+            f"checked out without links. pip install . needs none, and {usage.COMMAND} then runs; "
+            "or make it: rm keras_bert/train && ln -s ../train keras_bert/train"
+        )
 
 
 def overview() -> str:
@@ -53,8 +68,8 @@ def overview() -> str:
     keras-bert: BERT, whole, from raw text to a served model.
     """
     lines = [f"{usage.COMMAND}: BERT, whole, from raw text to a served model.", ""]
-    for word, name in MODULES.items():
-        documentation = importlib.import_module(name).__doc__ or ""
+    for word in MODULES:
+        documentation = module_of(word).__doc__ or ""
         lines.append(f"  {word:<22}{documentation.strip().splitlines()[0]}")
     lines += ["", f"{usage.COMMAND} NAME --help shows the flags of one."]
     return "\n".join(lines)

@@ -49,3 +49,19 @@ def test_an_unknown_word_is_refused(monkeypatch, word):
     monkeypatch.setattr(sys, "argv", ["keras-bert", word])
     with pytest.raises(SystemExit, match=f"keras-bert has no '{word}', but learn-vocabulary"):
         command.main()
+
+
+@pytest.mark.parametrize(
+    ("missing", "error", "message"),
+    [
+        ("keras_bert.train", SystemExit, "keras_bert/train must be a link to ../train"),
+        ("tensorflow", ModuleNotFoundError, "tensorflow"),
+    ],
+)
+def test_a_checkout_that_has_lost_its_link_says_so(monkeypatch, missing, error, message):
+    def import_module(name):
+        raise ModuleNotFoundError(missing, name=missing)
+
+    monkeypatch.setattr(command.importlib, "import_module", import_module)
+    with pytest.raises(error, match=message):
+        command.module_of("pretrain")
