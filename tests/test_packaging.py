@@ -134,8 +134,7 @@ def test_an_unpacked_source_distribution_has_its_tests(built, tmp_path):
     lacking = [link for link in links_of(README) if not link.startswith("http")]
     assert not [link for link in lacking if not (unpacked / link).exists()]
     pytest_of = (sys.executable, "-m", "pytest", "-p", "no:xdist", "-p", "no:cacheprovider")
-    said = run(*pytest_of, "--collect-only", cwd=unpacked)
-    assert "error" not in said.lower().splitlines()[-1]
+    run(*pytest_of, "--collect-only", cwd=unpacked)
     run(*pytest_of, *(f"tests/test_{name}.py" for name in ("house", "command")), cwd=unpacked)
 
 
