@@ -22,6 +22,7 @@ from .checkpoints.directory import Checkpoint as Checkpoint
 from .checkpoints.directory import load as load
 from .checkpoints.directory import save as save
 from .checkpoints.google import save_google as save_google
+from .checkpoints.vocabularies import read_tokenizer as read_tokenizer
 from .config import BertConfig as BertConfig
 from .config import DistilBertConfig as DistilBertConfig
 from .config import ElectraConfig as ElectraConfig
@@ -58,6 +59,9 @@ from .tasks.text_classification import TextClassifier as TextClassifier
 from .tasks.token_classification import TokenClassifier as TokenClassifier
 from .text.byte_pair_learning import learn_byte_pairs as learn_byte_pairs
 from .text.byte_pairs import BytePairTokenizer as BytePairTokenizer
+from .text.extending import Extension as Extension
+from .text.extending import extend_vocabulary as extend_vocabulary
+from .text.extending import learn_extension as learn_extension
 from .text.learning import learn_vocabulary as learn_vocabulary
 from .text.masking import Masker as Masker
 from .text.packing import Packer as Packer

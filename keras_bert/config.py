@@ -27,6 +27,13 @@ def _sizes(
     }
 
 
+# Of Turc et al. 2019 (arXiv:1908.08962).
+SMALLER = {
+    "tiny": _sizes(2, 2, 128, 512),
+    "mini": _sizes(4, 4, 256, 1024),
+    "small": _sizes(4, 8, 512, 2048),
+    "medium": _sizes(8, 8, 512, 2048),
+}
 # Base and large of Devlin et al. 2018 (table 1's models), which others have too.
 BASE, LARGE = _sizes(12, 12, 768, 3072), _sizes(24, 16, 1024, 4096)
 
@@ -160,15 +167,7 @@ class BertConfig(EncoderConfig):
     8000
     """
 
-    PRESETS = {
-        # The smaller ones are of Turc et al. 2019 (arXiv:1908.08962).
-        "tiny": _sizes(2, 2, 128, 512),
-        "mini": _sizes(4, 4, 256, 1024),
-        "small": _sizes(4, 8, 512, 2048),
-        "medium": _sizes(8, 8, 512, 2048),
-        "base": BASE,
-        "large": LARGE,
-    }
+    PRESETS = {**SMALLER, "base": BASE, "large": LARGE}
 
     num_segments: int = 2
     norm_first: bool = False
@@ -269,8 +268,9 @@ class RobertaConfig(EncoderConfig):
     """
 
     # distil is that of Sanh et al. 2019, xlm_base and xlm_large those of Conneau et al. 2020
-    # (arXiv:1911.02116).
+    # (arXiv:1911.02116); the smaller ones were published of BERT alone.
     PRESETS = {
+        **SMALLER,
         "distil": {**BASE, "num_layers": 6},
         "base": BASE,
         "large": LARGE,

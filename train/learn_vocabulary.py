@@ -39,11 +39,10 @@ def main(arguments: Arguments) -> None:
     learn = write_byte_pairs if arguments.kind == "byte_pairs" else write_word_pieces
     size = learn(corpus, arguments)
     print(f"{arguments.output}: {size:,} pieces in {time.monotonic() - start:.0f} s.")
-    if arguments.kind == "word_pieces":
-        print(
-            f"Next: keras-bert pretrain --vocabulary={arguments.output} "
-            f"--input_pattern='{arguments.input_pattern}' --output_dir=checkpoints/mine"
-        )
+    print(
+        f"Next: keras-bert pretrain --vocabulary={arguments.output} "
+        f"--input_pattern='{arguments.input_pattern}' --output_dir=checkpoints/mine"
+    )
 
 
 def write_word_pieces(corpus: kb.TextCorpus, arguments: Arguments) -> int:

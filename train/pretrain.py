@@ -6,7 +6,6 @@ keras-bert pretrain --input_pattern='texts/*.txt' --vocabulary=vocab.txt --outpu
 from __future__ import annotations
 
 import dataclasses
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,6 +19,11 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 KIND = "pretraining"
+# What stands before the size is the family, or it is a BERT.
+Berts = Literal["tiny", "mini", "small", "medium", "base", "large"]
+SmallRobertas = Literal["roberta_tiny", "roberta_mini", "roberta_small", "roberta_medium"]
+Robertas = Literal[SmallRobertas, "roberta_distil", "roberta_base", "roberta_large"]
+Preset = Literal[Berts, "distilbert_base", Robertas, "modernbert_base", "modernbert_large"]
 # Updates until the peak where no flag says it: so many, or a tenth of a short run.
 WARMUP_STEPS = 1000
 
@@ -36,7 +40,9 @@ class Texts:
         "files", "what is one document: a file, or what stands between blank lines"
     )
     vocabulary: str | None = flags.flag(
-        None, "vocabulary file, as learn_vocabulary writes it; else the initial checkpoint's"
+        None,
+        "vocabulary, as learn-vocabulary writes it: the file of word pieces, or the folder of byte "
+        "pairs; else the initial checkpoint's",
     )
     lowercase: bool | None = flags.flag(
         None, "lower-case the text and strip accents; else as the initial checkpoint, or yes"
@@ -50,8 +56,8 @@ class Texts:
 class Model:
     """The model, and where it begins."""
 
-    preset: Literal["tiny", "mini", "small", "medium", "base", "large"] | None = flags.flag(
-        None, "size of the model; else the initial checkpoint's, or base"
+    preset: Preset | None = flags.flag(
+        None, "family, BERT if none is named, and size; else the initial checkpoint's, or base"
     )
     positions: Literal["learned", "sinusoidal"] | None = flags.flag(
         None, "position embeddings; else the initial checkpoint's, or learned"
@@ -62,6 +68,11 @@ class Model:
     dropout: float | None = flags.flag(None, "of hidden states and attention; else the config's")
     initial_checkpoint: str | None = flags.flag(
         None, "checkpoint directory to go on from: its weights, size and vocabulary"
+    )
+    extend_vocabulary: str | None = flags.flag(
+        None,
+        "what to add to the initial checkpoint's vocabulary: how many pieces to learn from the "
+        "text, or a file of words, one a line",
     )
     word_vectors: str | None = flags.flag(None, "GloVe or word2vec text file to take vectors from")
 
@@ -82,8 +93,10 @@ class Rows:
     mask_share: float = flags.flag(0.8, "share of these that become the mask")
     random_share: float = flags.flag(0.1, "share of these that become a random piece")
     max_predictions: int = flags.flag(20, "masked tokens of a row, at most")
-    sentence_objective: Literal["next_sentence", "sentence_order", "none"] = flags.flag(
-        "next_sentence", "what is learned of pairs; none: RoBERTa's full sentences"
+    sentence_objective: Literal["next_sentence", "sentence_order", "none"] | None = flags.flag(
+        None,
+        "what is learned of pairs; none: RoBERTa's full sentences; else next_sentence of a BERT, "
+        "and none of other families",
     )
     sentence_weight: float = flags.flag(1.0, "weight of the sentence objective in the joint loss")
 
@@ -146,12 +159,13 @@ def main(arguments: Arguments) -> None:
         checkpoint = starting_point(arguments)
         model = build_model(arguments, checkpoint)
         train_data, eval_data = datasets(arguments, checkpoint.tokenizer, model.sentence_objective)
-        vocabulary_file = output_dir / "vocab.txt"
-        pieces = checkpoint.tokenizer.vocabulary[: checkpoint.tokenizer.num_word_pieces]
-        if training.has_begun(output_dir):
-            check_vocabulary(pieces, vocabulary_file)
+        has_begun = training.has_begun(output_dir)
+        if has_begun:
+            kb.pretraining.check_pieces(output_dir, checkpoint.tokenizer)
         training.begin(KIND, arguments, output_dir)
-        training.by_chief(lambda: kb.write_vocabulary(vocabulary_file, pieces))
+        if not has_begun:
+            write_pieces = kb.pretraining.write_pieces
+            training.by_chief(lambda: write_pieces(output_dir, checkpoint.tokenizer))
         rows, length = arguments.batch_size, arguments.sequence_length
         flops = kb.num_training_flops(model.encoder.config, length, arguments.max_predictions)
         history = training.train(
@@ -170,7 +184,7 @@ def main(arguments: Arguments) -> None:
 
 def tell(
     arguments: Arguments,
-    tokenizer: kb.Tokenizer,
+    tokenizer: kb.text.subwords.SubwordTokenizer,
     eval_data: tf.data.Dataset | None,
     history: Mapping[str, Sequence[float]],
 ) -> None:
@@ -184,7 +198,8 @@ def tell(
     print(
         f"{arguments.num_steps:,} steps are done. In {folder}: the checkpoint, the curve "
         "loss.png, metrics.jsonl, tensorboard/, and the flags of this run in pretrain.flags.\n"
-        f"Next: keras-bert predict --checkpoint={folder} --text='Text with a [MASK].'"
+        f"Next: keras-bert predict --checkpoint={folder} --text='Text with a "
+        f"{tokenizer.mask_token}.'"
     )
 
 
@@ -200,6 +215,11 @@ def check(arguments: Arguments) -> None:
             f"--batch_size must be a multiple of --num_shards, but is {arguments.batch_size} for "
             f"{number} shards: choose others."
         )
+    if arguments.extend_vocabulary and not arguments.initial_checkpoint:
+        raise ValueError(
+            "--extend_vocabulary adds to the vocabulary of --initial_checkpoint, which is not "
+            "given: give it, or learn a vocabulary of that size."
+        )
     epochs_of(arguments)
 
 
@@ -209,26 +229,20 @@ def epochs_of(arguments: Arguments) -> kb.training.Epochs:
     return kb.training.Epochs(**{name: getattr(arguments, name) for name in names})
 
 
-def check_vocabulary(vocabulary: tuple[str, ...], path: pathlib.Path) -> None:
-    """Compares with the run's own vocabulary, as the file that it began with may have changed."""
-    if path.exists() and kb.read_vocabulary(path) != vocabulary:
-        raise ValueError(
-            f"A run goes on with the vocabulary it began with, {path}, but --vocabulary now holds "
-            "another one: give that file, or choose another output directory."
-        )
-
-
 def starting_point(arguments: Arguments) -> kb.Checkpoint:
     """The checkpoint to go on from, or one with new weights."""
     if arguments.initial_checkpoint:
         checkpoint = kb.load(arguments.initial_checkpoint, arguments.dropout)
-        vocabulary = kb.read_vocabulary(arguments.vocabulary) if arguments.vocabulary else None
-        fields, source = wanted(arguments), arguments.initial_checkpoint
+        fields, source, vocabulary = wanted(arguments), arguments.initial_checkpoint, None
+        if arguments.vocabulary:
+            vocabulary = kb.read_tokenizer(arguments.vocabulary).settings()["vocabulary"]
         kb.pretraining.check_same(checkpoint, fields, source, vocabulary)
+        if arguments.extend_vocabulary:
+            checkpoint = with_more_pieces(arguments, checkpoint)
     elif not arguments.vocabulary:
         raise ValueError(
-            "Give --vocabulary, as train.learn_vocabulary writes it, or --initial_checkpoint to go "
-            "on from a model with its own."
+            "Give --vocabulary, as keras-bert learn-vocabulary writes it, or --initial_checkpoint "
+            "to go on from a model with its own."
         )
     else:
         checkpoint = new_checkpoint(arguments)
@@ -245,36 +259,46 @@ def wanted(arguments: Arguments) -> dict[str, Any]:
     """What the flags say that a checkpoint must agree with."""
     fields = {name: getattr(arguments, name) for name in ("positions", "norm_first", "lowercase")}
     if arguments.preset:
-        size = kb.BertConfig.preset(arguments.preset)
+        size = kb.pretraining.preset_of(arguments.preset)
         sizes = ("num_layers", "num_heads", "hidden_dim", "intermediate_dim")
         fields |= {name: getattr(size, name) for name in sizes}
+        fields["family"] = kb.pretraining.family_name(size)
     return fields
+
+
+def with_more_pieces(arguments: Arguments, checkpoint: kb.Checkpoint) -> kb.Checkpoint:
+    """The checkpoint with the pieces of --extend_vocabulary; says which."""
+    pattern, first = arguments.input_pattern, checkpoint.tokenizer.vocabulary_size
+    lines = None
+    if not kb.TokenCorpus.is_in(pattern):
+        lines = kb.TextCorpus(pattern, arguments.documents).lines()
+    checkpoint = kb.pretraining.extended(checkpoint, arguments.extend_vocabulary, lines)
+    pieces = checkpoint.tokenizer.vocabulary[first:]
+    some = ", ".join(pieces[:10]) + (", ..." if len(pieces) > 10 else "")
+    print(f"{len(pieces):,} new pieces behind the {first:,} of the checkpoint: {some}.")
+    return checkpoint
 
 
 def new_checkpoint(arguments: Arguments) -> kb.Checkpoint:
     """An encoder with fresh weights, of the size and vocabulary of the flags."""
-    vocabulary = kb.read_vocabulary(arguments.vocabulary)
-    tokenizer = kb.Tokenizer(vocabulary, lowercase=arguments.lowercase is not False)
-    config = dataclasses.replace(
-        kb.BertConfig.preset(arguments.preset or "base"),
-        vocabulary_size=tokenizer.vocabulary_size,
-        positions=arguments.positions or "learned",
-        norm_first=bool(arguments.norm_first),
-    )
-    if arguments.dropout is not None:
-        rate = arguments.dropout
-        config = dataclasses.replace(config, dropout=rate, attention_dropout=rate)
-    return kb.Checkpoint(config, tokenizer, kb.BertEncoder(config), None)
+    tokenizer = kb.read_tokenizer(arguments.vocabulary, arguments.lowercase)
+    names = ("positions", "norm_first", "dropout")
+    said = {name: getattr(arguments, name) for name in names}
+    changes = {name: value for name, value in said.items() if value is not None}
+    if "dropout" in changes:
+        changes["attention_dropout"] = changes["dropout"]
+    return kb.pretraining.fresh(tokenizer, arguments.preset, changes)
 
 
 def build_model(arguments: Arguments, checkpoint: kb.Checkpoint) -> kb.BertPretrainer:
     """The compiled model over a checkpoint's encoder, with those of its heads that it wants."""
-    objective = None if arguments.sentence_objective == "none" else arguments.sentence_objective
+    objective = kb.pretraining.sentence_objective(arguments.sentence_objective, checkpoint.encoder)
     encoder, tokenizer = checkpoint.encoder, checkpoint.tokenizer
     encoder.recompute = arguments.recompute
     model = kb.BertPretrainer(encoder, objective, num_sequences=arguments.num_sequences)
+    told = kb.pretraining.take_known_heads(model, checkpoint)
     if arguments.initial_checkpoint:
-        print(kb.pretraining.take_known_heads(model, checkpoint))
+        print(told)
     if arguments.word_vectors:
         print(kb.pretraining.take_word_vectors(encoder, tokenizer, arguments.word_vectors))
     warmup_steps = arguments.warmup_steps
@@ -294,7 +318,11 @@ def build_model(arguments: Arguments, checkpoint: kb.Checkpoint) -> kb.BertPretr
     return model
 
 
-def datasets(arguments: Arguments, tokenizer: kb.Tokenizer, sentence_objective: str | None):
+def datasets(
+    arguments: Arguments,
+    tokenizer: kb.text.subwords.SubwordTokenizer,
+    sentence_objective: str | None,
+):
     """The shards of the training data, and the held-out data or None."""
     packer = kb.Packer(tokenizer, arguments.sequence_length)
     rows = kb.PretrainingRows(packer, sentence_objective, num_sequences=arguments.num_sequences)
@@ -328,7 +356,9 @@ def datasets(arguments: Arguments, tokenizer: kb.Tokenizer, sentence_objective: 
     return shards, eval_data.cache()
 
 
-def maskers(arguments: Arguments, tokenizer: kb.Tokenizer) -> tuple[kb.Masker, kb.Masker]:
+def maskers(
+    arguments: Arguments, tokenizer: kb.text.subwords.SubwordTokenizer
+) -> tuple[kb.Masker, kb.Masker]:
     """What hides tokens in training, and in evaluation: at the rate of the last step."""
     first, final = arguments.mask_rate, arguments.final_mask_rate
     rates = (first, first)

@@ -13,16 +13,21 @@ from keras_bert import flags
 class Arguments:
     input_pattern: str = flags.required("text files: globs with commas between them")
     output_dir: str = flags.required("directory to write, which must be new")
-    vocabulary: str = flags.required("vocabulary file")
+    vocabulary: str = flags.required(
+        "vocabulary, as learn-vocabulary writes it: the file of word pieces, or the folder of byte "
+        "pairs"
+    )
     documents: Literal["files", "blank_lines"] = flags.flag(
         "files", "what is one document: a file, or what stands between blank lines"
     )
-    lowercase: bool = flags.flag(True, "lower-case the text and strip accents")
+    lowercase: bool | None = flags.flag(
+        None, "lower-case the text and strip accents; else yes, for word pieces"
+    )
     num_shards: int = flags.flag(16, "most shards to write; a run has at most as many workers")
 
 
 def main(arguments: Arguments) -> None:
-    tokenizer = kb.Tokenizer(kb.read_vocabulary(arguments.vocabulary), arguments.lowercase)
+    tokenizer = kb.read_tokenizer(arguments.vocabulary, arguments.lowercase)
     corpus = kb.TextCorpus(arguments.input_pattern, arguments.documents)
     print(f"Tokenizing {corpus.summary()}.")
     kb.write_token_corpus(corpus, tokenizer, arguments.output_dir, arguments.num_shards)

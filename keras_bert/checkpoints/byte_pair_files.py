@@ -25,6 +25,8 @@ from keras_bert.text.merges import ranks_of
 
 VOCABULARY_FILE, MERGES_FILE = "vocab.json", "merges.txt"
 VERSION_LINE = "#version: 0.2"
+# More than any vocabulary has.
+MAX_PIECES = 1 << 22
 
 # What transformers calls the tokens of our roles.
 ROLES = {
@@ -97,6 +99,27 @@ def read(
     Raises:
         ValueError: a file is malformed, contradicts another, or asks for what is not the family's.
     """
+    tokenizer = _read(kind, snapshot, config, content)
+    check_size(tokenizer, config, snapshot.directory)
+    return tokenizer
+
+
+def read_alone(directory: pathlib.Path) -> BytePairTokenizer:
+    """The tokenizer in a directory that needs no model, such as `write_tables` has written.
+
+    Raises:
+        ValueError: as of `read`.
+    """
+    with Snapshot(directory) as snapshot:
+        tokens = snapshot.json_if_there(FAST_TOKENIZER_FILE).get("added_tokens") or []
+        named = [token.get("content") for token in tokens if isinstance(token, dict)]
+        kind = MODERNBERT if MODERNBERT.special_tokens.mask in named else ROBERTA
+        return _read(kind, snapshot, EncoderConfig(vocabulary_size=MAX_PIECES), {})
+
+
+def _read(
+    kind: Kind, snapshot: Snapshot, config: EncoderConfig, content: Mapping[str, Any]
+) -> BytePairTokenizer:
     own, special, fast = (
         snapshot.json_if_there(name)
         for name in (TOKENIZER_FILE, SPECIAL_TOKENS_FILE, FAST_TOKENIZER_FILE)
@@ -130,7 +153,6 @@ def read(
         ids = {piece: id_ for id_, piece in enumerate(base) if piece}
         ranks_of(ids, tables.merges, tables.merges_source, tables.line)  # which names the line
         raise ValueError(f"{snapshot.directory}: {error}") from error
-    check_size(tokenizer, config, snapshot.directory)
     return tokenizer
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -40,7 +40,7 @@ class BertPretrainer(Trainable):
 
     Args (call):
         inputs: dict of int32: the encoder's inputs [B, T], and `mask_positions` [B, P], the
-            positions whose pieces are to be predicted.
+            positions whose pieces are to be predicted; it may hold more.
 
     Returns:
         dict of float logits: `masked_lm` [B, P, V], and, under the name of the sentence
@@ -102,6 +102,9 @@ class BertPretrainer(Trainable):
 
     def __call__(self, inputs, *args, **options):
         check_call(self, options)
+        if isinstance(inputs, Mapping):  # it may hold more, segments of no use, say
+            names = (*self.encoder.INPUTS, "mask_positions")
+            inputs = {name: x for name, x in inputs.items() if name in names}
         return super().__call__(with_segments(inputs, self.encoder.INPUTS), *args, **options)
 
     @property

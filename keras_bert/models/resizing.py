@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import keras
@@ -13,23 +14,30 @@ from keras_bert.models.encoder import Encoder
 
 Model = TypeVar("Model", bound=keras.Model)
 
+# The path of the variable with a number for each piece in the heads of masked language models.
+OUTPUT_BIAS = "masked_lm/bias"
+
 
 def resize(
     model: Model,
     *,
     max_sequence_length: int | None = None,
     vocabulary_size: int | None = None,
+    parts: Mapping[int, Sequence[int]] | None = None,
 ) -> Model:
     """A model with the weights of another and more rows in its tables.
 
     New positions repeat the learned ones from the first on, as Longformer starts them (Beltagy et
     al. 2020, arXiv:2004.05150, section 5); new pieces are drawn as fresh weights are, and their
-    output bias is 0. What the model gives for old pieces at old positions stays the same.
+    output bias is 0, or both are the mean of those of the old pieces that spell them, as
+    IndoBERTweet starts them (Koto et al. 2021, arXiv:2109.04607). What the model gives for old
+    pieces at old positions stays the same.
 
     Args:
         model: an encoder, a pretrainer or a task.
         max_sequence_length: int, positions wanted; None leaves them.
         vocabulary_size: int, pieces wanted; None leaves them.
+        parts: mapping of the ids of new pieces to those of the old ones that spell them.
 
     Returns:
         A new model of the same kind, not compiled yet; the old one is not changed. A task keeps its
@@ -65,6 +73,8 @@ def resize(
     first = getattr(encoder.embeddings, "first_position", 0)
     for variable in larger.variables:
         _fill(variable, old_variables[variable.path], first)
+        if variable is larger.encoder.token_embedding.embeddings or variable.path == OUTPUT_BIAS:
+            _join(variable, parts or {})
     return larger
 
 
@@ -84,6 +94,15 @@ def _fill(variable: keras.Variable, old_variable: keras.Variable, first: int) ->
         new[tuple(slice(size) for size in old.shape)] = old
     variable.assign(new)
     variable.trainable = old_variable.trainable
+
+
+def _join(variable: keras.Variable, parts: Mapping[int, Sequence[int]]) -> None:
+    """Gives new pieces the mean of what their parts have in a variable with a row for each."""
+    values = np.array(variable)
+    means = {id_: np.mean(values[list(old)], axis=0) for id_, old in parts.items()}
+    for id_, mean in means.items():
+        values[id_] = mean
+    variable.assign(values)
 
 
 def _grown(config: EncoderConfig, name: str, size: int | None) -> int:

@@ -1,13 +1,31 @@
 """Pretraining from raw text: where it begins, and what it has reached."""
 
+from keras_bert.checkpoints.vocabularies import write_pieces
 from keras_bert.pretraining.damage import damage_named
 from keras_bert.pretraining.results import beside_baseline
-from keras_bert.pretraining.start import check_same, take_known_heads, take_word_vectors
+from keras_bert.pretraining.start import (
+    check_pieces,
+    check_same,
+    extended,
+    family_name,
+    fresh,
+    preset_of,
+    sentence_objective,
+    take_known_heads,
+    take_word_vectors,
+)
 
 __all__ = [
     "beside_baseline",
+    "check_pieces",
     "check_same",
     "damage_named",
+    "extended",
+    "family_name",
+    "fresh",
+    "preset_of",
+    "sentence_objective",
     "take_known_heads",
     "take_word_vectors",
+    "write_pieces",
 ]

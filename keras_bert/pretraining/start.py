@@ -4,16 +4,104 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import tensorflow as tf
+
 from keras_bert.checkpoints.directory import Checkpoint
+from keras_bert.checkpoints.families import family_of_model
 from keras_bert.checkpoints.hub import class_of
 from keras_bert.checkpoints.transfer import take_heads
+from keras_bert.checkpoints.vocabularies import is_in, read_tokenizer
+from keras_bert.config import (
+    BertConfig,
+    DistilBertConfig,
+    EncoderConfig,
+    ModernBertConfig,
+    RobertaConfig,
+)
 from keras_bert.data.pretraining.word_vectors import fit_word_vectors, read_word_vectors
+from keras_bert.data.text_files import filled_lines
+from keras_bert.models.bert import BertEncoder
+from keras_bert.models.distilbert import DistilBertEncoder
 from keras_bert.models.encoder import Encoder
+from keras_bert.models.modernbert import ModernBertEncoder
 from keras_bert.models.pretrainer import BertPretrainer
+from keras_bert.models.resizing import resize
+from keras_bert.models.roberta import RobertaEncoder
+from keras_bert.text.byte_pairs import BytePairTokenizer
+from keras_bert.text.extending import extend_vocabulary, learn_extension
 from keras_bert.text.subwords import SubwordTokenizer
+
+# The families of new models, by what stands before the size in a preset.
+FAMILIES: Mapping[str, tuple[type[EncoderConfig], type[Encoder]]] = {
+    "": (BertConfig, BertEncoder),
+    "distilbert": (DistilBertConfig, DistilBertEncoder),
+    "roberta": (RobertaConfig, RobertaEncoder),
+    "modernbert": (ModernBertConfig, ModernBertEncoder),
+}
+FAMILIES_OF_BYTES = ("roberta_", "modernbert_")
+
+
+def preset_of(name: str) -> EncoderConfig:
+    """The config of a family and a size: "roberta_base", or "base", that of BERT.
+
+    Example:
+
+    >>> from keras_bert.pretraining import preset_of
+    >>> preset_of("roberta_base").num_layers, type(preset_of("tiny")).__name__
+    (12, 'BertConfig')
+    """
+    family, _, size = name.rpartition("_")
+    return FAMILIES[family][0].preset(size)
+
+
+def family_name(config: EncoderConfig) -> str:
+    """What errors call the family of a config: "Roberta"."""
+    return type(config).__name__.removesuffix("Config")
+
+
+def fresh(
+    tokenizer: SubwordTokenizer, preset: str | None, changes: Mapping[str, Any]
+) -> Checkpoint:
+    """A checkpoint with fresh weights.
+
+    Args:
+        tokenizer: SubwordTokenizer.
+        preset: str, family and size as of `preset_of`; None is base of BERT, or for byte pairs of
+            RoBERTa.
+        changes: mapping of the fields of the config that are others.
+
+    Raises:
+        ValueError: the family has no such tokenizer, or no such field.
+
+    Example:
+
+    >>> import keras_bert as kb
+    >>> from keras_bert.pretraining import fresh
+    >>> tokenizer = kb.Tokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "fine", "film"))
+    >>> fresh(tokenizer, "tiny", {"norm_first": True}).config.vocabulary_size
+    7
+    """
+    has_bytes = isinstance(tokenizer, BytePairTokenizer)
+    preset = preset or ("roberta_base" if has_bytes else "base")
+    if has_bytes != preset.startswith(FAMILIES_OF_BYTES):
+        kinds = ("word pieces", "byte pairs")
+        raise ValueError(
+            f"The vocabulary of {preset} must be of {kinds[not has_bytes]}, but is of "
+            f"{kinds[has_bytes]}: choose another preset, or learn-vocabulary with another --kind."
+        )
+    config = preset_of(preset)
+    for name in changes:
+        if not hasattr(config, name):
+            raise ValueError(f"{name} is of BERT alone, {preset} has none: leave it out.")
+    if hasattr(config, "padding_id"):
+        changes = {**changes, "padding_id": tokenizer.special.pad}
+    config = dataclasses.replace(config, vocabulary_size=tokenizer.vocabulary_size, **changes)
+    encoder = FAMILIES[preset.rpartition("_")[0]][1](config)
+    return Checkpoint(config, tokenizer, encoder, None)
 
 
 def check_same(
@@ -26,7 +114,7 @@ def check_same(
 
     Args:
         checkpoint: Checkpoint.
-        wanted: dict of fields of its config, and `lowercase`; None asks for nothing.
+        wanted: dict of fields of its config, `family` and `lowercase`; None asks for nothing.
         source: str, the checkpoint's directory, for the error.
         vocabulary: sequence of str, the pieces that it must have, or None.
 
@@ -47,8 +135,12 @@ def check_same(
     Traceback (most recent call last):
     ValueError: A run goes on from mine as it is, but num_layers is 1 there and 2 here: leave ...
     """
-    tokenizer = checkpoint.tokenizer.settings()
-    found = {**dataclasses.asdict(checkpoint.config), "lowercase": tokenizer.get("lowercase")}
+    tokenizer, config = checkpoint.tokenizer.settings(), checkpoint.config
+    found = {
+        "family": family_name(config),
+        "lowercase": tokenizer.get("lowercase"),
+        **dataclasses.asdict(config),
+    }
     different = [
         f"{name} is {found.get(name)!r} there and {value!r} here"
         for name, value in wanted.items()
@@ -60,6 +152,111 @@ def check_same(
         raise ValueError(
             f"A run goes on from {source} as it is, but {'; '.join(different)}: leave this out."
         )
+
+
+def check_pieces(folder: pathlib.Path, tokenizer: SubwordTokenizer) -> None:
+    """Compares with the pieces that a run began with, in its folder: their files may have changed.
+
+    Args:
+        folder: path of the run's folder.
+        tokenizer: SubwordTokenizer that the flags give now.
+
+    Raises:
+        ValueError: they are others.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> import keras_bert as kb
+    >>> from keras_bert.pretraining import check_pieces, write_pieces
+    >>> special = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> write_pieces(folder, kb.Tokenizer((*special, "a")))
+    >>> check_pieces(folder, kb.Tokenizer((*special, "b")))
+    Traceback (most recent call last):
+    ValueError: A run goes on with the vocabulary it began with, ...
+    """
+    if not is_in(folder):
+        return
+    before, now = read_tokenizer(folder).settings(), tokenizer.settings()
+    if any(before.get(key) != now.get(key) for key in ("vocabulary", "merges")):
+        raise ValueError(
+            f"A run goes on with the vocabulary it began with, which is in {folder}, but the flags "
+            "now give another one: restore the files that they name, or choose another output "
+            "directory."
+        )
+
+
+def extended(checkpoint: Checkpoint, source: str, lines: tf.data.Dataset | None) -> Checkpoint:
+    """A checkpoint with more pieces, whose embeddings begin as the mean of those of their parts.
+
+    Args:
+        checkpoint: Checkpoint.
+        source: str, how many pieces to learn from the text, or the path of a file with words to
+            add, one a line, such as a vocab.txt.
+        lines: a dataset of string batches [N], the text; None where there are only its tokens.
+
+    Returns:
+        Checkpoint, with a model of its own.
+
+    Raises:
+        ValueError: there is nothing to add, or nothing to learn from.
+
+    Example:
+
+    >>> import tensorflow as tf
+    >>> import keras_bert as kb
+    >>> from keras_bert.pretraining import extended
+    >>> tokenizer = kb.Tokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "fi", "##lm"))
+    >>> config = kb.BertConfig(
+    ...     vocabulary_size=7, num_layers=1, num_heads=3, hidden_dim=15, intermediate_dim=31
+    ... )
+    >>> checkpoint = kb.Checkpoint(config, tokenizer, kb.BertEncoder(config), None)
+    >>> larger = extended(checkpoint, "5", tf.data.Dataset.from_tensors(["film", "a film"]))
+    >>> larger.tokenizer.vocabulary[7:], larger.config.vocabulary_size
+    (('film',), 8)
+    """
+    first = checkpoint.tokenizer.vocabulary_size
+    if not source.isdecimal():
+        words = [line.strip() for _, line in filled_lines(source)]
+        extension = extend_vocabulary(checkpoint.tokenizer, words)
+    elif lines is None:
+        raise ValueError(
+            "New pieces are learned from text, but there are only the tokens of one: give a file "
+            "of words, with which the tokens were written, or the text."
+        )
+    else:
+        extension = learn_extension(checkpoint.tokenizer, lines, int(source))
+    if not extension.parts:
+        raise ValueError(f"{source} has no piece that the vocabulary lacks: leave it out.")
+    larger = resize(
+        checkpoint.model or checkpoint.encoder,
+        vocabulary_size=max(checkpoint.config.vocabulary_size, first + len(extension.parts)),
+        parts=dict(enumerate(extension.parts, start=first)),
+    )
+    return dataclasses.replace(
+        checkpoint,
+        config=larger.encoder.config,
+        tokenizer=extension.tokenizer,
+        encoder=larger.encoder,
+        model=larger if checkpoint.model else None,
+    )
+
+
+def sentence_objective(name: str | None, encoder: Encoder) -> str | None:
+    """What a run learns of pairs of sentences: that of a name, "none", or what a family learns.
+
+    Example:
+
+    >>> import keras_bert as kb
+    >>> from keras_bert.pretraining import sentence_objective
+    >>> encoder = kb.BertEncoder(kb.BertConfig.preset("tiny"))
+    >>> sentence_objective(None, encoder), sentence_objective("none", encoder)
+    ('next_sentence', None)
+    """
+    if name is None and family_of_model(encoder).classes.pretraining:
+        return "next_sentence"
+    return None if name == "none" else name
 
 
 def take_known_heads(model: BertPretrainer, checkpoint: Checkpoint) -> str:

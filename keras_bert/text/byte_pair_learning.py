@@ -10,6 +10,7 @@ from absl import logging
 
 from keras_bert.text.byte_alphabet import BYTES
 from keras_bert.text.byte_pairs import BytePairTokenizer
+from keras_bert.text.learning import check_lines
 
 # In the order of RoBERTa's first ids.
 _SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
@@ -36,7 +37,9 @@ def learn_byte_pairs(
         ValueError: if `lines` has anything but batches of strings, a number is too small, or
             `tokenizers` is not installed.
     """
-    _check_request(lines, vocabulary_size, min_frequency, len(_SPECIAL) + len(BYTES))
+    least = len(_SPECIAL) + len(BYTES) + 1
+    numbers = {"vocabulary_size": (vocabulary_size, least), "min_frequency": (min_frequency, 1)}
+    check_lines(lines, numbers)
     try:
         import tokenizers
     except ImportError as error:
@@ -58,23 +61,6 @@ def learn_byte_pairs(
     pieces = sorted(model["vocab"], key=model["vocab"].__getitem__)
     logging.info("Learned %d pieces where %d were asked for.", len(pieces), vocabulary_size)
     return BytePairTokenizer(pieces, [(left, right) for left, right in model["merges"]])
-
-
-def _check_request(
-    lines: tf.data.Dataset, vocabulary_size: int, min_frequency: int, least_size: int
-) -> None:
-    spec = getattr(lines, "element_spec", lines)
-    is_batch = isinstance(spec, tf.TensorSpec) and spec.shape.rank in (1, None)
-    if not is_batch or spec.dtype != tf.string:
-        raise ValueError(
-            f"Lines must be a tf.data.Dataset of string batches [N]; got {spec}. "
-            "Map the dataset to its texts, and .batch() it if they come one by one."
-        )
-    least = {"vocabulary_size": least_size + 1, "min_frequency": 1}
-    came = {"vocabulary_size": vocabulary_size, "min_frequency": min_frequency}
-    for name, value in came.items():
-        if value < least[name]:
-            raise ValueError(f"{name} must be at least {least[name]}; got {value}. Raise it.")
 
 
 def _texts(lines: tf.data.Dataset) -> Iterator[list[str]]:

@@ -100,8 +100,8 @@ class BytePairTokenizer(SubwordTokenizer):
         ranks = ranks_of(self._id_of, self.merges)
         marks = {token.content for token in self.added_tokens}
         contents = [content_of(piece, piece in marks) for piece in self.vocabulary]
-        self._cutter = ByteCutter(contents, ranks, self.special.unknown)
-        self.resources = (self._cutter.merging,)
+        self.cutter = ByteCutter(contents, ranks, self.special.unknown)
+        self.resources = (self.cutter.merging,)
         blanks = np.array([num_blanks(piece) for piece in self.vocabulary], np.int64)
         starts = [
             piece in marks or starts_word(content)
@@ -287,7 +287,7 @@ class BytePairTokenizer(SubwordTokenizer):
         """Ids of what stands between the tokens that are found in texts as they came."""
         composed = compose(parts) if self.compose else parts
         [ids] = _around(
-            self._in_composed, composed, lambda rest: (self._cutter.cut(self._prefixed(rest)),)
+            self._in_composed, composed, lambda rest: (self.cutter.cut(self._prefixed(rest)),)
         )
         return ids
 
@@ -305,7 +305,7 @@ class BytePairTokenizer(SubwordTokenizer):
 
     def _cut_with_offsets(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, ...]:
         prefixed = self._prefixed(texts)
-        ids = self._cutter.cut(prefixed)
+        ids = self.cutter.cut(prefixed)
         lengths = ids.with_values(tf.gather(self._lengths, ids.values))
         num_bytes = tf.cast(tf.strings.length(prefixed), tf.int64)
         before = tf.repeat(tf.cumsum(num_bytes, exclusive=True), ids.row_lengths())

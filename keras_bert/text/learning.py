@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import heapq
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import tensorflow as tf
 from absl import logging
@@ -69,15 +69,19 @@ def learn_vocabulary(
     >>> kb.learn_vocabulary(lines, vocabulary_size=18)[5:]
     ('l', 'n', '##e', '##o', '##r', '##s', '##t', '##w', ...)
     """
-    _check_request(lines, vocabulary_size, min_frequency, max_characters)
-    counts = _count_words(_words(lines, Normalization.of(lowercase, strip_accents, split_cjk)))
+    least = {
+        "vocabulary_size": (vocabulary_size, len(SPECIAL_TOKENS) + 1),
+        "min_frequency": (min_frequency, 1),
+        "max_characters": (max_characters, 1),
+    }
+    check_lines(lines, least)
+    counts = count_words(words_of(lines, Normalization.of(lowercase, strip_accents, split_cjk)))
     max_pieces = vocabulary_size - len(SPECIAL_TOKENS)
     characters = _characters(counts, min_frequency, min(max_characters, max_pieces), max_pieces)
-    learner = _PairLearner(_spellable(counts, characters), characters, min_frequency)
-    while len(learner.pieces) < max_pieces and learner.merge():
-        logging.log_every_n_seconds(
-            logging.INFO, "Learned %d of %d pieces.", _LOG_SECONDS, len(learner.pieces), max_pieces
-        )
+    counts = _spellable(counts, characters)
+    words = ((spell(word), count) for word, count in counts.items())
+    learner = PairLearner(words, characters, min_frequency)
+    learner.learn(max_pieces)
     vocabulary = (*SPECIAL_TOKENS, *learner.pieces)
     logging.info(
         "Learned %d pieces, %d of them characters, where %d were asked for.",
@@ -87,9 +91,16 @@ def learn_vocabulary(
     return vocabulary
 
 
-def _check_request(
-    lines: tf.data.Dataset, vocabulary_size: int, min_frequency: int, max_characters: int
-) -> None:
+def check_lines(lines: tf.data.Dataset, numbers: Mapping[str, tuple[int, int]]) -> None:
+    """Checks what pieces are learned from.
+
+    Args:
+        lines: a dataset of string batches [N].
+        numbers: of what was asked for, by name, how many, and how many there must be at least.
+
+    Raises:
+        ValueError: if `lines` has anything but batches of strings, or a number is too small.
+    """
     spec = getattr(lines, "element_spec", lines)
     is_batch = isinstance(spec, tf.TensorSpec) and spec.shape.rank in (1, None)
     if not is_batch or spec.dtype != tf.string:
@@ -97,18 +108,12 @@ def _check_request(
             f"Lines must be a tf.data.Dataset of string batches [N]; got {spec}. "
             "Map the dataset to its texts, and .batch() it if they come one by one."
         )
-    least = {"vocabulary_size": len(SPECIAL_TOKENS) + 1, "min_frequency": 1, "max_characters": 1}
-    came = {
-        "vocabulary_size": vocabulary_size,
-        "min_frequency": min_frequency,
-        "max_characters": max_characters,
-    }
-    for name, value in came.items():
-        if value < least[name]:
-            raise ValueError(f"{name} must be at least {least[name]}; got {value}. Raise it.")
+    for name, (value, least) in numbers.items():
+        if value < least:
+            raise ValueError(f"{name} must be at least {least}; got {value}. Raise it.")
 
 
-def _words(
+def words_of(
     lines: tf.data.Dataset, how: Normalization
 ) -> Iterator[tuple[Sequence[bytes], Sequence[int]]]:
     """Distinct words, as the tokenizer splits them, and their counts, batch by batch."""
@@ -126,7 +131,7 @@ def _words(
         yield words.tolist(), counts.tolist()
 
 
-def _count_words(
+def count_words(
     batches: Iterable[tuple[Sequence[bytes], Sequence[int]]], max_words: int = _MAX_COUNTED_WORDS
 ) -> dict[str, int]:
     """Sums counts; whenever there are more than `max_words` words, forgets the rarer half."""
@@ -151,10 +156,10 @@ def _count_words(
     return {word.decode(): count for word, count in total.items()}
 
 
-def _spell(word: str) -> list[str]:
+def spell(word: str) -> list[str]:
     """The characters of a word as pieces.
 
-    >>> _spell("the")
+    >>> spell("the")
     ['t', '##h', '##e']
     """
     return [word[0], *(CONTINUATION + character for character in word[1:])]
@@ -166,17 +171,17 @@ def _characters(
     """The most frequent characters as pieces, the first ones of words first, in code order."""
     pieces: collections.Counter[str] = collections.Counter()
     for word, count in counts.items():
-        for piece in _spell(word):
+        for piece in spell(word):
             pieces[piece] += count
     characters: collections.Counter[str] = collections.Counter()
     for piece, count in pieces.items():
         characters[piece[-1]] += count
-    kept = _most_frequent(characters, max_characters, min_frequency)
+    kept = most_frequent(characters, max_characters, min_frequency)
     candidates = {piece: count for piece, count in pieces.items() if piece[-1] in kept}
-    return sorted(_most_frequent(candidates, max_pieces), key=lambda piece: (len(piece), piece))
+    return sorted(most_frequent(candidates, max_pieces), key=lambda piece: (len(piece), piece))
 
 
-def _most_frequent(counts: dict[str, int], number: int, min_count: int = 1) -> dict[str, int]:
+def most_frequent(counts: dict[str, int], number: int, min_count: int = 1) -> dict[str, int]:
     """At most `number` of the entries, by falling count; ties in code order."""
     entries = (item for item in counts.items() if item[1] >= min_count)
     return dict(heapq.nsmallest(number, entries, key=lambda item: (-item[1], item[0])))
@@ -185,16 +190,18 @@ def _most_frequent(counts: dict[str, int], number: int, min_count: int = 1) -> d
 def _spellable(counts: dict[str, int], characters: Sequence[str]) -> dict[str, int]:
     """The words to learn from: frequent, and of known characters only."""
     known = set(characters)
-    counts = {word: count for word, count in counts.items() if known.issuperset(_spell(word))}
+    counts = {word: count for word, count in counts.items() if known.issuperset(spell(word))}
     if len(counts) > _MAX_LEARNED_WORDS:
         logging.info(
             "Learning from the most frequent %d of %d words.", _MAX_LEARNED_WORDS, len(counts)
         )
-    return _most_frequent(counts, _MAX_LEARNED_WORDS)
+    return most_frequent(counts, _MAX_LEARNED_WORDS)
 
 
-class _PairLearner:
+class PairLearner:
     """Merges the most frequent pair of neighboring pieces in a table of words, again and again.
+
+    A pair that spells one of the pieces to begin with is none: it has a meaning of its own.
 
     The words lie one after another in flat arrays, linked both ways so that a merge takes out its
     right piece. Each pair knows where it once was; a position is looked at again when the pair's
@@ -202,21 +209,35 @@ class _PairLearner:
     as much as there is to change.
 
     Args:
-        counts: words and how often each occurs.
-        characters: the pieces to begin with; they must spell all words.
+        words: the pieces of each word, and how often it occurs.
+        pieces: the pieces to begin with, each once; "" is none.
         min_frequency: how often a pair has to occur to be merged.
+        continuation: how a piece begins that continues a word.
+
+    Attributes:
+        pieces: list of str, those to begin with, and those that were made.
+        pairs: list of the pairs of str that the latter were made of.
     """
 
     _EDGE = -1  # stands between words
     _GONE = -2  # was merged into the piece to the left
 
-    def __init__(self, counts: dict[str, int], characters: Sequence[str], min_frequency: int):
-        self.pieces = list(characters)
-        self._ids = {piece: id_ for id_, piece in enumerate(characters)}
+    def __init__(
+        self,
+        words: Iterable[tuple[Sequence[str], int]],
+        pieces: Sequence[str],
+        min_frequency: int,
+        continuation: str = CONTINUATION,
+    ):
+        self.pieces = list(pieces)
+        self.pairs: list[tuple[str, str]] = []
+        self._ids = {piece: id_ for id_, piece in enumerate(pieces)}
+        self._first_pieces = frozenset(pieces)
         self._min_frequency = min_frequency
+        self._continuation = continuation
         self._symbols, self._weights = array("i", (self._EDGE,)), array("q", (0,))
-        for word, count in counts.items():
-            self._symbols.extend(self._ids[piece] for piece in _spell(word))
+        for word, count in words:
+            self._symbols.extend(self._ids[piece] for piece in word)
             self._symbols.append(self._EDGE)
             self._weights.extend([count] * (len(word) + 1))
         num_symbols = len(self._symbols)
@@ -229,16 +250,25 @@ class _PairLearner:
         changed = {self._add(position) for position in range(num_symbols - 1)}
         self._offer(changed)
 
+    def learn(self, max_pieces: int) -> None:
+        """Merges until there are so many pieces, or no pair is left."""
+        while len(self.pieces) < max_pieces and self.merge():
+            logging.log_every_n_seconds(
+                *(logging.INFO, "Learned %d of %d pieces.", _LOG_SECONDS),
+                *(len(self.pieces), max_pieces),
+            )
+
     def merge(self) -> bool:
         """Merges the most frequent pair, of equal ones the oldest; False if none is left."""
         pair = self._pop()
         if pair is None:
             return False
         left, right = pair
-        piece = self.pieces[left] + self.pieces[right].removeprefix(CONTINUATION)
+        piece = self._joined(pair)
         # Two pairs may spell one piece: "a ##bc" and "ab ##c".
         merged = self._ids.setdefault(piece, len(self.pieces))
         if merged == len(self.pieces):
+            self.pairs.append((self.pieces[left], self.pieces[right]))
             self.pieces.append(piece)
         changed = set()
         for position in self._positions.pop(pair):
@@ -297,10 +327,13 @@ class _PairLearner:
                     heapq.heappush(self._heap, (-count, pair))
                 continue
             del self._counts[pair]
-            if self._num_characters(pair) <= _MAX_LEARNED_CHARACTERS:
+            piece = self._joined(pair)
+            is_short = len(piece.removeprefix(self._continuation)) <= _MAX_LEARNED_CHARACTERS
+            if is_short and piece not in self._first_pieces:
                 return pair
             del self._positions[pair]
         return None
 
-    def _num_characters(self, pair: tuple[int, int]) -> int:
-        return sum(len(self.pieces[id_].removeprefix(CONTINUATION)) for id_ in pair)
+    def _joined(self, pair: tuple[int, int]) -> str:
+        left, right = (self.pieces[id_] for id_ in pair)
+        return left + right.removeprefix(self._continuation)

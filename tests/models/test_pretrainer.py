@@ -33,6 +33,15 @@ def tensors(sentence_objective):
     return tf.nest.map_structure(tf.constant, batch(sentence_objective))
 
 
+def test_what_a_family_has_no_use_for_is_passed_over(encoder_of, recwarn, eagerly):
+    """Rows have segments, a DistilBERT has none."""
+    model = kb.BertPretrainer(encoder_of("DistilBert", num_layers=1), None)
+    model.compile(kb.AdamW(1e-3), **model.objective())
+    with eagerly():
+        model.fit(tf.data.Dataset.from_tensors(tensors(None)), verbose=0)
+    assert not [one for one in recwarn if "inputs" in str(one.message)]
+
+
 @pytest.mark.parametrize("sentence_objective", ["next_sentence", "sentence_order", None])
 def test_pretrainer_learns_a_batch_by_heart(sentence_objective, config):
     keras.utils.set_random_seed(2)

@@ -34,6 +34,21 @@ def test_new_positions_repeat_the_old_and_new_pieces_are_drawn(config):
     assert 0.01 < drawn.std() < 0.03 and np.unique(drawn).size == drawn.size
 
 
+def test_new_pieces_may_begin_as_the_mean_of_their_parts(config, drawn):
+    """In rows that are spare too; the rest is as it was."""
+    model = drawn(kb.BertPretrainer(kb.BertEncoder(config), None))
+    larger = kb.resize(model, vocabulary_size=102, parts={100: (5, 7, 7), 101: (9,)})
+    for old, new in zip(tables(model), tables(larger), strict=True):
+        np.testing.assert_array_equal(new[:100], old[:100])
+        np.testing.assert_allclose(new[100], (old[5] + 2 * old[7]) / 3, atol=1e-6)
+        np.testing.assert_array_equal(new[101], old[9])
+
+
+def tables(model):
+    bias = next(v for v in model.variables if v.path == "masked_lm/bias")
+    return np.array(model.encoder.token_embedding.embeddings), np.array(bias)
+
+
 def test_a_resized_model_is_one_of_the_same_kind(config):
     """Its sequences, precision, dropout, and what the user set are as they were."""
     encoder = kb.BertEncoder(config, dtype="mixed_bfloat16", name="mine")

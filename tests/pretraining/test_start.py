@@ -2,9 +2,23 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_bert as kb
-from keras_bert.pretraining.start import check_same, take_known_heads, take_word_vectors
+from keras_bert.pretraining import write_pieces
+from keras_bert.pretraining.start import (
+    check_pieces,
+    check_same,
+    extended,
+    family_name,
+    fresh,
+    preset_of,
+    sentence_objective,
+    take_known_heads,
+    take_word_vectors,
+)
+
+LINES = tf.data.Dataset.from_tensors(["The films, films of the film", "foxes filmed"])
 
 
 @pytest.fixture
@@ -60,6 +74,73 @@ def test_known_words_start_from_their_vectors(checkpoint, tmp_path):
     assert changed.tolist() == [last - 1, last]
     cosine = np.corrcoef(after[last] - after[last - 1], vectors[0] - vectors[2])[0, 1]
     assert cosine > 0.99
+
+
+def test_a_vocabulary_is_extended_and_heads_with_it(checkpoint, drawn, tmp_path):
+    """In spare rows first: the model has 101 for 97 pieces."""
+    before = drawn(checkpoint.model)
+    larger = extended(checkpoint, "7", LINES)
+    new = larger.tokenizer.vocabulary[97:]
+    assert "films" in new and larger.config.vocabulary_size == 101
+    model = kb.BertPretrainer(larger.encoder, "next_sentence")
+    assert take_known_heads(model, larger) == "All weights are the checkpoint's."
+    id_of = larger.tokenizer.vocabulary.index
+    parts = [id_of("film"), id_of("##s")]
+    for old, now in ((table(before), table(model)), (bias(before), bias(model))):
+        np.testing.assert_allclose(now[id_of("films")], old[parts].mean(axis=0), atol=1e-6)
+        np.testing.assert_array_equal(now[:97], old[:97])
+    kb.save(model, tmp_path / "saved", larger.tokenizer)
+    assert kb.load(tmp_path / "saved").tokenizer.vocabulary == larger.tokenizer.vocabulary
+    (tmp_path / "words.txt").write_text("Films\n\nfox\n")
+    alone = extended(dataclasses.replace(checkpoint, model=None), f"{tmp_path}/words.txt", None)
+    assert alone.tokenizer.vocabulary[97:] == ("films",) and alone.model is None
+    assert alone.config.vocabulary_size == 101
+
+
+def table(model):
+    return np.array(model.encoder.token_embedding.embeddings)
+
+
+def bias(model):
+    return np.array(next(v for v in model.variables if v.path == "masked_lm/bias"))
+
+
+def test_what_cannot_be_extended_is_refused(checkpoint, tmp_path):
+    (tmp_path / "words.txt").write_text("fox\nfilm\n")
+    for source, lines, message in (
+        (f"{tmp_path}/words.txt", None, "has no piece that the vocabulary lacks: leave it out"),
+        ("30", None, "only the tokens of one: give a file"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            extended(checkpoint, source, lines)
+
+
+def test_pieces_that_a_run_began_with_are_kept(checkpoint, tmp_path, byte_pairs_of):
+    check_pieces(tmp_path, checkpoint.tokenizer)  # nothing is there yet
+    for name, tokenizer in (("a", checkpoint.tokenizer), ("b", byte_pairs_of("ModernBert"))):
+        (tmp_path / name).mkdir()
+        write_pieces(tmp_path / name, tokenizer)
+        check_pieces(tmp_path / name, tokenizer)
+    for name, tokenizer in (("b", checkpoint.tokenizer), ("a", byte_pairs_of("ModernBert"))):
+        with pytest.raises(ValueError, match="goes on with the vocabulary it began with"):
+            check_pieces(tmp_path / name, tokenizer)
+
+
+def test_a_fresh_model_is_of_a_family_that_has_such_pieces(tokenizer, byte_pairs_of):
+    roberta = fresh(byte_pairs_of("Roberta"), "roberta_tiny", {"dropout": 0.25})
+    assert (roberta.config.dropout, roberta.config.padding_id) == (0.25, 1)
+    assert type(roberta.encoder) is kb.RobertaEncoder and roberta.config.vocabulary_size == 263
+    assert sentence_objective(None, roberta.encoder) is None
+    bert = fresh(tokenizer, "tiny", {"positions": "sinusoidal"})
+    assert sentence_objective(None, bert.encoder) == "next_sentence"
+    assert sentence_objective("none", bert.encoder) is None
+    assert family_name(preset_of("modernbert_large")) == "ModernBert"
+    with pytest.raises(ValueError, match="modernbert_base must be of byte pairs, but is of word"):
+        fresh(tokenizer, "modernbert_base", {})
+    with pytest.raises(ValueError, match="of tiny must be of word pieces, but is of byte pairs"):
+        fresh(byte_pairs_of("Roberta"), "tiny", {})
+    with pytest.raises(ValueError, match="positions is of BERT alone, roberta_base has none"):
+        fresh(byte_pairs_of("Roberta"), "roberta_base", {"positions": "learned"})
 
 
 def test_a_head_that_the_family_could_not_save_is_refused_at_once(encoder_of, tokenizer):

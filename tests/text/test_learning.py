@@ -147,9 +147,9 @@ def test_a_process_with_another_hash_seed_learns_the_same():
 
 def test_counting_forgets_the_rarest_words():
     batches = [([b"a", b"b", b"c"], [5, 1, 1]), ([b"a", b"d", b"e"], [1, 3, 1]), ([b"c"], [1])]
-    assert learning._count_words(batches, max_words=10) == {"a": 6, "b": 1, "c": 2, "d": 3, "e": 1}
+    assert learning.count_words(batches, max_words=10) == {"a": 6, "b": 1, "c": 2, "d": 3, "e": 1}
     # Five words after the second batch: b, c and e, at one each, are forgotten.
-    assert learning._count_words(batches, max_words=4) == {"a": 6, "d": 3, "c": 1}
+    assert learning.count_words(batches, max_words=4) == {"a": 6, "d": 3, "c": 1}
 
 
 @pytest.mark.parametrize(

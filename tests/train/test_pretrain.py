@@ -138,9 +138,49 @@ def test_pretraining_goes_on_from_a_checkpoint_of_any_size(folder, odd, call, wi
     assert 0 < drift.max() < 1e-3
 
 
+def test_pretraining_goes_on_with_more_pieces_and_resumes(folder, odd, call, without_graphs):
+    """The flags are all that a resumed run needs; the words may be given, behind the learned."""
+    flags = (
+        *(f"--input_pattern={folder}/corpus/train/*.txt", "--documents=blank_lines"),
+        *("--sequence_length=33", "--batch_size=6", "--num_steps=1", "--max_predictions=5"),
+    )
+    (folder / "words.txt").write_text("redfox\nCATS\n")
+    for start, name, source in (("odd", "more", "9"), ("more", "most", f"{folder}/words.txt")):
+        own = (f"--initial_checkpoint={folder}/{start}", f"--output_dir={folder}/{name}")
+        printed = call("pretrain", *flags, *own, f"--extend_vocabulary={source}")
+        assert f"{9 if start == 'odd' else 2} new pieces behind the" in printed
+        assert "1 steps are done" in call("pretrain", f"--flagfile={folder}/{name}/pretrain.flags")
+    old, new = kb.load(odd).tokenizer, kb.load(folder / "most").tokenizer
+    assert new.vocabulary[: old.vocabulary_size] == old.vocabulary
+    assert new.vocabulary[old.vocabulary_size + 9 :] == ("redfox", "CATS")
+    assert not new.lowercase and new.added_tokens == old.added_tokens
+
+
+def test_a_roberta_is_pretrained_of_bytes(folder, call, recwarn, byte_pairs_of, without_graphs):
+    """Spans of a new one, then whole words with more pieces; nobody asked for next sentences."""
+    (folder / "bytes").mkdir()
+    kb.pretraining.write_pieces(folder / "bytes", byte_pairs_of("Roberta"))
+    flags = (
+        *(f"--input_pattern={folder}/corpus/train/*.txt", "--documents=blank_lines"),
+        *("--sequence_length=33", "--batch_size=6", "--num_steps=1", "--max_predictions=5"),
+    )
+    own = (f"--vocabulary={folder}/bytes", "--preset=roberta_tiny", "--mask_unit=span")
+    printed = call("pretrain", *flags, *own, f"--output_dir={folder}/roberta")
+    assert "Text with a <mask>." in printed
+    own = (f"--initial_checkpoint={folder}/roberta", "--extend_vocabulary=9", "--mask_unit=word")
+    printed = call("pretrain", *flags, *own, f"--output_dir={folder}/roberta_2")
+    assert "9 new pieces behind the 263" in printed and "All weights" in printed
+    assert "1 steps are done" in call("pretrain", f"--flagfile={folder}/roberta_2/pretrain.flags")
+    tokenizer = kb.load(folder / "roberta_2").tokenizer
+    assert tokenizer.vocabulary_size == 272 and len(tokenizer.merges) == 2 + 9
+    assert not [one for one in recwarn if "inputs" in str(one.message)]
+
+
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
+        ("--preset=roberta_tiny", "family is 'Bert' there and 'Roberta' here"),
+        ("--extend_vocabulary={}/vocab.txt", "has no piece that the vocabulary lacks"),
         ("--preset=tiny", "hidden_dim is 18 there and 128 here"),
         ("--lowercase", "lowercase is False there and True here"),
         ("--positions=sinusoidal", "positions is 'learned' there and 'sinusoidal' here"),
@@ -148,6 +188,7 @@ def test_pretraining_goes_on_from_a_checkpoint_of_any_size(folder, odd, call, wi
         ("--vocabulary={}/other.txt", "its vocabulary is another one"),
         ("--sequence_length=41", "at most the model's 40 positions, not 41"),
         ("--initial_checkpoint=", "Give --vocabulary, .* or --initial_checkpoint"),
+        ("--initial_checkpoint= --extend_vocabulary=9", "adds to the vocabulary of --initial"),
     ],
 )
 def test_what_contradicts_the_checkpoint_is_told(folder, odd, flag, message, refused):
@@ -155,7 +196,8 @@ def test_what_contradicts_the_checkpoint_is_told(folder, odd, flag, message, ref
     kb.write_vocabulary(folder / "other.txt", pieces[:-1])
     flags = (
         *(f"--input_pattern={folder}/corpus/train/*.txt", f"--initial_checkpoint={odd}"),
-        *(f"--output_dir={folder}/none", "--sequence_length=33", flag.replace("{}", str(folder))),
+        *(f"--output_dir={folder}/none", "--sequence_length=33"),
+        *flag.replace("{}", str(folder)).split(),
     )
     assert re.search(message, refused("pretrain", *flags))
     assert not (folder / "none").exists()

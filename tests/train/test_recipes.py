@@ -81,7 +81,7 @@ def test_a_recipe_is_of_one_binary_and_fits_its_model(resolved, name):
         assert arguments.sequence_length <= kb.BertConfig().max_sequence_length
         assert (arguments.stride or 0) < arguments.sequence_length
         return
-    config = kb.BertConfig.preset(arguments.preset or "base")
+    config = kb.pretraining.preset_of(arguments.preset or "base")
     assert arguments.sequence_length <= config.max_sequence_length
     # As BERT has them, somewhat more than the 15 % that are masked of a full row.
     assert 0.15 < arguments.max_predictions / arguments.sequence_length < 0.16
@@ -97,6 +97,7 @@ def test_what_the_header_says_of_flags_is_so(resolved, name):
         said = {text.replace(",", "") for text in re.findall(pattern, header, re.MULTILINE)}
         value = getattr(arguments, flag, None)
         found = f"{value * 1e5:g}" if flag == "learning_rate" else str(value)
+        found = found.removeprefix("roberta_")
         assert not said or found in said, (flag, found, said)
 
 

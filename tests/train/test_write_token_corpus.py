@@ -25,6 +25,13 @@ def test_tokens_are_written_once(flags, tmp_path, call, refused):
     assert {path.name: path.read_bytes() for path in (tmp_path / "tokens").iterdir()} == before
 
 
+def test_tokens_are_of_bytes_too(flags, tmp_path, call, byte_pairs_of):
+    (tmp_path / "bytes").mkdir()
+    kb.pretraining.write_pieces(tmp_path / "bytes", byte_pairs_of("Roberta"))
+    call("write_token_corpus", *flags, f"--vocabulary={tmp_path}/bytes")
+    assert kb.TokenCorpus(tmp_path / "tokens").num_tokens > 40 * 7 * 9 * 3
+
+
 def test_what_is_not_there_is_told(flags, tmp_path, refused):
     for flag in ("--input_pattern=/nowhere/*.txt", "--vocabulary=/nowhere/vocab.txt"):
         assert "/nowhere" in refused("write_token_corpus", *flags, flag)
