@@ -14,7 +14,7 @@ from keras_bert import flags
 from keras_bert.data.answers.forms import ARRAYS, SUFFIXES, form_of_answers, opened_for_rows
 from keras_bert.data.answers.rows import Columns
 from keras_bert.data.compression import STANDARD_INPUT
-from keras_bert.data.examples.readers import read_examples
+from keras_bert.data.examples.readers import form_by_name
 from keras_bert.data.examples.reading import Reading
 
 from .examples import Texts, reading_of, split
@@ -33,7 +33,7 @@ class Arguments(Texts):
     )
     query: tuple[str, ...] = flags.flag((), "what is looked for; may be repeated")
     query_files: str | None = flags.flag(
-        None, "files of queries instead, a text a line; else they are piped in, or typed"
+        None, "files of queries instead, such as .txt, one a line; else they are piped in, or typed"
     )
     num_hits: int = flags.flag(5, "how many texts are found for each query")
     index: str | None = flags.flag(
@@ -94,7 +94,14 @@ def queries_of(arguments: Arguments) -> list[str] | None:
         return list(arguments.query)
     if arguments.query_files is None and is_typed():
         return None
-    rows = read_examples(arguments.query_files or STANDARD_INPUT, Reading(form="lines"))
+    path = arguments.query_files or STANDARD_INPUT
+    rows = kb.searching.read_passages(path, Reading(form=form_by_name(path) or "lines"))
+    lacking = next((row for row in rows if "text" not in row), None)
+    if lacking is not None:
+        raise ValueError(
+            f"{lacking.source}: a query must stand under 'text', but there are only "
+            f"{', '.join(lacking)}: rename the column, or write a query a line."
+        )
     return [row["text"] for row in rows]
 
 

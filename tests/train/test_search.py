@@ -48,6 +48,11 @@ def test_queries_are_read_from_files_and_what_is_piped_in(flags, call, monkeypat
     assert written == "hits.jsonl: 2 hits.\n"
     hits = [json.loads(line) for line in pathlib.Path("hits.jsonl").read_text().splitlines()]
     assert [(hit["query"], hit["rank"]) for hit in hits] == [("dog", 1), ("fine film", 1)]
+    pathlib.Path("queries.jsonl").write_text('{"query": "dog"}\n{"query": "fox"}\n')
+    assert call("search", *flags, "--query_files=queries.jsonl").startswith("dog\n  0.")
+    pathlib.Path("two.csv").write_text("id,query\n1,dog\n")
+    with pytest.raises(ValueError, match="two.csv:2: a query must stand under 'text'"):
+        call("search", *flags, "--query_files=two.csv")
     monkeypatch.setattr(search, "is_typed", lambda: True)
     monkeypatch.setattr("sys.stdin", io.StringIO("dog\n\nfox\n"))
     said = call("search", *flags).splitlines()
