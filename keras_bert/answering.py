@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import itertools
 import json
 import os
-import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
-from absl import logging
 
 from keras_bert.data.answers.arrays import Write as WriteArray
 from keras_bert.data.answers.arrays import npy, npz
@@ -25,14 +22,13 @@ from keras_bert.data.answers.values import shortened
 from keras_bert.data.rows import Path
 from keras_bert.tasks.batches import buckets, taken
 from keras_bert.tasks.examples import Example
+from keras_bert.tasks.progress import with_bar
 from keras_bert.tasks.task import Task
 
 # So many examples are answered at a time, and then written: what is in memory is theirs.
 BLOCK = 256
 # Tokenizers with the same pieces differ in what they do to letters and signs.
 _PROBE = "Ça, déjà VU! 中文 naïve"
-# Seconds between two lines where nobody watches.
-_PATIENCE = 30.0
 
 Write = Callable[[Sequence[Example], Any], None]
 
@@ -105,7 +101,9 @@ def write_answers(path: Path, task: Task, examples: Sequence[Example]) -> None:
     """
     check_form(task, path)
     check_to_answer(task, examples)
-    answer = outputs_of(task) if form_of_answers(path) in ARRAYS else task
+    answer = functools.partial(task.answered, progress=False)
+    if form_of_answers(path) in ARRAYS:
+        answer = outputs_of(task)
     parts = with_bar(answered(answer, examples), len(examples))
     first = next(parts)
     with _opened(path, task, examples, first[1]) as write:
@@ -186,26 +184,6 @@ def blocks(examples: Sequence[Any]) -> Iterator[Sequence[Any]]:
     """
     for start in range(0, len(examples), BLOCK):
         yield examples[start : start + BLOCK]
-
-
-def with_bar(parts: Iterator[tuple[Sequence[Any], Any]], total: int) -> Iterator[tuple]:
-    """Pairs as they come, and how many have come: as a bar, or now and then where nobody looks.
-
-    Args:
-        parts: pairs of a sequence and anything.
-        total: int, how many there are in all sequences.
-    """
-    is_watched = sys.stdout.isatty() and total > BLOCK
-    bar = keras.utils.Progbar(total, unit_name="text") if is_watched else None
-    done, told = 0, time.monotonic()
-    for some, answers in parts:
-        done += len(some)
-        if bar is not None:
-            bar.update(done)
-        elif time.monotonic() - told > _PATIENCE:
-            logging.info("%s of %s texts.", f"{done:,}", f"{total:,}")
-            told = time.monotonic()
-        yield some, answers
 
 
 @contextlib.contextmanager

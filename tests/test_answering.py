@@ -107,16 +107,3 @@ def test_a_fingerprint_is_of_weights_settings_and_pieces(embedder, encoder, toke
     ):
         prints.add(answering.fingerprint(task))
     assert len(prints) == 6
-
-
-def test_progress_is_shown_to_who_waits(capsys, caplog, monkeypatch):
-    some = [("ab", 1), ("c", 2)]
-    assert list(answering.with_bar(iter(some), 3)) == some and not capsys.readouterr().out
-    monkeypatch.setattr(answering, "_PATIENCE", -1.0)
-    with caplog.at_level("INFO", logger="absl"):
-        assert list(answering.with_bar(iter(some), 3)) == some
-    assert [one.getMessage() for one in caplog.records] == ["2 of 3 texts.", "3 of 3 texts."]
-    monkeypatch.setattr(answering, "BLOCK", 2)
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    assert list(answering.with_bar(iter(some), 3)) == some
-    assert "3/3" in capsys.readouterr().out

@@ -13,13 +13,13 @@ from keras_bert.answering import (
     check_to_answer,
     fingerprint,
     outputs_of,
-    with_bar,
     write_answers,
 )
 from keras_bert.data.answers.arrays import Vectors, read_vectors
 from keras_bert.data.answers.forms import ARRAYS, SUFFIXES
 from keras_bert.data.answers.rows import digest_of
 from keras_bert.data.rows import Path, Row
+from keras_bert.tasks.progress import with_bar
 from keras_bert.tasks.search import search
 from keras_bert.tasks.sentence_embedding import SentenceEmbedder
 

@@ -190,7 +190,7 @@ class Task(Learning):
             inputs = with_segments(inputs, self.input_names)
             return super().__call__(inputs, training=training, mask=mask)
         examples, is_one = self._asked(inputs)
-        found = self._answered(examples, None)
+        found = self.answered(examples, None)
         return found[0] if is_one else found
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
@@ -233,8 +233,13 @@ class Task(Learning):
             return streams.examples_of(given, self.reads, self.label_column)[0], False
         return as_examples(given, Reads(self.example_spec, self.other_spec))
 
-    def _answered(self, examples: Sequence[Example], progress: bool | None) -> list[Any]:
-        """The answers to examples, in their order, as a person wants them."""
+    def answered(self, examples: Sequence[Example], progress: bool | None = None) -> list[Any]:
+        """The answers to examples, in their order, as a person wants them.
+
+        Args:
+            examples: sequence of dicts.
+            progress: bool, whether to show a bar: see `with_bar`.
+        """
         return self._as_python(len(examples), self.answer_batches(examples, progress=progress))
 
     def _as_python(self, number: int, batches: AnswerBatches) -> list[Any]:

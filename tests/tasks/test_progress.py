@@ -21,3 +21,12 @@ def test_a_bar_is_shown_where_it_is_wanted(monkeypatch, capsys, asked, watched, 
     assert list(progress.with_bar(PARTS, 3, asked)) == PARTS
     shown = capsys.readouterr().out
     assert ("3/3" in shown) == shows and (shows or not shown)
+
+
+def test_a_log_has_lines(monkeypatch, caplog, capsys):
+    monkeypatch.setattr(progress, "LINE_S", -1.0)
+    with caplog.at_level("INFO", logger="absl"):
+        assert list(progress.with_bar(PARTS, 3)) == PARTS
+    lines = [one.getMessage() for one in caplog.records]
+    assert lines == ["2 of 3 examples are done.", "3 of 3 examples are done."]
+    assert not capsys.readouterr().out
