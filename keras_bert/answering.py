@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -101,10 +102,9 @@ def write_answers(path: Path, task: Task, examples: Sequence[Example]) -> None:
     """
     check_form(task, path)
     check_to_answer(task, examples)
-    answer = functools.partial(task.answered, progress=False)
-    if form_of_answers(path) in ARRAYS:
-        answer = outputs_of(task)
-    parts = with_bar(answered(answer, examples), len(examples))
+    says = functools.partial(task.answered, progress=False)
+    is_array = form_of_answers(path) in ARRAYS
+    parts = with_bar(answered(outputs_of(task) if is_array else says, examples), len(examples))
     first = next(parts)
     with _opened(path, task, examples, first[1]) as write:
         for some, answers in itertools.chain([first], parts):
