@@ -16,6 +16,8 @@ from keras_bert.tasks.hooks import Breakdown, Classes
 MOST_NAMES, MOST_ENTRIES = 40, 12
 # Classes whose entries have room for large digits.
 FEW_ENTRIES = 5
+# What is reported beside scores: the loss, how many examples there were, where to cut.
+_NO_SCORES = ("val_loss", "total", "thresh")
 # Groups whose bars can be told apart; of more the largest are shown.
 MOST_BARS = 30
 
@@ -33,7 +35,7 @@ def draw_scores(history: Mapping[str, Sequence[float]], path: str | os.PathLike)
     scores = {
         name.removeprefix("val_"): list(history[name])
         for name in history
-        if name[:4] == "val_" and name != "val_loss"
+        if name[:4] == "val_" and not name.endswith(_NO_SCORES)
     }
     kinds: dict[str, list[str]] = {}
     for name, values in scores.items():

@@ -43,7 +43,7 @@ def test_a_reliability_diagram_says_the_error(drawn):
 def test_scores_of_one_kind_share_an_axis(drawn):
     history = {"epoch": [1, 2], "loss": [0.9, 0.5], "val_pearson": [0.5, 0.75]}
     history |= {"val_spearman": [0.5, 0.7], "val_mean_squared_error": [2.0, 1.0]}
-    history |= {"val_loss": [2.0, 1.0]}  # is in loss.png
+    history |= {"val_loss": [2.0, 1.0], "val_total": [9, 9], "val_best_f1_thresh": [0.1, 0.2]}
     first, second = drawn(pictures.draw_scores, history)
     assert [line.get_label() for line in first.lines] == ["pearson", "spearman"]
     assert second.get_ylabel() == "mean squared error (less is better)"
