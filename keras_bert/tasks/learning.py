@@ -156,7 +156,8 @@ class Learning(Hooks, Trainable):
         """
         faults: list[Exception] = []
         if not self.compiled:
-            self.compile()
+            with self.distribute_strategy.scope():
+                self.compile()
         if streams.holds_texts(x, self.input_names):
             x = self._data(x, y, batch_size, faults, sample_weight=sample_weight)
             y = batch_size = sample_weight = None
@@ -364,10 +365,11 @@ class Learning(Hooks, Trainable):
 
 def _check_rate(optimizer: keras.optimizers.Optimizer) -> None:
     """Says that a schedule has ended, where it ends with 0."""
+    num_updates = int(optimizer.iterations.numpy())
     is_scheduled = isinstance(optimizer.get_config().get("learning_rate"), dict)
-    if is_scheduled and int(optimizer.iterations) and not float(optimizer.learning_rate):
+    if num_updates and is_scheduled and not float(optimizer.learning_rate):
         logging.warning(
             "The learning rate is 0, since its schedule ended within the %d updates so far: "
             "nothing will be learned. Compile with another one.",
-            int(optimizer.iterations),
+            num_updates,
         )
