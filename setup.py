@@ -35,7 +35,8 @@ def source_of(config: str) -> str | None:
 
 if __name__ == "__main__":
     readme, config = ((ROOT / name).read_text("utf-8") for name in ("README.md", "setup.cfg"))
-    found = setuptools.find_packages(include=["keras_bert*"], exclude=["keras_bert.train*"])
+    train = ("keras_bert.train", "keras_bert.train.*")
+    found = setuptools.find_packages(include=["keras_bert*"], exclude=train)
     setuptools.setup(
         long_description=long_description(readme, source_of(config)),
         # The binaries are installed inside the package. keras_bert/train, a link by which the

@@ -122,6 +122,10 @@ def test_both_archives_are_what_an_index_takes(built):
         assert f"\n{line}" in metadata
     ours = {path.name for path in (ROOT / "train" / "recipes").glob("*.flags")}
     inside = names_in(wheel)
+    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "keras_bert").rglob("*.py")}
+    assert modules | {
+        f"keras_bert/train/{path.name}" for path in (ROOT / "train").glob("*.py")
+    } == {name for name in inside if name.endswith(".py")}
     assert {f"keras_bert/train/recipes/{name}" for name in ours} <= inside
     assert {name.split("/")[0] for name in inside} == {"keras_bert", dist_info(wheel)}
 
