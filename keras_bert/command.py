@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import importlib
+import importlib.util
+import pathlib
 import sys
 import types
+from collections.abc import Iterator
 
 from keras_bert import flags, usage
 
@@ -41,21 +46,31 @@ def main() -> None:
     sys.argv = [f"{usage.COMMAND} {word}", *sys.argv[2:]]
     module = module_of(word)
     run = flags.run_with_command if word == "launch" else flags.run
-    run(module.main, module.Arguments)
+    with _what_is_missing_is_told():
+        run(module.main, module.Arguments)
 
 
 def module_of(word: str) -> types.ModuleType:
-    """The module of a binary; ends the process where a checkout has lost the link to it."""
-    try:
+    """The module of a binary; ends the process where what it needs is not installed."""
+    with _what_is_missing_is_told():
         return importlib.import_module(MODULES[word])
+
+
+@contextlib.contextmanager
+def _what_is_missing_is_told() -> Iterator[None]:
+    """A context that ends the process with one message where a module is not found."""
+    try:
+        yield
     except ModuleNotFoundError as error:
-        if error.name != "keras_bert.train":
+        if error.name == "keras_bert.train":
+            sys.exit(
+                "Error: keras_bert/train must be a link to ../train, but is none: it was unpacked "
+                f"or checked out without links. pip install . needs none, and {usage.COMMAND} then "
+                "runs; or make it: rm keras_bert/train && ln -s ../train keras_bert/train"
+            )
+        if error.__cause__ is None:
             raise
-        sys.exit(
-            "Error: keras_bert/train must be a link to ../train, but is none: it was unpacked or "
-            f"checked out without links. pip install . needs none, and {usage.COMMAND} then runs; "
-            "or make it: rm keras_bert/train && ln -s ../train keras_bert/train"
-        )
+        sys.exit(f"Error: {error}")  # It was raised anew, to say what to install.
 
 
 def overview() -> str:
@@ -68,8 +83,15 @@ def overview() -> str:
     keras-bert: BERT, whole, from raw text to a served model.
     """
     lines = [f"{usage.COMMAND}: BERT, whole, from raw text to a served model.", ""]
-    for word in MODULES:
-        documentation = module_of(word).__doc__ or ""
-        lines.append(f"  {word:<22}{documentation.strip().splitlines()[0]}")
+    for word, name in MODULES.items():
+        lines.append(f"  {word:<22}{_first_line(name)}")
     lines += ["", f"{usage.COMMAND} NAME --help shows the flags of one."]
     return "\n".join(lines)
+
+
+def _first_line(name: str) -> str:
+    """What a module is for, read from its file: it may need what is not installed."""
+    with _what_is_missing_is_told():
+        spec = importlib.util.find_spec(name)
+    source = pathlib.Path(str(spec and spec.origin)).read_text("utf-8")
+    return (ast.get_docstring(ast.parse(source)) or "").splitlines()[0]

@@ -65,3 +65,12 @@ def test_a_checkout_that_has_lost_its_link_says_so(monkeypatch, missing, error, 
     monkeypatch.setattr(command.importlib, "import_module", import_module)
     with pytest.raises(error, match=message):
         command.module_of("pretrain")
+
+
+def test_without_an_extra_all_are_listed_and_what_needs_it_says_so(monkeypatch):
+    server = command.MODULES["serve"]
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, server, raising=False)
+    assert "\n  serve  " in command.overview() and server not in sys.modules
+    with pytest.raises(SystemExit, match="Error: The server needs uvicorn: pip install"):
+        command.module_of("serve")
