@@ -8,7 +8,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FLOORS = {
     # The ground: the flags of a run are a file too.
-    **dict.fromkeys(("files", "usage", "quiet"), -1),
+    **dict.fromkeys(("files", "usage", "quiet", "registered"), -1),
     **dict.fromkeys(("environment", "config", "flags", "launching", "metrics"), 0),
     **dict.fromkeys(("text", "layers", "training", "serving"), 1),
     **dict.fromkeys(("data", "models"), 2),

@@ -17,7 +17,7 @@ LABELS = ("negative", "positive")
 WITHOUT = """
 import importlib.abc, sys
 
-OURS = ("environment", "files", "flags", "quiet", "serving", "usage")
+OURS = ("environment", "files", "flags", "quiet", "registered", "serving", "usage")
 
 class Missing(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):

@@ -1,0 +1,49 @@
+"""Keras knows what its files name of this package, though none of it is imported."""
+
+import importlib
+import subprocess
+import sys
+
+import keras
+
+import keras_bert as kb
+from keras_bert import registered
+
+PREFIX = f"{registered.PACKAGE}>"
+
+
+def test_the_names_are_those_of_all_that_is_registered():
+    told = {
+        f"{PREFIX}{name}": getattr(importlib.import_module(f"keras_bert.{module}"), name)
+        for module, names in registered.CLASSES.items()
+        for name in names
+    }
+    for name in kb.__all__:
+        getattr(kb, name)
+    known = keras.saving.get_custom_objects()
+    known = {
+        name: kind
+        for name, kind in known.items()
+        if name.startswith(PREFIX) and kind.__module__.startswith(PREFIX[:-1])
+    }
+    assert known == told
+
+
+def test_a_class_is_imported_when_a_file_asks_for_it():
+    later = registered.Later("layers.pooling", "Pooling")
+    assert later.from_config({"mode": "max", "name": "p"}).mode == "max"
+
+
+def test_a_file_is_opened_by_a_process_that_has_imported_nothing_else(tmp_path, tokenizer):
+    config = kb.BertConfig(
+        vocabulary_size=101, num_layers=1, num_heads=3, hidden_dim=18, intermediate_dim=31
+    )
+    task = kb.SentenceEmbedder(kb.BertEncoder(config), kb.Packer(tokenizer, 9))
+    task.save(tmp_path / "task.keras")
+    code = (
+        "import sys, keras_bert; assert 'keras' not in sys.modules; import keras;"
+        f"task = keras.models.load_model({str(tmp_path / 'task.keras')!r});"
+        "print(task.embed('the fox').sum())"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert abs(float(said.stdout) - task.embed("the fox").sum()) < 1e-4
