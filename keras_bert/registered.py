@@ -10,7 +10,10 @@ import importlib
 import types
 from typing import Any
 
-import wrapt
+try:
+    import wrapt
+except ModuleNotFoundError:  # A host of the client alone has no Keras either.
+    wrapt = None
 
 PACKAGE = "keras_bert"
 CLASSES = {
@@ -65,10 +68,13 @@ class Later:
         return getattr(module, self._name).from_config(config)
 
 
-@wrapt.when_imported("keras")
 def tell(keras: types.ModuleType) -> None:
     """Tells Keras of the names that it does not know yet."""
     known = keras.saving.get_custom_objects()
     for module, names in CLASSES.items():
         for name in names:
             known.setdefault(f"{PACKAGE}>{name}", Later(module, name))
+
+
+if wrapt is not None:
+    wrapt.when_imported("keras")(tell)
