@@ -6,14 +6,10 @@ and the class is imported when a file asks for it.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import types
 from typing import Any
-
-try:
-    import wrapt
-except ModuleNotFoundError:  # A host of the client alone has no Keras either.
-    wrapt = None
 
 PACKAGE = "keras_bert"
 CLASSES = {
@@ -76,5 +72,5 @@ def tell(keras: types.ModuleType) -> None:
             known.setdefault(f"{PACKAGE}>{name}", Later(module, name))
 
 
-if wrapt is not None:
-    wrapt.when_imported("keras")(tell)
+with contextlib.suppress(ModuleNotFoundError):  # A host of the client alone has no Keras either.
+    importlib.import_module("wrapt").when_imported("keras")(tell)

@@ -296,6 +296,7 @@ def test_a_tpu_trains_the_same(policy, optimizer, parts, recompute, config, on_a
         np.testing.assert_allclose(weight, same, atol=error)
 
 
+@pytest.mark.slow
 def test_a_run_that_broke_off_goes_on_bit_for_bit(tmp_path, tokenizer, config, without_graphs):
     """The whole chain with dropout on: text, rows, masks, weights, slots and random states."""
     text = "\n\n".join(f"the {a} fox. the {b} dog." for a in "abcdefg" for b in "klmno")

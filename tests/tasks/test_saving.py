@@ -27,7 +27,7 @@ OTHERS = {
 BYTE_PAIRS = ("Roberta", "ModernBert")
 FAMILIES = ("Bert", "DistilBert", "Electra", "Roberta", "ModernBert")
 # Of all pairs, those that the default run has.
-DEFAULT = {("Bert", kb.TextClassifier), ("Roberta", kb.FillMask)}
+DEFAULT = {("Bert", kb.TextClassifier)}
 TABLE = [
     pytest.param(
         *(family, kind),

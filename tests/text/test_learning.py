@@ -137,6 +137,7 @@ print(ascii(kb.learn_vocabulary(lines, vocabulary_size=90)))
 """
 
 
+@pytest.mark.slow
 def test_a_process_with_another_hash_seed_learns_the_same():
     environment = {**os.environ, "PYTHONHASHSEED": "12345", "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", LEARN, *CORPUS]

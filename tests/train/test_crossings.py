@@ -120,7 +120,12 @@ def checkpoint(tmp_path_factory, tokenizer, config):
     return folder
 
 
-@pytest.fixture(scope="module", params=TASKS)
+# The default run has a task of one row, one of several, and one that compares rows.
+DEFAULT = ("text_classification", "question_answering", "sentence_embedding")
+IN_TIERS = [pytest.param(name, marks=() if name in DEFAULT else pytest.mark.slow) for name in TASKS]
+
+
+@pytest.fixture(scope="module", params=IN_TIERS)
 def task(request) -> str:
     return request.param
 

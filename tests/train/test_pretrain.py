@@ -155,6 +155,7 @@ def test_pretraining_goes_on_with_more_pieces_and_resumes(folder, odd, call, wit
     assert not new.lowercase and new.added_tokens == old.added_tokens
 
 
+@pytest.mark.slow
 def test_a_roberta_is_pretrained_of_bytes(folder, call, recwarn, byte_pairs_of, without_graphs):
     """A new one by spans, then with more pieces by words; nobody asked for next sentences."""
     (folder / "bytes").mkdir()

@@ -193,6 +193,7 @@ class Exit(StopOnNaN):
             os._exit(9)
 
 
+@pytest.mark.slow
 def test_a_hard_kill(tmp_path, uninterrupted):
     folder = tmp_path / "run"
     process = subprocess.run(
