@@ -41,7 +41,7 @@ demo: .venv/installed $(DEMO)/vocab.txt
 		--index=$(DEMO)/objects.npz --num_hits=3 \
 		--query='draw random numbers from a normal distribution' \
 		--query='parse the arguments of a command line' \
-		--query='stop training when the loss no longer falls'
+		--query='wait until a process has finished'
 	@$(RUN) -m train.finetune --flagfile=train/recipes/demo_parts.flags --checkpoint=$(DEMO)/bert \
 		--train_files=$(DEMO)/corpus/parts/train.tsv --eval_files=$(DEMO)/corpus/parts/eval.tsv \
 		--output_dir=$(DEMO)/parts
