@@ -130,13 +130,21 @@ def test_both_archives_are_what_an_index_takes(built):
     assert {name.split("/")[0] for name in inside} == {"keras_bert", dist_info(wheel)}
 
 
+# `python -m keras_bert` where an editable installation does not find what the checkout lacks.
+NOT_INSTALLED = """
+import runpy, sys
+sys.meta_path[:] = [one for one in sys.meta_path if "editable" not in getattr(one, "__module__", "")]
+runpy.run_module("keras_bert", run_name="__main__")
+"""
+
+
 @pytest.mark.slow
 def test_a_checkout_without_links_has_the_same_wheel(built, tmp_path):
     checkout = copied(tmp_path / "checkout", with_link=False)
     run(sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path, checkout, cwd=tmp_path)
     [wheel] = tmp_path.glob("*.whl")
     assert names_in(wheel) == names_in(built[1])
-    said = run(sys.executable, "-m", "keras_bert", "pretrain", cwd=checkout, succeeds=False)
+    said = run(sys.executable, "-c", NOT_INSTALLED, "pretrain", cwd=checkout, succeeds=False)
     assert said.startswith("Error: keras_bert/train must be a link to ../train")
 
 
