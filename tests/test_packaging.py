@@ -133,7 +133,8 @@ def test_both_archives_are_what_an_index_takes(built):
 # `python -m keras_bert` where an editable installation does not find what the checkout lacks.
 NOT_INSTALLED = """
 import runpy, sys
-sys.meta_path[:] = [one for one in sys.meta_path if "editable" not in getattr(one, "__module__", "")]
+names = {one: getattr(one, "__module__", "") for one in sys.meta_path}
+sys.meta_path[:] = [one for one, name in names.items() if "editable" not in name]
 runpy.run_module("keras_bert", run_name="__main__")
 """
 
