@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import time
 from collections.abc import Iterator
 from typing import TypeAlias
 
@@ -17,6 +18,8 @@ from keras_bert.training.replicas import gathered, worker_of
 from keras_bert.training.signals import RunInterrupted, handlers_kept
 
 STRATEGIES = ("auto", "none", "mirrored", "multi_worker", "tpu")
+# One that has what the last exchange gave it stays so long for those that have it not yet.
+PARTING_S = 1.0
 
 Resolver: TypeAlias = tf.distribute.cluster_resolver.ClusterResolver
 
@@ -66,14 +69,21 @@ def devices(
         try:
             yield made
         except RunInterrupted:  # which all workers have agreed on
-            gathered(0)
+            _part(name)
             raise
         except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
             raise ValueError(
                 "Another worker has ended, or cannot be reached any more: see its output. Start "
                 "all of them again, and they go on from the last checkpoint."
             ) from error
-        gathered(0)  # The cluster lasts until all workers are done.
+        _part(name)
+
+
+def _part(name: str) -> None:
+    """Waits until all workers are done: so long the cluster must last."""
+    gathered(0)
+    if name == "multi_worker":
+        time.sleep(PARTING_S)
 
 
 def _found(resolver: Resolver | None, logical_devices: int) -> str:
