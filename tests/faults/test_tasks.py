@@ -14,6 +14,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 PROGRAM = HERE / "fine_tune_all.py"
 TASKS = tuple(table.TASKS)
 TIED = "sentence_embedding"
+# A softmax over positions does not see them: their gradients are rounding, which Adam scales up.
+UNSEEN = ("qa_outputs.bias",)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def folder(tmp_path_factory, run_workers, tokenizer, config):
 @pytest.mark.parametrize("task", TASKS)
 def test_two_workers_learn_a_task_as_one(folder, task, assert_weights, record_of):
     one, two = (folder / task / name for name in ("of-1", "of-2"))
-    assert_weights(two, one, atol=1e-5)
+    assert_weights(two, one, atol=1e-5, but=UNSEEN)
     for path in one.rglob("metrics.jsonl"):
         lines = record_of(two / path.parent.relative_to(one)), record_of(path.parent)
         for line, expected in zip(*lines, strict=True):
