@@ -19,7 +19,7 @@ CLASSES = {
     "layers.embeddings": ("Embeddings", "Sinusoids"),
     "layers.heads": ("FirstPositions", "Pooler"),
     "layers.initializers": ("Independent",),
-    "layers.norm": ("LayerNorm",),
+    "layers.norm": ("LayerNorm", "NoNorm"),
     "layers.pooling": ("Pooling",),
     "layers.rotary": ("RotaryAttention",),
     "layers.rows": ("FlattenRows", "GatherRows", "MeanOfRows"),

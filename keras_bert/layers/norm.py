@@ -65,3 +65,31 @@ class LayerNorm(Configured, keras.layers.LayerNormalization):
             return dx, ops.sum(products, axis=tuple(range(len(x.shape) - 1)))
 
         return normalized * scale, gradient
+
+
+@registered
+class NoNorm(Configured):
+    """Stands where a block has a norm and needs none; Keras' Identity cannot be written twice.
+
+    Args (call):
+        x: float, any shape.
+
+    Returns:
+        x.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert.layers.norm import NoNorm
+    >>> np.asarray(NoNorm()(np.array([1.0, 3.0]))).tolist()
+    [1.0, 3.0]
+    """
+
+    def __init__(self, dtype=None, name: str | None = None):
+        super().__init__(dtype=dtype, name=name)
+
+    def build(self, x_shape):
+        """There is nothing to be made."""
+
+    def call(self, x, training=None):
+        return x

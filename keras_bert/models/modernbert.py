@@ -13,7 +13,7 @@ from keras_bert.layers.attention import AttentionBias
 from keras_bert.layers.configured import registered
 from keras_bert.layers.embeddings import Embeddings
 from keras_bert.layers.heads import Pooler
-from keras_bert.layers.norm import LayerNorm
+from keras_bert.layers.norm import LayerNorm, NoNorm
 from keras_bert.layers.pooling import Pooling
 from keras_bert.layers.rotary import RotaryAttention
 from keras_bert.layers.transformer import TransformerBlock
@@ -119,8 +119,8 @@ def _block(
         base=config.global_base if config.is_global(number) else config.local_base,
     )
     options = {"use_bias": False, "kernel_initializer": initializer, "dtype": dtype}
-    # The embeddings are normalized already. Keras writes this layer with a policy's name alone.
-    first = keras.layers.Identity(dtype=dtype.name) if number == 0 else None
+    # The embeddings are normalized already.
+    first = NoNorm(dtype=dtype) if number == 0 else None
     return TransformerBlock(
         attention,
         GatedDense(config.intermediate_dim, config.activation, name="intermediate", **options),
