@@ -33,12 +33,7 @@ class Configured(keras.layers.Layer):
 
     def __new__(cls, *args, **options):
         layer = super().__new__(cls, *args, **options)
-        bound = inspect.signature(cls.__init__).bind(layer, *args, **options)
-        bound.apply_defaults()
-        _, *arguments = bound.arguments.items()
-        given = dict(arguments)
-        if "kwargs" in given:  # those of a Keras layer, whose constructor it has
-            given |= {"dtype": None, "name": None, **given.pop("kwargs")}
+        given = _given(cls, layer, args, options)
         # A namespace, because Keras would take the layers in a dict for parts of another name.
         vars(layer)["_made_with"] = types.SimpleNamespace(**given)
         return layer
@@ -63,6 +58,24 @@ class Configured(keras.layers.Layer):
         layer = cls(**given)
         layer.trainable = trainable
         return layer
+
+
+def _given(cls: type, layer: Any, args: tuple, options: dict[str, Any]) -> dict[str, Any]:
+    """What a constructor is given, by name; what it hands on, by the names of the one below."""
+    bound = inspect.signature(cls.__init__).bind(layer, *args, **options)  # type: ignore[misc]
+    bound.apply_defaults()
+    owner = next(one for one in cls.__mro__ if "__init__" in vars(one))
+    given: dict[str, Any] = {}
+    for name, value in list(bound.arguments.items())[1:]:
+        kind = bound.signature.parameters[name].kind
+        if kind is inspect.Parameter.VAR_POSITIONAL:
+            _, *names = inspect.signature(super(owner, cls).__init__).parameters
+            given |= dict(zip(names, value, strict=False))
+        elif kind is inspect.Parameter.VAR_KEYWORD:
+            given |= {"dtype": None, "name": None, **value}
+        else:
+            given[name] = value
+    return given
 
 
 def _unbuilt(config: Any) -> Any:
