@@ -60,9 +60,9 @@ class Configured(keras.layers.Layer):
         return layer
 
 
-def _given(cls: type, layer: Any, args: tuple, options: dict[str, Any]) -> dict[str, Any]:
+def _given(cls: Any, layer: Any, args: tuple, options: dict[str, Any]) -> dict[str, Any]:
     """What a constructor is given, by name; what it hands on, by the names of the one below."""
-    bound = inspect.signature(cls.__init__).bind(layer, *args, **options)  # type: ignore[misc]
+    bound = inspect.signature(cls.__init__).bind(layer, *args, **options)
     bound.apply_defaults()
     owner = next(one for one in cls.__mro__ if "__init__" in vars(one))
     given: dict[str, Any] = {}
