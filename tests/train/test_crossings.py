@@ -57,7 +57,12 @@ def of_choices(i: int) -> dict[str, Any]:
 
 
 def of_pairs(i: int) -> dict[str, Any]:
-    return {"left": f"a {NOUNS[i]}", "right": f"a {NOUNS[-i]}", "score": i % 4}
+    # No two pairs have the same words: their cosines would be ranked by rounding.
+    return {
+        "left": f"a {NOUNS[i]}",
+        "right": f"a {NOUNS[3 * i % len(NOUNS)]}",
+        "score": i % 4,
+    }
 
 
 def of_blanks(i: int) -> dict[str, Any]:
