@@ -111,28 +111,39 @@ def train_transformers(arguments: Arguments, seed: int) -> Callable[[], tuple[fl
     """The same for BertForPreTraining."""
 
     def run() -> tuple[float, float]:
-        import torch
-        import transformers
-
         train, held_out, vocabulary_size = datasets(arguments, seed)
-        config = torch_config(arguments.preset)
-        config.vocab_size = vocabulary_size
-        torch.manual_seed(seed)
-        model = transformers.BertForPreTraining(config).train()
-        optimizer = torch.optim.AdamW(decayed(model), eps=1e-6)
-        rate = schedule(arguments)
-        start = time.perf_counter()
-        for step, (x, y, weights) in enumerate(train.as_numpy_iterator()):
-            for group in optimizer.param_groups:
-                group["lr"] = float(rate(step))
-            optimizer.zero_grad()
-            model(**torch_batch(x, y, weights)).loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-        seconds = time.perf_counter() - start
+        model = torch_pretrainer(arguments.preset, vocabulary_size, seed)
+        seconds = torch_seconds(model, train, schedule(arguments))
         return held_out_loss(model.eval(), held_out), seconds
 
     return run
+
+
+def torch_pretrainer(preset: str, vocabulary_size: int, seed: int):
+    """A fresh BertForPreTraining that learns."""
+    import torch
+    import transformers
+
+    config = torch_config(preset)
+    config.vocab_size = vocabulary_size
+    torch.manual_seed(seed)
+    return transformers.BertForPreTraining(config).train()
+
+
+def torch_seconds(model, batches: tf.data.Dataset, rate: kb.Schedule) -> float:
+    """The seconds in which a model of PyTorch learns from batches, an update each."""
+    import torch
+
+    optimizer = torch.optim.AdamW(decayed(model), eps=1e-6)
+    start = time.perf_counter()
+    for step, (x, y, weights) in enumerate(batches.as_numpy_iterator()):
+        for group in optimizer.param_groups:
+            group["lr"] = float(rate(step))
+        optimizer.zero_grad()
+        model(**torch_batch(x, y, weights)).loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+    return time.perf_counter() - start
 
 
 def decayed(model) -> list[dict]:

@@ -15,6 +15,8 @@ the reference's.
 from __future__ import annotations
 
 import dataclasses
+import functools
+import math
 import pathlib
 import statistics
 import time
@@ -25,8 +27,7 @@ import tensorflow as tf
 
 import keras_bert as kb
 from benchmarks.figures import in_processes, print_figure
-from benchmarks.peers import torch_config
-from benchmarks.pretraining import decayed, held_out_loss, torch_batch
+from benchmarks.pretraining import held_out_loss, torch_pretrainer, torch_seconds
 from keras_bert import flags
 
 EVAL_RATE = 0.15
@@ -36,16 +37,26 @@ WARMUP_SHARE, NUM_POINTS = 0.1, 8
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What a recipe has of its own; the rest is BERT's."""
+    """What a recipe has of its own; the rest is BERT's.
+
+    `phases` are parts of the updates by what they see of a batch: shares of its rows and of their
+    length. `average` is the decay of a mean of weights, which is what is held out, `z_loss` the
+    weight of the squared logarithm of the softmax's denominator (Chowdhery et al. 2022).
+    """
 
     optimizer: type = kb.AdamW
     learning_rate: float = 1e-3
     norm_first: bool = False
+    modern: bool = False
     first_mask_rate: float = EVAL_RATE
     sentence_objective: str | None = "next_sentence"
     num_sequences: int = 1
+    phases: tuple[tuple[float, float], ...] = ((1, 1),)
+    average: float | None = None
+    z_loss: float = 0.0
 
 
+FAST = Recipe(optimizer=kb.Muon, norm_first=True, learning_rate=1e-2, sentence_objective=None)
 RECIPES = {
     "bert": Recipe(),
     "higher_rate": Recipe(learning_rate=3e-3),
@@ -54,16 +65,20 @@ RECIPES = {
     "sentence_order": Recipe(sentence_objective="sentence_order"),
     "full_sentences": Recipe(sentence_objective=None),
     "joined_rows": Recipe(sentence_objective=None, num_sequences=4),
+    "growing_rows": Recipe(phases=((1, 0.5), (1, 1))),
+    "growing_batch": Recipe(phases=((0.25, 1), (0.5, 1), (1, 1))),
+    "average": Recipe(average=0.99),
+    "z_loss": Recipe(z_loss=1e-4),
+    "gated_rotary": Recipe(modern=True, sentence_objective=None, learning_rate=3e-3),
     "muon": Recipe(optimizer=kb.Muon, learning_rate=3e-3),
     "muon_pre_norm": Recipe(optimizer=kb.Muon, norm_first=True, learning_rate=1e-2),
-    "fast": Recipe(optimizer=kb.Muon, norm_first=True, learning_rate=1e-2, sentence_objective=None),
-    "fast_falling_mask_rate": Recipe(
-        optimizer=kb.Muon,
-        norm_first=True,
-        learning_rate=1e-2,
-        sentence_objective=None,
-        first_mask_rate=0.3,
-    ),
+    "fast": FAST,
+    "fast_higher_rate": dataclasses.replace(FAST, learning_rate=2e-2),
+    "fast_falling_mask_rate": dataclasses.replace(FAST, first_mask_rate=0.3),
+    "fast_growing_rows": dataclasses.replace(FAST, phases=((1, 0.5), (1, 1))),
+    "fast_small_batch": dataclasses.replace(FAST, phases=((0.5, 1),)),
+    "fast_average": dataclasses.replace(FAST, average=0.99),
+    "fast_gated_rotary": dataclasses.replace(FAST, modern=True),
 }
 
 
@@ -139,25 +154,64 @@ def told(
     )
 
 
-def rows_of(arguments: Arguments, pattern: str, recipe: Recipe, masker: kb.Masker, seed: int):
-    """Masked rows of texts, without end."""
-    packer = kb.Packer(masker.tokenizer, arguments.sequence_length)
-    rows = kb.PretrainingRows(packer, recipe.sentence_objective, num_sequences=recipe.num_sequences)
-    corpus = kb.TextCorpus(pattern, arguments.documents)
-    return kb.pretraining_dataset(corpus, rows, masker, arguments.batch_size, kb.Order(seed))
+def batches_of(
+    arguments: Arguments, recipe: Recipe, tokenizer: kb.Tokenizer, seed: int, num_steps: int
+) -> tf.data.Dataset:
+    """The masked batches of a run, phase after phase."""
+    number, phases = len(recipe.phases), []
+    for place, (share_of_rows, share_of_length) in enumerate(recipe.phases):
+        length = round(share_of_length * arguments.sequence_length)
+        phase = kb.pretraining_dataset(
+            kb.TextCorpus(arguments.pattern, arguments.documents),
+            kb.PretrainingRows(
+                kb.Packer(tokenizer, length),
+                recipe.sentence_objective,
+                num_sequences=recipe.num_sequences,
+            ),
+            masker_of(recipe, tokenizer, length, num_steps),
+            round(share_of_rows * arguments.batch_size),
+            kb.Order(seed, epoch=place),
+        )
+        phases.append(phase.take(num_steps * (place + 1) // number - num_steps * place // number))
+    return functools.reduce(tf.data.Dataset.concatenate, phases)
+
+
+def masker_of(recipe: Recipe, tokenizer: kb.Tokenizer, length: int, num_steps: int) -> kb.Masker:
+    """What hides tokens of rows of a length."""
+    rate = recipe.first_mask_rate
+    return kb.Masker(
+        tokenizer,
+        rate=kb.Schedule(rate, num_steps, end=EVAL_RATE) if rate > EVAL_RATE else rate,
+        max_predictions=math.ceil(rate * length),
+    )
 
 
 def held_out(arguments: Arguments) -> tf.data.Dataset:
     """What all are compared on: rows of full sentences, masked at one rate."""
+    of_eval = dataclasses.replace(arguments, pattern=arguments.eval_pattern)
     tokenizer = kb.Tokenizer(kb.read_vocabulary(arguments.vocabulary))
-    most = predictions(arguments, EVAL_RATE)
-    masker = kb.Masker(tokenizer, rate=EVAL_RATE, max_predictions=most)
-    rows = rows_of(arguments, arguments.eval_pattern, Recipe(sentence_objective=None), masker, 0)
-    return rows.take(arguments.num_eval_batches).cache()
+    recipe = Recipe(sentence_objective=None)
+    return batches_of(of_eval, recipe, tokenizer, 0, arguments.num_eval_batches).cache()
 
 
-def predictions(arguments: Arguments, rate: float) -> int:
-    return -int(-rate * arguments.sequence_length // 1)
+def pretrainer_of(arguments: Arguments, recipe: Recipe, vocabulary_size: int) -> kb.BertPretrainer:
+    """The model that a recipe trains."""
+    config = kb.BertConfig.preset(arguments.preset)
+    if recipe.modern:
+        encoder = kb.ModernBertEncoder(
+            kb.ModernBertConfig(
+                vocabulary_size=vocabulary_size,
+                hidden_dim=config.hidden_dim,
+                num_layers=config.num_layers,
+                num_heads=config.num_heads,
+                # Three matrices in place of two: as many weights.
+                intermediate_dim=config.intermediate_dim * 2 // 3,
+            )
+        )
+    else:
+        own = {"vocabulary_size": vocabulary_size, "norm_first": recipe.norm_first}
+        encoder = kb.BertEncoder(dataclasses.replace(config, **own))
+    return kb.BertPretrainer(encoder, recipe.sentence_objective, num_sequences=recipe.num_sequences)
 
 
 def train_ours(arguments: Arguments, seed: int, name: str, num_steps: int):
@@ -167,28 +221,30 @@ def train_ours(arguments: Arguments, seed: int, name: str, num_steps: int):
     def run() -> list[Point]:
         keras.utils.set_random_seed(seed)
         tokenizer = kb.Tokenizer(kb.read_vocabulary(arguments.vocabulary))
-        rate = recipe.first_mask_rate
-        masker = kb.Masker(
-            tokenizer,
-            rate=kb.Schedule(rate, num_steps, end=EVAL_RATE) if rate > EVAL_RATE else rate,
-            max_predictions=predictions(arguments, rate),
-        )
-        train = rows_of(arguments, arguments.pattern, recipe, masker, seed).take(num_steps)
-        config = dataclasses.replace(
-            kb.BertConfig.preset(arguments.preset),
-            vocabulary_size=tokenizer.vocabulary_size,
-            norm_first=recipe.norm_first,
-        )
-        model = kb.BertPretrainer(
-            kb.BertEncoder(config), recipe.sentence_objective, num_sequences=recipe.num_sequences
-        )
+        train = batches_of(arguments, recipe, tokenizer, seed, num_steps)
+        model = pretrainer_of(arguments, recipe, tokenizer.vocabulary_size)
+        objective = model.objective()
+        if recipe.z_loss:
+            objective["loss"]["masked_lm"] = WithZLoss(recipe.z_loss)
         optimizer = recipe.optimizer(schedule(recipe, num_steps), bias_correction=True)
-        model.compile(optimizer, **model.objective())
-        curve = Curve(held_out(arguments), num_steps)
+        model.compile(optimizer, **objective)
+        curve = Curve(held_out(arguments), num_steps, recipe.average)
         model.fit(train, verbose=0, callbacks=[curve])
         return curve.points
 
     return run
+
+
+class WithZLoss(keras.losses.Loss):
+    """Cross-entropy, and the square of the logarithm of the softmax's denominator."""
+
+    def __init__(self, weight: float):
+        super().__init__(reduction="sum")
+        self._weight = weight
+
+    def call(self, y_true, y_pred):
+        losses = keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
+        return losses + self._weight * tf.reduce_logsumexp(y_pred, -1) ** 2
 
 
 def schedule(recipe: Recipe, num_steps: int) -> kb.Schedule:
@@ -202,24 +258,45 @@ class Curve(keras.callbacks.Callback):
     Args:
         data: batches that are held out.
         num_steps: int, updates of the run.
+        average: float, the decay of a mean of the weights that is held out in their place.
     """
 
-    def __init__(self, data: tf.data.Dataset, num_steps: int):
+    def __init__(self, data: tf.data.Dataset, num_steps: int, average: float | None = None):
         super().__init__()
         self._data, self._num_steps, self._every = data, num_steps, max(1, num_steps // NUM_POINTS)
-        self._losses = None
+        self._decay, self._means, self._losses = average, [], None
         self.points: list[Point] = []
 
     def on_train_begin(self, logs=None) -> None:
+        if self._decay:
+            self._means = [tf.Variable(weight.value) for weight in self.model.weights]
+            self._follow = tf.function(self._follow, autograph=False)
         self._began = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs=None) -> None:
         step = batch + 1
+        if self._means:  # of the last updates alone, while there are few
+            self._follow(tf.constant(min(self._decay, step / (step + 10)), tf.float32))
         if step % self._every and step != self._num_steps:
             return
         at = time.perf_counter()
+        self._exchange()
         self.points.append(Point(step, at - self._began, self._loss()))
+        self._exchange()
         self._began += time.perf_counter() - at
+
+    def _follow(self, decay: tf.Tensor) -> None:
+        for mean, weight in zip(self._means, self.model.weights, strict=True):
+            mean.assign_sub((1 - decay) * (mean - weight.value))
+
+    def _exchange(self) -> None:
+        """Puts the means in the place of the weights, and back."""
+        for mean, weight in zip(
+            self._means, self.model.weights if self._means else (), strict=True
+        ):
+            kept = tf.identity(weight.value)
+            weight.assign(mean)
+            mean.assign(kept)
 
     def _loss(self) -> float:
         """The mean over all predictions."""
@@ -242,29 +319,12 @@ def train_transformers(arguments: Arguments, seed: int) -> Callable[[], list[Poi
     """The same for BertForPreTraining by BERT's recipe."""
 
     def run() -> list[Point]:
-        import torch
-        import transformers
-
         recipe, num_steps = RECIPES["bert"], arguments.num_steps
         tokenizer = kb.Tokenizer(kb.read_vocabulary(arguments.vocabulary))
-        masker = kb.Masker(tokenizer, max_predictions=predictions(arguments, EVAL_RATE))
-        train = rows_of(arguments, arguments.pattern, recipe, masker, seed).take(num_steps)
-        config = torch_config(arguments.preset)
-        config.vocab_size = tokenizer.vocabulary_size
-        torch.manual_seed(seed)
-        model = transformers.BertForPreTraining(config).train()
-        optimizer = torch.optim.AdamW(decayed(model), eps=1e-6)
-        rate, start = schedule(recipe, num_steps), time.perf_counter()
-        for step, (x, y, weights) in enumerate(train.as_numpy_iterator()):
-            for group in optimizer.param_groups:
-                group["lr"] = float(rate(step))
-            optimizer.zero_grad()
-            model(**torch_batch(x, y, weights)).loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-        seconds = time.perf_counter() - start
-        loss = held_out_loss(model.eval(), held_out(arguments))
-        return [Point(num_steps, seconds, loss)]
+        model = torch_pretrainer(arguments.preset, tokenizer.vocabulary_size, seed)
+        batches = batches_of(arguments, recipe, tokenizer, seed, num_steps)
+        seconds = torch_seconds(model, batches, schedule(recipe, num_steps))
+        return [Point(num_steps, seconds, held_out_loss(model.eval(), held_out(arguments)))]
 
     return run
 
