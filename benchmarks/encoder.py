@@ -2,8 +2,7 @@
 
     python -m benchmarks.encoder
 
-Operations are those of the matrix products, by formula: for each of L blocks and B T tokens
-8 D^2 + 4 D F + 4 T D, and 2 D^2 for the pooler of each row.
+Operations are those of `kb.num_inference_flops`.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ def main(arguments: Arguments) -> None:
             }
             with in_processes(makers) as candidates:
                 medians = medians_in_turns(candidates, arguments.num_rounds)
-            rate = rows * num_inference_flops(config, length) / medians["encoder"] / 1e9
+            rate = rows * kb.num_inference_flops(config, length) / medians["encoder"] / 1e9
             print_figure(
                 f"encoder/{arguments.preset}/{shape}/{dtype}",
                 round(rate, 1),
@@ -51,13 +50,6 @@ def main(arguments: Arguments) -> None:
                 ceiling=round(medians["ceiling"], 1),
                 ratio=round(rate / medians["ceiling"], 3),
             )
-
-
-def num_inference_flops(config: kb.BertConfig, length: int) -> int:
-    """Operations of the products of one row, by the formula above."""
-    hidden, intermediate = config.hidden_dim, config.intermediate_dim
-    per_token = 8 * hidden**2 + 4 * hidden * intermediate + 4 * length * hidden
-    return config.num_layers * length * per_token + 2 * hidden**2
 
 
 def encoder_inputs(rows: int, length: int) -> dict[str, np.ndarray]:

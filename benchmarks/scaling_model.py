@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 
 from absl import app
 
-from keras_bert.config import BertConfig, num_training_flops
+from keras_bert.config import BertConfig
+from keras_bert.flops import num_training_flops
 
 NUM_DEVICES = (8, 64, 256, 1024)
 DEVICES_OF_NODE = 8

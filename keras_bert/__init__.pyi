@@ -28,7 +28,6 @@ from .config import DistilBertConfig as DistilBertConfig
 from .config import ElectraConfig as ElectraConfig
 from .config import ModernBertConfig as ModernBertConfig
 from .config import RobertaConfig as RobertaConfig
-from .config import num_training_flops as num_training_flops
 from .data.pretraining.corpus import TextCorpus as TextCorpus
 from .data.pretraining.dataset import pretraining_dataset as pretraining_dataset
 from .data.pretraining.documentation import write_documentation as write_documentation
@@ -39,6 +38,8 @@ from .data.pretraining.token_corpus import write_token_corpus as write_token_cor
 from .data.pretraining.word_vectors import fit_word_vectors as fit_word_vectors
 from .data.pretraining.word_vectors import read_word_vectors as read_word_vectors
 from .exporting.export import export as export
+from .flops import num_inference_flops as num_inference_flops
+from .flops import num_training_flops as num_training_flops
 from .models.bert import BertEncoder as BertEncoder
 from .models.detector import ReplacedTokenDetector as ReplacedTokenDetector
 from .models.distilbert import DistilBertEncoder as DistilBertEncoder

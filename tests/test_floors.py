@@ -10,7 +10,7 @@ FLOORS = {
     # The ground: the flags of a run are a file too.
     **dict.fromkeys(("files", "usage", "quiet", "registered"), -1),
     **dict.fromkeys(("environment", "config", "flags", "launching", "metrics"), 0),
-    **dict.fromkeys(("text", "layers", "training", "serving"), 1),
+    **dict.fromkeys(("flops", "text", "layers", "training", "serving"), 1),
     **dict.fromkeys(("data", "models"), 2),
     "tasks": 3,
     **dict.fromkeys(("answering", "checkpoints"), 4),
@@ -21,6 +21,7 @@ FLOORS = {
 }
 # Folders of the same floor may not see each other, and these see less than their floor allows.
 ALLOWED = {
+    "flops": {"config"},
     "text": {"files"},
     "layers": set(),
     "training": {"files", "flags", "launching"},
