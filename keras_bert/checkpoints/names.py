@@ -63,7 +63,12 @@ class Names:
 
 
 def dense(
-    ours: str, hub: str, google: str = "", *, width_in: str = WIDTH, width_out: str = WIDTH
+    ours: str,
+    hub: str,
+    google: str = "",
+    *,
+    width_in: str | int = WIDTH,
+    width_out: str | int = WIDTH,
 ) -> tuple[WeightName, WeightName]:
     """The names of a dense layer's kernel and bias, from those of the layer.
 
@@ -96,12 +101,20 @@ def table(ours: str, hub: str, google: str, rows: str, *, width: str = WIDTH) ->
     return WeightName(f"{ours}/embeddings", hub, google, (), (rows, width))
 
 
-def block(i: int, hub: str, google: str = "") -> tuple[WeightName, ...]:
+def block(
+    i: int,
+    hub: str,
+    google: str = "",
+    *,
+    width_of_heads: str | int = WIDTH,
+    intermediate_dim: str | int = "intermediate_dim",
+) -> tuple[WeightName, ...]:
     """The names of a block's weights as BERT has them, and those who took its code.
 
     Args:
         i: int, the block's number.
         hub, google: what the names of its weights begin with.
+        width_of_heads, intermediate_dim: sizes, each an int or the config's field that says it.
 
     Example:
 
@@ -110,7 +123,17 @@ def block(i: int, hub: str, google: str = "") -> tuple[WeightName, ...]:
     'bert.encoder.layer.3.attention.self.query.weight'
     """
     found: list[WeightName] = []
-    for ours, (theirs, widths) in _OF_BLOCK.items():
+    to_heads = {"width_out": width_of_heads}
+    all_widths: dict[str, dict[str, str | int]] = {
+        "attention/query": to_heads,
+        "attention/key": to_heads,
+        "attention/value": to_heads,
+        "attention/output": {"width_in": width_of_heads},
+        "intermediate": {"width_out": intermediate_dim},
+        "output": {"width_in": intermediate_dim},
+    }
+    for ours, widths in all_widths.items():
+        theirs = _OF_BLOCK[ours]
         hub_name = f"{hub}.{theirs.replace('/', '.')}"
         found += dense(f"layer_{i}/{ours}", hub_name, google and f"{google}/{theirs}", **widths)
     for ours, theirs in _NORMS_OF_BLOCK.items():
@@ -119,13 +142,13 @@ def block(i: int, hub: str, google: str = "") -> tuple[WeightName, ...]:
     return tuple(found)
 
 
-_OF_BLOCK: dict[str, tuple[str, dict[str, str]]] = {
-    "attention/query": ("attention/self/query", {}),
-    "attention/key": ("attention/self/key", {}),
-    "attention/value": ("attention/self/value", {}),
-    "attention/output": ("attention/output/dense", {}),
-    "intermediate": ("intermediate/dense", {"width_out": "intermediate_dim"}),
-    "output": ("output/dense", {"width_in": "intermediate_dim"}),
+_OF_BLOCK = {
+    "attention/query": "attention/self/query",
+    "attention/key": "attention/self/key",
+    "attention/value": "attention/self/value",
+    "attention/output": "attention/output/dense",
+    "intermediate": "intermediate/dense",
+    "output": "output/dense",
 }
 _NORMS_OF_BLOCK = {
     "attention_norm": "attention/output/LayerNorm",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import Literal, Protocol
 
@@ -108,7 +107,7 @@ def check_shapes(
     """
     # As many layers as the file can hold, so that a config cannot ask for a million names.
     num_layers = min(config.num_layers, len(tensors) + 1)
-    names = family.names(dataclasses.replace(config, num_layers=num_layers))
+    names = family.names(config.of_layers(range(num_layers)))
     missing = [getattr(name, form) for name in names.encoder]
     missing = [name for name in missing if name not in tensors]
     if missing:

@@ -66,6 +66,7 @@ class SelfAttention(Configured):
         dropout: float, dropout of the attention probabilities.
         kernel_initializer: initializer of the four projections, which draws each anew.
         use_bias: bool, whether these have biases.
+        head_dim: int, width H of a head; None is D / N.
 
     Args (call):
         x: float [B*T, D], the states that ask.
@@ -99,26 +100,34 @@ class SelfAttention(Configured):
         name: str | None = None,
         *,
         use_bias: bool = True,
+        head_dim: int | None = None,
     ):
         super().__init__(dtype=dtype, name=name)
         self.num_heads = num_heads
-        self.hidden_dim = hidden_dim
+        self.head_dim = head_dim or hidden_dim // num_heads
+        of_heads = num_heads * self.head_dim
         kernel_initializer = independent(kernel_initializer)
         self.query, self.key, self.value, self.projection = (
             keras.layers.Dense(
-                hidden_dim,
+                width,
                 use_bias=use_bias,
                 kernel_initializer=kernel_initializer,
                 dtype=dtype,
                 name=part,
             )
-            for part in ("query", "key", "value", "output")
+            for part, width in (
+                ("query", of_heads),
+                ("key", of_heads),
+                ("value", of_heads),
+                ("output", hidden_dim),
+            )
         )
         self.dropout = Dropout(dropout, dtype=dtype)
 
     def build(self, x_shape):
-        for projection in (self.query, self.key, self.value, self.projection):
+        for projection in (self.query, self.key, self.value):
             projection.build(x_shape)
+        self.projection.build((None, self.num_heads * self.head_dim))
         self.dropout.build((None, self.num_heads, None, None))
 
     def call(
@@ -137,7 +146,7 @@ class SelfAttention(Configured):
         value = self._split_heads(self.value(states), ops.shape(bias)[3], bias, states_rows)
         context = ops.matmul(scores, value)  # [B, N, T, H]
         context = ops.transpose(context, (0, 2, 1, 3))
-        context = gather(ops.reshape(context, (-1, self.hidden_dim)), x_rows)
+        context = gather(ops.reshape(context, (-1, self.num_heads * self.head_dim)), x_rows)
         return self.projection(context)
 
     def scores(self, x, states, bias, x_rows=None, states_rows=None, positions=None):
@@ -146,7 +155,7 @@ class SelfAttention(Configured):
         key = self._split_heads(self.key(states), ops.shape(bias)[3], bias, states_rows)
         query, key = self.placed(query, positions), self.placed(key)
         products = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
-        scale = (self.hidden_dim // self.num_heads) ** -0.5
+        scale = self.head_dim**-0.5
         return ops.softmax(products * scale + bias, axis=-1)
 
     def placed(self, heads, positions=None):
@@ -159,10 +168,10 @@ class SelfAttention(Configured):
         return heads
 
     def _split_heads(self, x, length, bias, rows):
-        """[B*T, D], or some rows of it, to [B, N, T, H]."""
-        batch, head_dim = ops.shape(bias)[0], self.hidden_dim // self.num_heads
+        """[B*T, N*H], or some rows of it, to [B, N, T, H]."""
+        batch = ops.shape(bias)[0]
         x = scatter(x, rows, batch * length)
-        heads = ops.reshape(x, (batch, length, self.num_heads, head_dim))
+        heads = ops.reshape(x, (batch, length, self.num_heads, self.head_dim))
         return ops.transpose(heads, (0, 2, 1, 3))
 
 

@@ -60,7 +60,7 @@ def block(
     config: EncoderConfig,
     initializer: Callable,
     dtype: keras.DTypePolicy,
-    name: str,
+    layer: int,
     *,
     norm_first: bool = False,
 ) -> TransformerBlock:
@@ -70,20 +70,21 @@ def block(
         config: EncoderConfig.
         initializer: as of `Encoder.assemble`.
         dtype: keras dtype policy.
-        name: str.
+        layer: int, which block it is, from 0 on.
         norm_first: bool, pre-norm.
     """
     attention = SelfAttention(
-        config.num_heads,
+        config.heads_of(layer),
         config.hidden_dim,
         config.attention_dropout,
         initializer,
         dtype,
         name="attention",
+        head_dim=config.head_dim,
     )
     options = {"kernel_initializer": initializer, "dtype": dtype}
     intermediate = ActivatedDense(
-        config.intermediate_dim, config.activation, name="intermediate", **options
+        config.intermediate_dim_of(layer), config.activation, name="intermediate", **options
     )
     projection = keras.layers.Dense(config.hidden_dim, name="output", **options)
     return TransformerBlock(
@@ -94,7 +95,7 @@ def block(
         norm_epsilon=config.norm_epsilon,
         norm_first=norm_first,
         dtype=dtype,
-        name=name,
+        name=f"layer_{layer}",
     )
 
 
@@ -107,6 +108,6 @@ def blocks(
 ) -> list[TransformerBlock]:
     """As many blocks as a config says, `layer_0` and so on: see `block`."""
     return [
-        block(config, initializer, dtype, f"layer_{i}", norm_first=norm_first)
-        for i in range(config.num_layers)
+        block(config, initializer, dtype, layer, norm_first=norm_first)
+        for layer in range(config.num_layers)
     ]

@@ -27,7 +27,7 @@ from keras_bert.models.pretrainer import SENTENCE_OBJECTIVES
 
 # What transformers has no name for is kept under ours, in a model type that it does not open.
 OWN_MODEL_TYPE = "keras_bert"
-OWN_KEYS = ("norm_first", "positions")
+OWN_KEYS = ("norm_first", "positions", "layer_heads", "layer_intermediate_dims")
 NEEDED = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
 HUB = ConfigKeys("BERT", BertConfig, CONFIG_KEYS, needed=NEEDED)
 # What Google calls gelu is computed by the tanh formula, what the Hub calls gelu by erf.
@@ -53,11 +53,12 @@ def _read_hub(content: Mapping[str, Any], source: pathlib.Path) -> BertConfig:
 
 
 def _write_hub(config: BertConfig) -> dict[str, Any]:
-    plain = not config.norm_first and config.positions == "learned"
+    plain = not config.norm_first and config.positions == "learned" and not config.is_pruned
+    own = {key: getattr(config, key) for key in OWN_KEYS if not plain}
     return {
         "model_type": "bert" if plain else OWN_MODEL_TYPE,
         **HUB.write(config),
-        **({} if plain else {key: getattr(config, key) for key in OWN_KEYS}),
+        **{key: value for key, value in own.items() if value is not None},
         "pad_token_id": 0,
         "tie_word_embeddings": True,
     }
@@ -73,6 +74,11 @@ def _write_google(config: BertConfig) -> dict[str, Any]:
             "Google's code has learned positions, post-norm and gelu by its tanh formula, but this "
             f"model has positions={config.positions!r}, norm_first={config.norm_first} and "
             f"activation={config.activation!r}: save it in the Hub's layout."
+        )
+    if config.is_pruned:
+        raise ValueError(
+            "Google's code has blocks of one size, but heads or columns of this model were pruned: "
+            "save it in the Hub's layout."
         )
     content = GOOGLE.write(config)
     del content["layer_norm_eps"]  # Google's code has it as a constant, 1e-12.
@@ -111,7 +117,13 @@ def weight_names(config: BertConfig) -> Names:
     blocks = (
         name
         for i in range(config.num_layers)
-        for name in names.block(i, f"bert.encoder.layer.{i}", f"bert/encoder/layer_{i}")
+        for name in names.block(
+            i,
+            f"bert.encoder.layer.{i}",
+            f"bert/encoder/layer_{i}",
+            width_of_heads=config.heads_of(i) * config.head_dim,
+            intermediate_dim=config.intermediate_dim_of(i),
+        )
     )
     first_norm = norm("embeddings/norm", "bert.embeddings.LayerNorm", "bert/embeddings/LayerNorm")
     last_norm = norm("norm", "bert.encoder.LayerNorm", "bert/encoder/LayerNorm")

@@ -17,7 +17,8 @@ from keras_bert.checkpoints.families.hub_config import (
     check_plain,
 )
 from keras_bert.checkpoints.names import Names, WeightName, dense, head, norm
-from keras_bert.config import POOLINGS, ModernBertConfig
+from keras_bert.config import ModernBertConfig
+from keras_bert.config.modernbert import POOLINGS
 from keras_bert.models.modernbert import ModernBertEncoder
 
 KEYS = ConfigKeys(

@@ -1,0 +1,74 @@
+"""ModernBertConfig: what a ModernBERT is made of."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from keras_bert.config.encoder import EncoderConfig, is_number, sizes
+
+POOLINGS = ("cls", "mean")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModernBertConfig(EncoderConfig):
+    """What a ModernBERT is made of (Warner et al. 2024, arXiv:2412.13663).
+
+    Args: those of `EncoderConfig`, and
+        global_every: int, of so many blocks the first one sees all tokens, the others those near.
+        local_window: int, how many tokens a local block sees, half of them to each side.
+        global_base, local_base: float, bases of the rotary positions of either kind of block.
+        pooling: "cls" or "mean", what stands for a text before the head.
+
+    Example:
+
+    >>> import keras_bert as kb
+    >>> config = kb.ModernBertConfig.preset("base")
+    >>> [config.is_global(layer) for layer in range(4)]
+    [True, False, False, True]
+    """
+
+    PRESETS = {"base": sizes(22, 12, 768, 1152), "large": sizes(28, 16, 1024, 2624)}
+
+    vocabulary_size: int = 50368
+    num_layers: int = 22
+    intermediate_dim: int = 1152
+    max_sequence_length: int = 8192
+    dropout: float = 0.0
+    attention_dropout: float = 0.0
+    norm_epsilon: float = 1e-5
+    global_every: int = 3
+    local_window: int = 128
+    global_base: float = 160000.0
+    local_base: float = 10000.0
+    pooling: str = "cls"
+
+    def __post_init__(self):
+        super().__post_init__()
+        self._check_count("global_every")
+        self._check_count("local_window")
+        self._check_choice("pooling", POOLINGS)
+        for name in ("global_base", "local_base"):
+            if not (is_number(getattr(self, name)) and 1 < getattr(self, name) < math.inf):
+                raise ValueError(f"{name} must be a number above 1, not {getattr(self, name)!r}.")
+        if self.head_dim % 2:
+            raise ValueError(
+                f"Heads must have an even width for rotary positions, but hidden_dim / num_heads "
+                f"is {self.head_dim}: choose another number of heads."
+            )
+
+    @property
+    def gated_dim(self) -> int:
+        """Width of both halves of a gated feed-forward network."""
+        return 2 * self.intermediate_dim
+
+    def is_global(self, layer: int) -> bool:
+        """Whether a block, counted from 0, sees all tokens."""
+        return layer % self.global_every == 0
+
+    def block_flops(self, layer: int, sequence_length: int) -> tuple[int, int]:
+        hidden, seen = self.hidden_dim, sequence_length
+        if not self.is_global(layer):
+            seen = min(seen, 2 * (self.local_window // 2) + 1)
+        feed_forward = 6 * hidden * self.intermediate_dim  # its first half is twice as wide
+        return 4 * hidden**2, 4 * hidden**2 + feed_forward + 4 * seen * hidden
