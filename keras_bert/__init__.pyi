@@ -23,6 +23,10 @@ from .checkpoints.directory import load as load
 from .checkpoints.directory import save as save
 from .checkpoints.google import save_google as save_google
 from .checkpoints.vocabularies import read_tokenizer as read_tokenizer
+from .compression.importance import Importance as Importance
+from .compression.importance import importance as importance
+from .compression.importance import least_important as least_important
+from .compression.pruning import prune as prune
 from .config import BertConfig as BertConfig
 from .config import DistilBertConfig as DistilBertConfig
 from .config import ElectraConfig as ElectraConfig

@@ -22,6 +22,7 @@ MODULES = {
     "evaluate": "keras_bert.train.evaluate",
     "predict": "keras_bert.train.predict",
     "search": "keras_bert.train.search",
+    "prune": "keras_bert.train.prune",
     "convert": "keras_bert.train.convert",
     "export": "keras_bert.train.export",
     "serve": "keras_bert.serving.server.server",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 from keras_bert.config.encoder import BASE, LARGE, SMALLER, EncoderConfig
 
@@ -71,7 +72,7 @@ class BertConfig(EncoderConfig):
         return own[layer] if own else self.intermediate_dim
 
     def of_layers(self, layers: Sequence[int]) -> BertConfig:
-        own = {
+        own: dict[str, Any] = {
             name: tuple(getattr(self, name)[layer] for layer in layers)
             for name in ("layer_heads", "layer_intermediate_dims")
             if getattr(self, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 from keras_bert.config.encoder import EncoderConfig, is_number, sizes
 
@@ -65,6 +66,15 @@ class ModernBertConfig(EncoderConfig):
     def is_global(self, layer: int) -> bool:
         """Whether a block, counted from 0, sees all tokens."""
         return layer % self.global_every == 0
+
+    def of_layers(self, layers: Sequence[int]) -> ModernBertConfig:
+        if list(layers) != list(range(len(layers))):
+            raise ValueError(
+                "Blocks of a ModernBERT differ by their places (the first has no norm before its "
+                f"attention, every {self.global_every}. sees all tokens): leave out the last ones, "
+                f"and do not keep {list(layers)} of {self.num_layers}."
+            )
+        return super().of_layers(layers)
 
     def block_flops(self, layer: int, sequence_length: int) -> tuple[int, int]:
         hidden, seen = self.hidden_dim, sequence_length

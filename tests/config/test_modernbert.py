@@ -15,3 +15,10 @@ import keras_bert as kb
 def test_config_names_what_is_wrong(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_blocks_differ_by_their_places():
+    config = kb.ModernBertConfig(num_layers=4)
+    assert config.of_layers(range(3)).num_layers == 3
+    with pytest.raises(ValueError, match="leave out the last ones"):
+        config.of_layers([1, 2])
