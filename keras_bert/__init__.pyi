@@ -35,6 +35,7 @@ from .config import RobertaConfig as RobertaConfig
 from .data.pretraining.corpus import TextCorpus as TextCorpus
 from .data.pretraining.dataset import pretraining_dataset as pretraining_dataset
 from .data.pretraining.documentation import write_documentation as write_documentation
+from .data.pretraining.draws import with_draws as with_draws
 from .data.pretraining.order import Order as Order
 from .data.pretraining.rows import PretrainingRows as PretrainingRows
 from .data.pretraining.token_corpus import TokenCorpus as TokenCorpus
@@ -48,8 +49,10 @@ from .models.bert import BertEncoder as BertEncoder
 from .models.detector import ReplacedTokenDetector as ReplacedTokenDetector
 from .models.distilbert import DistilBertEncoder as DistilBertEncoder
 from .models.electra import ElectraEncoder as ElectraEncoder
+from .models.electra import generator_config as generator_config
 from .models.modernbert import ModernBertEncoder as ModernBertEncoder
 from .models.pretrainer import BertPretrainer as BertPretrainer
+from .models.replaced_tokens import ReplacedTokenPretrainer as ReplacedTokenPretrainer
 from .models.resizing import resize as resize
 from .models.roberta import RobertaEncoder as RobertaEncoder
 from .serving.client import Client as Client

@@ -7,126 +7,21 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import keras_bert as kb
 from keras_bert import flags
 
 from .devices import Devices, in_scope
 from .examples import split
+from .pretraining import Model, Rows, Texts, Updates, check_objective, shares
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 KIND = "pretraining"
-# What stands before the size is the family, or it is a BERT.
-Berts = Literal["tiny", "mini", "small", "medium", "base", "large"]
-SmallRobertas = Literal["roberta_tiny", "roberta_mini", "roberta_small", "roberta_medium"]
-Robertas = Literal[SmallRobertas, "roberta_distil", "roberta_base", "roberta_large"]
-Preset = Literal[Berts, "distilbert_base", Robertas, "modernbert_base", "modernbert_large"]
 # Updates until the peak where no flag says it: so many, or a tenth of a short run.
 WARMUP_STEPS = 1000
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Texts:
-    """What is read."""
-
-    input_pattern: str = flags.required(
-        "text files: globs with commas between them; or a directory that write_token_corpus wrote"
-    )
-    eval_pattern: str | None = flags.flag(None, "held-out text files")
-    documents: Literal["files", "blank_lines"] = flags.flag(
-        "files", "what is one document: a file, or what stands between blank lines"
-    )
-    vocabulary: str | None = flags.flag(
-        None,
-        "vocabulary, as learn-vocabulary writes it: the file of word pieces, or the folder of byte "
-        "pairs; else the initial checkpoint's",
-    )
-    lowercase: bool | None = flags.flag(
-        None, "lower-case the text and strip accents; else as the initial checkpoint, or yes"
-    )
-    num_shards: int = flags.flag(
-        1, "parts of the text, each read by one worker: a batch has as many rows of each"
-    )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Model:
-    """The model, and where it begins."""
-
-    preset: Preset | None = flags.flag(
-        None, "family, BERT if none is named, and size; else the initial checkpoint's, or base"
-    )
-    positions: Literal["learned", "sinusoidal"] | None = flags.flag(
-        None, "position embeddings; else the initial checkpoint's, or learned"
-    )
-    norm_first: bool | None = flags.flag(
-        None, "pre-norm blocks; else as the initial checkpoint, or post-norm as BERT's"
-    )
-    dropout: float | None = flags.flag(None, "of hidden states and attention; else the config's")
-    initial_checkpoint: str | None = flags.flag(
-        None, "checkpoint directory to go on from: its weights, size and vocabulary"
-    )
-    extend_vocabulary: str | None = flags.flag(
-        None,
-        "what to add to the initial checkpoint's vocabulary: how many pieces to learn from the "
-        "text, or a file of words, one a line",
-    )
-    word_vectors: str | None = flags.flag(None, "GloVe or word2vec text file to take vectors from")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Rows:
-    """What is learned from it."""
-
-    sequence_length: int = flags.flag(128, "length of a packed row")
-    num_sequences: int = flags.flag(
-        1, "short sequences that a row may hold, one behind the other, without seeing each other"
-    )
-    mask_unit: Literal["token", "word", "span"] = flags.flag("word", "what is masked as one")
-    mask_rate: float = flags.flag(0.15, "share of the tokens that are predicted")
-    final_mask_rate: float | None = flags.flag(
-        None, "what mask_rate falls to, step by step, until the last; else it stays"
-    )
-    mask_share: float = flags.flag(0.8, "share of these that become the mask")
-    random_share: float = flags.flag(0.1, "share of these that become a random piece")
-    max_predictions: int = flags.flag(20, "masked tokens of a row, at most")
-    sentence_objective: Literal["next_sentence", "sentence_order", "none"] | None = flags.flag(
-        None,
-        "what is learned of pairs; none: RoBERTa's full sentences; else next_sentence of a BERT, "
-        "and none of other families",
-    )
-    sentence_weight: float = flags.flag(1.0, "weight of the sentence objective in the joint loss")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Updates:
-    """How it is learned."""
-
-    num_steps: int = flags.flag(100_000, "updates in all")
-    batch_size: int = flags.flag(32, "rows of an update")
-    num_micro_batches: int = flags.flag(1, "parts a batch is computed in, to save memory")
-    recompute: bool = flags.flag(
-        False, "keep the inputs of blocks alone, and compute the rest again, to save memory"
-    )
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = flags.flag(
-        "float32", "of the computation"
-    )
-    optimizer: Literal["adamw", "lamb", "muon"] = flags.flag(
-        "adamw",
-        "how weights are updated; lamb: for batches of thousands of rows; muon: gets as far in "
-        "fewer updates, at rates of about 1e-2",
-    )
-    learning_rate: float = flags.flag(1e-4, "peak of the schedule")
-    warmup_steps: int | None = flags.flag(
-        None, "updates until the peak; else 1000, or a tenth of num_steps if that is less"
-    )
-    beta_2: float = flags.flag(0.999, "decay of the mean square of gradients")
-    clip_norm: float = flags.flag(1.0, "largest global norm of the gradients; 0: no clipping")
-    bias_correction: bool = flags.flag(False, "correct Adam's bias, as RoBERTa does and BERT not")
-    seed: int = flags.flag(0, "of weights, order, masks and dropout")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -158,7 +53,8 @@ def main(arguments: Arguments) -> None:
         training.prepare(arguments.seed, arguments.precision)
         checkpoint = starting_point(arguments)
         model = build_model(arguments, checkpoint)
-        train_data, eval_data = datasets(arguments, checkpoint.tokenizer, model.sentence_objective)
+        pairs = getattr(model, "sentence_objective", None)
+        train_data, eval_data = datasets(arguments, checkpoint.tokenizer, pairs)
         has_begun = training.has_begun(output_dir)
         if has_begun:
             kb.pretraining.check_pieces(output_dir, checkpoint.tokenizer)
@@ -167,7 +63,7 @@ def main(arguments: Arguments) -> None:
             write_pieces = kb.pretraining.write_pieces
             training.by_chief(lambda: write_pieces(output_dir, checkpoint.tokenizer))
         rows, length = arguments.batch_size, arguments.sequence_length
-        flops = kb.num_training_flops(model.encoder.config, length, arguments.max_predictions)
+        flops = flops_of_a_row(model, length, arguments.max_predictions)
         history = training.train(
             model,
             train_data,
@@ -195,10 +91,17 @@ def tell(
         for line in kb.pretraining.beside_baseline(history, most_frequent, tokenizer.vocabulary):
             print(f"  {line}")
     folder = arguments.output_dir
+    filler = folder
+    if arguments.objective == "replaced_tokens":
+        filler = f"{folder}/generator"
+        print(
+            f"What is fine-tuned is the detector, in {folder}; what fills blanks is the generator, "
+            f"in {filler}."
+        )
     print(
         f"{arguments.num_steps:,} steps are done. In {folder}: the checkpoint, the curve "
         "loss.png, metrics.jsonl, tensorboard/, and the flags of this run in pretrain.flags.\n"
-        f"Next: keras-bert predict --checkpoint={folder} --text='Text with a "
+        f"Next: keras-bert predict --checkpoint={filler} --text='Text with a "
         f"{tokenizer.mask_token}.'"
     )
 
@@ -220,6 +123,7 @@ def check(arguments: Arguments) -> None:
             "--extend_vocabulary adds to the vocabulary of --initial_checkpoint, which is not "
             "given: give it, or learn a vocabulary of that size."
         )
+    check_objective(arguments, arguments)
     epochs_of(arguments)
 
 
@@ -237,8 +141,6 @@ def starting_point(arguments: Arguments) -> kb.Checkpoint:
         if arguments.vocabulary:
             vocabulary = kb.read_tokenizer(arguments.vocabulary).settings()["vocabulary"]
         kb.pretraining.check_same(checkpoint, fields, source, vocabulary)
-        if arguments.extend_vocabulary:
-            checkpoint = with_more_pieces(arguments, checkpoint)
     elif not arguments.vocabulary:
         raise ValueError(
             "Give --vocabulary, as keras-bert learn-vocabulary writes it, or --initial_checkpoint "
@@ -246,6 +148,13 @@ def starting_point(arguments: Arguments) -> kb.Checkpoint:
         )
     else:
         checkpoint = new_checkpoint(arguments)
+    if arguments.objective == "replaced_tokens":
+        checkpoint, told = kb.pretraining.with_generator(
+            checkpoint, arguments.initial_checkpoint or None, arguments.generator_share
+        )
+        print(told)
+    if arguments.extend_vocabulary:
+        checkpoint = with_more_pieces(arguments, checkpoint)
     most = checkpoint.config.max_sequence_length
     if arguments.sequence_length > most:
         raise ValueError(
@@ -287,20 +196,49 @@ def new_checkpoint(arguments: Arguments) -> kb.Checkpoint:
     changes = {name: value for name, value in said.items() if value is not None}
     if "dropout" in changes:
         changes["attention_dropout"] = changes["dropout"]
-    return kb.pretraining.fresh(tokenizer, arguments.preset, changes)
+    preset = arguments.preset
+    if preset is None and arguments.objective == "replaced_tokens":
+        preset = "electra_base"
+    return kb.pretraining.fresh(tokenizer, preset, changes)
 
 
-def build_model(arguments: Arguments, checkpoint: kb.Checkpoint) -> kb.BertPretrainer:
+def flops_of_a_row(
+    model: kb.BertPretrainer | kb.ReplacedTokenPretrainer, length: int, num_predictions: int
+) -> int:
+    """Operations of an update on one row."""
+    if isinstance(model, kb.ReplacedTokenPretrainer):
+        return kb.pretraining.detection_flops(model, length, num_predictions)
+    return kb.num_training_flops(model.encoder.config, length, num_predictions)
+
+
+def build_model(
+    arguments: Arguments, checkpoint: kb.Checkpoint
+) -> kb.BertPretrainer | kb.ReplacedTokenPretrainer:
     """The compiled model over a checkpoint's encoder, with those of its heads that it wants."""
-    objective = kb.pretraining.sentence_objective(arguments.sentence_objective, checkpoint.encoder)
     encoder, tokenizer = checkpoint.encoder, checkpoint.tokenizer
     encoder.recompute = arguments.recompute
-    model = kb.BertPretrainer(encoder, objective, num_sequences=arguments.num_sequences)
-    told = kb.pretraining.take_known_heads(model, checkpoint)
-    if arguments.initial_checkpoint:
-        print(told)
+    model: kb.BertPretrainer | kb.ReplacedTokenPretrainer
+    if isinstance(checkpoint.model, kb.ReplacedTokenPretrainer):
+        model, weight = checkpoint.model, arguments.detection_weight
+        model.generator.encoder.recompute = arguments.recompute
+    else:
+        pairs = kb.pretraining.sentence_objective(arguments.sentence_objective, encoder)
+        model = kb.BertPretrainer(encoder, pairs, num_sequences=arguments.num_sequences)
+        weight, told = arguments.sentence_weight, kb.pretraining.take_known_heads(model, checkpoint)
+        if arguments.initial_checkpoint:
+            print(told)
     if arguments.word_vectors:
         print(kb.pretraining.take_word_vectors(encoder, tokenizer, arguments.word_vectors))
+    model.compile(
+        optimizer_of(arguments),
+        **model.objective(weight),
+        num_micro_batches=arguments.num_micro_batches,
+    )
+    return model
+
+
+def optimizer_of(arguments: Updates) -> kb.AdamW | kb.Lamb | kb.Muon:
+    """The optimizer, with its schedule."""
     warmup_steps = arguments.warmup_steps
     if warmup_steps is None:
         warmup_steps = min(WARMUP_STEPS, arguments.num_steps // 10)
@@ -309,13 +247,7 @@ def build_model(arguments: Arguments, checkpoint: kb.Checkpoint) -> kb.BertPretr
     if arguments.optimizer == "adamw":  # The others always correct the bias.
         options["bias_correction"] = arguments.bias_correction
     kinds = {"adamw": kb.AdamW, "lamb": kb.Lamb, "muon": kb.Muon}
-    optimizer = kinds[arguments.optimizer](schedule, **options)
-    model.compile(
-        optimizer,
-        **model.objective(arguments.sentence_weight),
-        num_micro_batches=arguments.num_micro_batches,
-    )
-    return model
+    return kinds[arguments.optimizer](schedule, **options)
 
 
 def datasets(
@@ -333,14 +265,15 @@ def datasets(
         corpus = kb.TextCorpus(arguments.input_pattern, arguments.documents)
     print(f"Training on {corpus.summary()}.")
 
-    number = arguments.num_shards
+    number, has_draws = arguments.num_shards, arguments.objective == "replaced_tokens"
 
     def train_data(first_step: int, shard: int):
         order = kb.Order(arguments.seed, shard=(shard, number))
         batch_size = arguments.batch_size // number
-        return kb.pretraining_dataset(
+        batches = kb.pretraining_dataset(
             corpus, rows, masker, batch_size, order, first_step=first_step
         )
+        return kb.with_draws(batches, order, first_step=first_step) if has_draws else batches
 
     train_data(0, 0)  # What is wrong with the text shows here, before anything is written.
     shards = kb.training.Shards(train_data, number)
@@ -353,7 +286,7 @@ def datasets(
     eval_data = kb.pretraining_dataset(
         held_out, rows, eval_masker, arguments.batch_size, num_epochs=1
     )
-    return shards, eval_data.cache()
+    return shards, (kb.with_draws(eval_data) if has_draws else eval_data).cache()
 
 
 def maskers(
@@ -364,9 +297,7 @@ def maskers(
     rates = (first, first)
     if final is not None:
         rates = (kb.Schedule(first, arguments.num_steps, end=final), final)
-    options = {
-        name: getattr(arguments, name) for name in ("max_predictions", "mask_share", "random_share")
-    }
+    options = {"max_predictions": arguments.max_predictions, **shares(arguments)}
     training, evaluation = (
         kb.Masker(tokenizer, arguments.mask_unit, rate, **options) for rate in rates
     )

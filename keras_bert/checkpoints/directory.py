@@ -26,8 +26,10 @@ from keras_bert.checkpoints import (
 from keras_bert.checkpoints.snapshot import Snapshot, replaced
 from keras_bert.config import EncoderConfig
 from keras_bert.layers.initializers import independent
+from keras_bert.models.electra import GENERATOR
 from keras_bert.models.encoder import Encoder, initializer_of
 from keras_bert.models.pretrainer import BertPretrainer
+from keras_bert.models.replaced_tokens import ReplacedTokenPretrainer
 from keras_bert.tasks.fill_mask import FillMask
 from keras_bert.tasks.members import members_of
 from keras_bert.tasks.sentence_embedding import SentenceEmbedder
@@ -133,7 +135,8 @@ def save(
     taken for this one's go; others stay.
 
     Args:
-        model: an encoder, a pretrainer, or a task.
+        model: an encoder, a pretrainer, or a task; of a ReplacedTokenPretrainer the directory is
+            the detector's, and that of the generator is a folder in it, `generator/`.
         directory: path of the directory; made if it is not there.
         tokenizer: SubwordTokenizer; None takes the task's own.
 
@@ -146,22 +149,32 @@ def save(
     """
     _check_one_model(model)
     tokenizer = tokenizer or getattr(model, "tokenizer", None)
-    head_settings = _head_settings(model)
-    model = getattr(model, "pretrainer", model)
     if tokenizer is None:
         raise ValueError(
             "A checkpoint holds a tokenizer, but there is none: save(model, directory, tokenizer)."
         )
     tokenizer_files.check_size(tokenizer, model.encoder.config, "The tokenizer")
-    content = hub.settings_of(model, head_settings)
-    content.setdefault("pad_token_id", tokenizer.special.pad)
+    models = {"": model}
+    if isinstance(model, ReplacedTokenPretrainer):
+        models = {"": model.detector, GENERATOR: model.generator}
+    contents = {name: _content(one, tokenizer) for name, one in models.items()}
     with replaced(pathlib.Path(directory), _stale()) as staging:
-        _write(model, content, tokenizer, staging)
+        for name, one in models.items():
+            (staging / name).mkdir(exist_ok=True)
+            _write(one, contents[name], tokenizer, staging / name)
+
+
+def _content(model: keras.Model, tokenizer: SubwordTokenizer) -> dict[str, Any]:
+    """What config.json is to hold."""
+    content = hub.settings_of(getattr(model, "pretrainer", model), _head_settings(model))
+    content.setdefault("pad_token_id", tokenizer.special.pad)
+    return content
 
 
 def _write(
     model: keras.Model, content: dict[str, Any], tokenizer: SubwordTokenizer, folder: pathlib.Path
 ) -> None:
+    model = getattr(model, "pretrainer", model)
     family = families.family_of_model(model)
     settings.write_json(folder / hub.CONFIG_FILE, content)
     family.tokenizer.write(folder, tokenizer, model.encoder.config)

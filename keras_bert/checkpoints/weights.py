@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras_bert.checkpoints.families import family_of_model
 from keras_bert.checkpoints.families.family import Config, Family, with_article
 from keras_bert.checkpoints.names import WeightName
+from keras_bert.models.electra import GENERATOR
 from keras_bert.tasks.table import name_of
 from keras_bert.tasks.task import Task
 
@@ -42,8 +43,13 @@ def names_of(model: keras.Model) -> dict[str, WeightName]:
     """
     task = name_of(type(model)) if isinstance(model, Task) else None
     names = family_of_model(model).names(model.encoder.config).all(task)
-    paths = {variable.path for variable in model.weights}
+    paths = by_path(model)
     return {ours: name for ours, name in names.items() if ours in paths}
+
+
+def by_path(model: keras.Model) -> dict[str, keras.Variable]:
+    """A model's weights by their paths, those of a generator in training as those of one alone."""
+    return {weight.path.removeprefix(f"{GENERATOR}/"): weight for weight in model.weights}
 
 
 def superseded(model: keras.Model) -> set[str]:
@@ -65,7 +71,8 @@ def pooler_of(model: keras.Model) -> set[str]:
     idle = set(model.encoder.pooling_layers)
     if model is not model.encoder:
         idle &= set(model.idle_layers)
-    return {weight.path for layer in idle for weight in layer.weights}
+    idle_weights = {id(weight) for layer in idle for weight in layer.weights}
+    return {path for path, weight in by_path(model).items() if id(weight) in idle_weights}
 
 
 def tensors_of(model: keras.Model, form: Form) -> dict[str, np.ndarray]:
@@ -75,7 +82,7 @@ def tensors_of(model: keras.Model, form: Form) -> dict[str, np.ndarray]:
     """
     has_all = form == "google" or model is model.encoder
     unused = set() if has_all else pooler_of(model)
-    variables = {variable.path: variable for variable in model.weights}
+    variables = by_path(model)
     found: dict[str, list[np.ndarray]] = {}
     for ours, name in names_of(model).items():
         if ours not in unused:

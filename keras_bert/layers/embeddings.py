@@ -92,7 +92,8 @@ def positions_in_sequence(padding_mask):
 class Embeddings(Configured):
     """Sum of piece, segment and position embeddings, normalized (Devlin et al. 2018, figure 2).
 
-    The parts that are handed in must not be built yet: their weights are named after this layer.
+    Weights of parts that are not built yet are named after this layer; those that are built, by
+    another layer of this kind, have their weights in common with that.
 
     Args:
         token: `keras.layers.Embedding` [V, E] of the pieces.
@@ -148,11 +149,11 @@ class Embeddings(Configured):
     def build(self, token_ids_shape, segment_ids_shape=None, padding_mask_shape=None):
         self._check_length(token_ids_shape[1] or 0)
         for table in (self.token, self.segment, self.position):
-            if table is not None:
+            if table is not None and not table.built:
                 table.build(token_ids_shape)
         shape = (*token_ids_shape, self.token.output_dim)
         for layer in (self.norm, self.dropout, self.projection):
-            if layer is not None:
+            if layer is not None and not layer.built:
                 layer.build(shape)
 
     def _check_length(self, length: int) -> None:

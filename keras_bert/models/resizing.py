@@ -14,7 +14,7 @@ from keras_bert.models.encoder import Encoder
 
 Model = TypeVar("Model", bound=keras.Model)
 
-# The path of the variable with a number for each piece in the heads of masked language models.
+# How the paths end of variables with a number for each piece, in heads of masked language models.
 OUTPUT_BIAS = "masked_lm/bias"
 
 
@@ -73,7 +73,8 @@ def resize(
     first = getattr(encoder.embeddings, "first_position", 0)
     for variable in larger.variables:
         _fill(variable, old_variables[variable.path], first)
-        if variable is larger.encoder.token_embedding.embeddings or variable.path == OUTPUT_BIAS:
+        is_table = variable is larger.encoder.token_embedding.embeddings
+        if is_table or variable.path.endswith(OUTPUT_BIAS):
             _join(variable, parts or {})
     return larger
 

@@ -2,6 +2,7 @@
 
 from keras_bert.checkpoints.vocabularies import write_pieces
 from keras_bert.pretraining.damage import damage_named
+from keras_bert.pretraining.replaced_tokens import detection_flops, with_generator
 from keras_bert.pretraining.results import beside_baseline
 from keras_bert.pretraining.start import (
     check_pieces,
@@ -20,6 +21,7 @@ __all__ = [
     "check_pieces",
     "check_same",
     "damage_named",
+    "detection_flops",
     "extended",
     "family_name",
     "fresh",
@@ -27,5 +29,6 @@ __all__ = [
     "sentence_objective",
     "take_known_heads",
     "take_word_vectors",
+    "with_generator",
     "write_pieces",
 ]

@@ -12,6 +12,8 @@ def beside_baseline(
 ) -> list[str]:
     """Lines with the last held-out accuracies beside those of always giving one answer.
 
+    A detector of replaced tokens that finds none is right about all others.
+
     Args:
         history: dict of figures, a value an epoch, as `training.train` returns it.
         most_frequent: dict of the most frequent answer and its share by objective, as
@@ -30,8 +32,22 @@ def beside_baseline(
     """
     lines = []
     for name, (answer, share) in most_frequent.items():
+        if name == "replaced_tokens":
+            lines.append(_of_detector({key: values[-1] for key, values in history.items()}))
+            continue
         # A model with one output has no names in its logs.
         key = f"val_{name}_accuracy" if len(most_frequent) > 1 else "val_accuracy"
         constant = repr(vocabulary[answer]) if name == "masked_lm" else f"class {answer}"
         lines.append(f"{name} accuracy {history[key][-1]:.1%}; always {constant}: {share:.1%}")
     return lines
+
+
+def _of_detector(last: Mapping[str, float]) -> str:
+    names = ("accuracy", "precision", "recall", "auc", "replaced")
+    accuracy, precision, recall, auc, replaced = (
+        last[f"val_replaced_tokens_{name}"] for name in names
+    )
+    return (
+        f"replaced_tokens accuracy {accuracy:.1%}, precision {precision:.1%}, recall {recall:.1%}, "
+        f"AUC {auc:.3f}; always 'original': {1 - replaced:.1%}, AUC 0.500"
+    )

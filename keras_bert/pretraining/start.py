@@ -18,6 +18,7 @@ from keras_bert.checkpoints.vocabularies import is_in, read_tokenizer
 from keras_bert.config import (
     BertConfig,
     DistilBertConfig,
+    ElectraConfig,
     EncoderConfig,
     ModernBertConfig,
     RobertaConfig,
@@ -25,7 +26,9 @@ from keras_bert.config import (
 from keras_bert.data.pretraining.word_vectors import fit_word_vectors, read_word_vectors
 from keras_bert.data.text_files import filled_lines
 from keras_bert.models.bert import BertEncoder
+from keras_bert.models.detector import ReplacedTokenDetector
 from keras_bert.models.distilbert import DistilBertEncoder
+from keras_bert.models.electra import ElectraEncoder
 from keras_bert.models.encoder import Encoder
 from keras_bert.models.modernbert import ModernBertEncoder
 from keras_bert.models.pretrainer import BertPretrainer
@@ -39,6 +42,7 @@ from keras_bert.text.subwords import SubwordTokenizer
 FAMILIES: Mapping[str, tuple[type[EncoderConfig], type[Encoder]]] = {
     "": (BertConfig, BertEncoder),
     "distilbert": (DistilBertConfig, DistilBertEncoder),
+    "electra": (ElectraConfig, ElectraEncoder),
     "roberta": (RobertaConfig, RobertaEncoder),
     "modernbert": (ModernBertConfig, ModernBertEncoder),
 }
@@ -259,7 +263,7 @@ def sentence_objective(name: str | None, encoder: Encoder) -> str | None:
     return None if name == "none" else name
 
 
-def take_known_heads(model: BertPretrainer, checkpoint: Checkpoint) -> str:
+def take_known_heads(model: BertPretrainer | ReplacedTokenDetector, checkpoint: Checkpoint) -> str:
     """Takes over the weights of the heads that a checkpoint has too, and says which are new.
 
     Raises:

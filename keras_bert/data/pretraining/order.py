@@ -20,6 +20,7 @@ class Stream(enum.IntEnum):
     BLOCKS = 2
     ROWS = 3
     MASKS = 4
+    DRAWS = 5
 
 
 @dataclasses.dataclass(frozen=True)
