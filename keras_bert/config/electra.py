@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from keras_bert.config.encoder import BASE, LARGE, EncoderConfig, sizes
+from keras_bert.config.encoder import BASE, LARGE, SMALLER, EncoderConfig, sizes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,9 @@ class ElectraConfig(EncoderConfig):
     (128, 256)
     """
 
+    # The two smallest are not the paper's; their sizes are those of Turc et al. 2019.
     PRESETS = {
+        **{name: {**SMALLER[name], "embedding_dim": 128} for name in ("tiny", "mini")},
         "small": sizes(12, 4, 256, 1024, embedding_dim=128),
         "base": {**BASE, "embedding_dim": 768},
         "large": {**LARGE, "embedding_dim": 1024},

@@ -9,6 +9,8 @@ from keras_bert.layers.configured import registered
 
 # Which share of which tokens a figure is.
 RATES = ("accuracy", "precision", "recall", "replaced")
+# Ten times those of Keras: what has just begun to learn gives all tokens about the same chance.
+NUM_THRESHOLDS = 2000
 
 
 @registered
@@ -99,7 +101,8 @@ class ReplacedTokenRate(keras.metrics.Mean):
 class ReplacedTokenAUC(keras.metrics.AUC):
     """How often a replaced token has a higher logit than another one: the area under ROC's curve.
 
-    It is 0.5 where nothing was learned, whatever share of the tokens is replaced.
+    It is 0.5 where nothing was learned, whatever share of the tokens is replaced. Chances that
+    differ by less than one of `NUM_THRESHOLDS` count as equal.
 
     Args:
         name: str.
@@ -117,7 +120,7 @@ class ReplacedTokenAUC(keras.metrics.AUC):
     """
 
     def __init__(self, name: str = "auc", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(NUM_THRESHOLDS, name=name, dtype=dtype)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         is_replaced, logits = _labels_and_logits(y_true, y_pred)

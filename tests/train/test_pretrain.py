@@ -175,9 +175,85 @@ def test_a_roberta_is_pretrained_of_bytes(folder, call, recwarn, byte_pairs_of, 
     assert not [one for one in recwarn if "inputs" in str(one.message)]
 
 
+@pytest.fixture(scope="module")
+def electra(folder, encoder_of):
+    """The checkpoint of a small ELECTRA's encoder, to be trained further."""
+    tokenizer = kb.Tokenizer(kb.read_vocabulary(folder / "vocab.txt"))
+    kb.save(encoder_of("Electra", num_layers=1), folder / "electra", tokenizer)
+    return folder / "electra"
+
+
+def electra_flags(folder, electra, *more):
+    return (
+        *(f"--input_pattern={folder}/corpus/train/*.txt", "--objective=replaced_tokens"),
+        *(f"--initial_checkpoint={electra}", "--documents=blank_lines", "--sequence_length=23"),
+        *("--max_predictions=3", "--batch_size=6", "--num_steps=3", "--steps_per_epoch=3"),
+        *("--learning_rate=1e-3", "--optimizer=muon", "--num_micro_batches=2", "--log_every=1"),
+        *more,
+    )
+
+
+@pytest.mark.slow
+def test_a_detector_and_its_generator_are_pretrained_and_resume_bit_for_bit(
+    folder, electra, call, without_graphs
+):
+    own = ("--save_every=1", f"--eval_pattern={folder}/corpus/eval/*.txt")
+    flags = electra_flags(folder, electra, f"--output_dir={folder}/electra_2", *own)
+    printed = call("pretrain", *flags)
+    assert "New weights: replaced_tokens_dense and replaced_tokens; all others" in printed
+    assert f"The generator is new, since there is no {electra}/generator, 1 layers of 4." in printed
+    assert "AUC 0" in printed and "always 'original': " in printed and "masked_lm acc" in printed
+    assert f"keras-bert predict --checkpoint={folder}/electra_2/generator --text=" in printed
+    [line] = map(json.loads, (folder / "electra_2" / "metrics.jsonl").open())
+    points = [json.loads(line) for line in (folder / "electra_2" / "steps.jsonl").open()]
+    assert [point["step"] for point in points] == [1, 2, 3]
+    names = {f"replaced_tokens_{name}" for name in ("loss", "accuracy", "recall", "auc")}
+    for found in (line, points[0]):
+        assert names | {"masked_lm_loss", "masked_lm_accuracy"} <= set(found)
+    assert line["loss"] == pytest.approx(
+        line["masked_lm_loss"] + 50 * line["replaced_tokens_loss"], rel=1e-5
+    )
+    kinds = [kb.load(folder / "electra_2" / part).model for part in ("", "generator")]
+    assert [type(one) for one in kinds] == [kb.ReplacedTokenDetector, kb.BertPretrainer]
+    # As if it had been killed after the second step.
+    before = {
+        name: (folder / "electra_2" / name).read_bytes()
+        for name in ("model.safetensors", "generator/model.safetensors", "steps.jsonl")
+    }
+    shutil.rmtree(folder / "electra_2" / "checkpoints" / "step-00000003")
+    (folder / "electra_2" / "model.safetensors").unlink()
+    call("pretrain", f"--flagfile={folder}/electra_2/pretrain.flags", "--save_every=1")
+    after = {name: (folder / "electra_2" / name).read_bytes() for name in before}
+    for name in ("model.safetensors", "generator/model.safetensors"):
+        assert after[name] == before[name], name
+
+
+@pytest.mark.slow
+def test_a_detector_goes_on_with_its_generator_and_more_pieces(
+    folder, electra, call, without_graphs
+):
+    (folder / "pieces.txt").write_text("redfox\ncats\ndogcat\n")
+    call("pretrain", *electra_flags(folder, electra, f"--output_dir={folder}/electra_3"))
+    more = (
+        *(f"--output_dir={folder}/electra_4", f"--extend_vocabulary={folder}/pieces.txt"),
+        *("--final_mask_rate=0.1", "--mask_unit=token", "--optimizer=lamb", "--num_sequences=2"),
+        *("--precision=mixed_bfloat16", "--recompute"),
+    )
+    printed = call("pretrain", *electra_flags(folder, folder / "electra_3", *more))
+    assert "All weights are the checkpoint's. The generator is that of" in printed
+    sizes = {
+        kb.load(folder / "electra_4" / part).tokenizer.vocabulary_size for part in ("", "generator")
+    }
+    assert len(sizes) == 1 and "3 new pieces" in printed
+    refused = electra_flags(folder, folder / "electra_3", "--generator_share=1")
+    with pytest.raises(ValueError, match="is a width of 18, but the generator in .* has 4: leave"):
+        call("pretrain", *refused, f"--output_dir={folder}/electra_5")
+
+
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
+        ("--objective=replaced_tokens", "by an ELECTRA, but this is a Bert: choose"),
         ("--preset=roberta_tiny", "family is 'Bert' there and 'Roberta' here"),
         ("--extend_vocabulary={}/vocab.txt", "has no piece that the vocabulary lacks"),
         ("--preset=tiny", "hidden_dim is 18 there and 128 here"),

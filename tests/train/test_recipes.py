@@ -8,6 +8,7 @@ import shlex
 import pytest
 
 import keras_bert as kb
+from train.pretraining import shares
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RECIPES = {path.stem: path for path in sorted((ROOT / "train" / "recipes").glob("*.flags"))}
@@ -17,12 +18,19 @@ REQUIRED = {
     "finetune": ("--task=text_classification", "--output_dir=y"),
 }
 # Those that others include, or that the Makefile runs: their headers have no command.
-PARTS = {"bert", "roberta", "finetune", "finetune_small", "demo", "demo_parts", "demo_search"} | {
-    f"finetune_{family}" for family in ("roberta", "electra", "electra_large")
-}
+PARTS = {
+    "bert",
+    "electra",
+    "roberta",
+    "finetune",
+    "finetune_small",
+    "demo",
+    "demo_parts",
+    "demo_search",
+} | {f"finetune_{family}" for family in ("roberta", "electra", "electra_large")}
 # What headers say of flags, and the flags.
 SAID = (
-    (r"^# (?:BERT|RoBERTa) (tiny|mini|small|medium|base|large)\b", "preset"),
+    (r"^# (?:BERT|ELECTRA|RoBERTa) (tiny|mini|small|medium|base|large)\b", "preset"),
     (r"\brows of ([\d,]+)", "sequence_length"),
     (r"\bbatch ([\d,]+)", "batch_size"),
     (r"\b(\d+) epochs", "num_epochs"),
@@ -84,7 +92,8 @@ def test_a_recipe_is_of_one_binary_and_fits_its_model(resolved, name):
     config = kb.pretraining.preset_of(arguments.preset or "base")
     assert arguments.sequence_length <= config.max_sequence_length
     # As BERT has them, somewhat more than the 15 % that are masked of a full row.
-    assert 0.15 < arguments.max_predictions / arguments.sequence_length < 0.16
+    share = arguments.max_predictions / arguments.sequence_length
+    assert arguments.mask_rate < share < arguments.mask_rate + 0.01
     assert arguments.warmup_steps is None or arguments.warmup_steps < arguments.num_steps
     assert arguments.num_steps % arguments.steps_per_epoch == 0
 
@@ -97,7 +106,7 @@ def test_what_the_header_says_of_flags_is_so(resolved, name):
         said = {text.replace(",", "") for text in re.findall(pattern, header, re.MULTILINE)}
         value = getattr(arguments, flag, None)
         found = f"{value * 1e5:g}" if flag == "learning_rate" else str(value)
-        found = found.removeprefix("roberta_")
+        found = found.removeprefix("roberta_").removeprefix("electra_")
         assert not said or found in said, (flag, found, said)
 
 
@@ -130,6 +139,22 @@ def test_roberta_has_full_sentences_and_no_clipping(resolved):
         arguments = resolved(name)[1]
         assert (arguments.sentence_objective, arguments.clip_norm) == ("none", 0)
         assert (arguments.beta_2, arguments.bias_correction) == (0.98, True)
+
+
+def test_electra_has_the_papers_hyperparameters(resolved):
+    """Clark et al. 2020, table 6."""
+    expected = {
+        "small": (128, 128, 5e-4, 1_000_000, 0.15),
+        "base": (512, 256, 2e-4, 766_000, 0.15),
+        "large": (512, 2048, 2e-4, 400_000, 0.25),
+    }
+    for size, values in expected.items():
+        found = resolved(f"electra_{size}")[1]
+        names = ("sequence_length", "batch_size", "learning_rate", "num_steps", "mask_rate")
+        assert tuple(getattr(found, name) for name in names) == values
+        assert (found.objective, found.warmup_steps) == ("replaced_tokens", 10_000)
+        assert (found.preset, found.detection_weight) == (f"electra_{size}", 50.0)
+        assert shares(found) == {"mask_share": 0.85, "random_share": 0.0}
 
 
 def test_the_columns_of_glue_are_read(resolved):
