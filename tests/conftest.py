@@ -8,6 +8,7 @@ from __future__ import annotations  # so that who starts the workers does not im
 
 import collections
 import contextlib
+import dataclasses
 import gc
 import importlib.util
 import os
@@ -149,6 +150,23 @@ def drawn():
         return model
 
     return draw
+
+
+@pytest.fixture(scope="session")
+def lite_exports(config, tokenizer, drawn, tmp_path_factory):
+    """A classifier of `text`, and its exports for LiteRT: in float32, then in int8."""
+    from keras_bert.exporting import warmup
+
+    encoder = kb.BertEncoder(dataclasses.replace(config, num_layers=1))
+    labels = ("bad", "fine", "odd")
+    task = drawn(kb.TextClassifier(encoder, kb.Packer(tokenizer, 23), labels, ("text",)))
+    folder = tmp_path_factory.mktemp("lite") / "labels"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(warmup, "BATCH_SIZES", (1,))
+        return task, [
+            kb.export(task, folder, precision, format="litert", lengths=lengths)
+            for precision, lengths in (("float32", (16,)), ("int8", ()))
+        ]
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 FLOORS = {
     # The ground: the flags of a run are a file too.
     **dict.fromkeys(("files", "usage", "quiet", "registered"), -1),
-    **dict.fromkeys(("environment", "config", "flags", "launching", "metrics"), 0),
+    **dict.fromkeys(("environment", "config", "flags", "launching", "metrics", "lite"), 0),
     **dict.fromkeys(("flops", "text", "layers", "training", "serving"), 1),
     **dict.fromkeys(("data", "models"), 2),
     "tasks": 3,
@@ -25,7 +25,8 @@ ALLOWED = {
     "text": {"files"},
     "layers": set(),
     "training": {"files", "flags", "launching"},
-    "serving": {"files", "flags"},
+    "serving": {"files", "flags", "lite"},
+    "lite": set(),
     "data": {"files", "text"},
     "models": {"config", "metrics", "layers", "training"},
 }

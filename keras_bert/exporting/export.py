@@ -12,14 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import keras
-import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 from absl import logging
 
 from keras_bert import files
 from keras_bert.checkpoints.settings import write_json
-from keras_bert.exporting import functions, operations, warmup
+from keras_bert.exporting import functions, litert, operations, warmup
+from keras_bert.exporting.differences import differences, largest, sizes_of
 from keras_bert.models.encoder import Encoder
 from keras_bert.models.pretrainer import BertPretrainer
 from keras_bert.serving.wire import layout
@@ -30,13 +30,12 @@ from keras_bert.tasks.task import Task
 from keras_bert.text.packing import Packer
 from keras_bert.text.subwords import SubwordTokenizer
 
-Precision = Literal["float32", "bfloat16"]
-PRECISIONS = ("float32", "bfloat16")
+Form = Literal["saved_model", "litert"]
+Precision = Literal["float32", "bfloat16", "int8"]
+PRECISIONS = {"saved_model": ("float32", "bfloat16"), "litert": ("float32", "int8")}
 
 # A saved graph computes what the one in memory does, to the order of its sums.
 TOLERANCE = 1e-3
-
-Answers = Mapping[str, np.ndarray]
 
 
 def export(
@@ -44,6 +43,9 @@ def export(
     directory: str | os.PathLike,
     precision: Precision = "float32",
     tokenizer: SubwordTokenizer | None = None,
+    *,
+    format: Form = "saved_model",
+    lengths: Sequence[int] | None = None,
 ) -> pathlib.Path:
     """Writes a model as the next version of a served model: `<directory>/<number>/`.
 
@@ -51,7 +53,8 @@ def export(
     to be loaded, nothing of this package; its signatures are those of
     `keras_bert.exporting.functions.functions_of`. It holds every weight that they read once. Under
     `assets.extra` are the requests that TensorFlow Serving warms it up with, and `metadata.json`:
-    task and labels, signatures, versions of libraries, checksums and sizes of files.
+    task and labels, signatures, versions of libraries, checksums and sizes of files. For LiteRT it
+    is what `keras_bert.exporting.litert.write` says.
 
     The version is made in a hidden folder beside, loaded again, its operations and its answers to
     the warm-up requests are checked, all is flushed to the disk, and then the folder is renamed: a
@@ -62,11 +65,15 @@ def export(
         model: Task; or an Encoder, which is exported as a `SentenceEmbedder` that takes the mean,
             or a BertPretrainer, as a `FillMask`.
         directory: path of the served model's directory, such as "saved_models/sst2".
-        precision: "float32" or "bfloat16": of weights, which take half the space then, and of
-            computation. How much answers change by it is logged and in `metadata.json`; whether it
-            is faster depends on the CPU: 0.55 to 1.8 times the speed of float32 was measured.
+        precision: "float32", or of a SavedModel "bfloat16", of LiteRT "int8": of weights, which
+            take a half or a quarter of the space then, and of computation. How much answers change
+            by it is logged and in the version's metadata; whether bfloat16 is faster depends on
+            the CPU: 0.55 to 1.8 times the speed of float32 was measured.
         tokenizer: SubwordTokenizer of an encoder or pretrainer; None for a task, which has its
             own.
+        format: "saved_model" or "litert".
+        lengths: sequence of int, how long the rows of LiteRT are, each as short as its text allows;
+            None has 32, 64, 128 and so on up to the packer's `sequence_length`.
 
     Returns:
         pathlib.Path of the new version.
@@ -93,91 +100,68 @@ def export(
     >>> tuple(served(text=tf.constant(["a fine film"]))["embedding"].shape)
     (1, 15)
     """
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be one of {PRECISIONS}, not {precision!r}.")
-    reference = _as_task(model, tokenizer).in_precision("float32")
+    _check_form(format, precision, lengths)
+    reference = as_task(model, tokenizer).in_precision("float32")
+    rows = litert.checked_lengths(reference, lengths)
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     with _alone(directory), files.system_errors(directory):
         version = _next_version(directory)
         with files.whole_folder(version) as staging:
-            _write(reference, precision, staging)
+            if format == "litert":
+                config = litert.write(reference, staging, precision, rows)
+                _check(staging, precision, config["difference_from_float32"])
+            else:
+                _write(reference, precision, staging)
     logging.info("%s is written.", version)
     return version
 
 
-def differences(
-    expected: Sequence[Answers], answers: Sequence[Answers]
-) -> dict[str, dict[str, float]]:
-    """How much answers differ from those that were expected, by the name of the output.
-
-    Args:
-        expected: sequence of dicts of arrays.
-        answers: the same; where a rectangle is wider, what fills it up is "" or 0 there.
-
-    Returns:
-        For numbers with a fraction `max_absolute_difference`, for others `share_of_rows_changed`.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_bert.exporting.export import differences
-    >>> expected = {"label": np.array([b"a", b"b"], object), "value": np.array([0.5, 1.0])}
-    >>> answers = {"label": np.array([b"a", b"c"], object), "value": np.array([0.75, 1.0])}
-    >>> differences([expected], [answers])
-    {'label': {'share_of_rows_changed': 0.5}, 'value': {'max_absolute_difference': 0.25}}
-    """
-    return {
-        name: _difference(
-            [
-                _filled_up(one[name], other[name])
-                for one, other in zip(expected, answers, strict=True)
-            ]
+def _check_form(format: Form, precision: Precision, lengths: Sequence[int] | None) -> None:
+    if format not in PRECISIONS:
+        raise ValueError(f"format must be one of {tuple(PRECISIONS)}, not {format!r}.")
+    if precision not in PRECISIONS[format]:
+        raise ValueError(
+            f"precision must be one of {PRECISIONS[format]} in the format {format!r}, not "
+            f"{precision!r}."
         )
-        for name in expected[0]
-    }
-
-
-def _difference(pairs: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
-    if np.issubdtype(pairs[0][0].dtype, np.floating):
-        largest = max(float(np.abs(a - b).max(initial=0)) for a, b in pairs)
-        return {"max_absolute_difference": largest}
-    changed = [(a != b).reshape(len(a), -1).any(axis=1) for a, b in pairs]
-    return {"share_of_rows_changed": float(np.concatenate(changed).mean())}
-
-
-def _filled_up(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two arrays in the smallest shape that holds both."""
-    shape = np.maximum(first.shape, second.shape)
-    fill = b"" if first.dtype == object else 0
-    first, second = (
-        np.pad(a, [(0, n) for n in shape - a.shape], constant_values=fill) for a in (first, second)
-    )
-    return first, second
+    if lengths is not None and format != "litert":
+        raise ValueError(
+            f"lengths are for the format 'litert', but are {list(lengths)}: leave them out, a "
+            "SavedModel takes rows of any length."
+        )
 
 
 @functools.singledispatch
-def _as_task(model: Any, tokenizer: SubwordTokenizer | None) -> Task:
-    """The model, or the task that a model without one is exported as."""
+def as_task(model: Any, tokenizer: SubwordTokenizer | None) -> Task:
+    """The model, or the task that a model without one is exported as.
+
+    Args:
+        model: as of `export`.
+        tokenizer: as of `export`.
+
+    Raises:
+        ValueError: it is no such model, or the tokenizer is not its own.
+    """
     raise ValueError(
         "What is exported must be a task, or an Encoder or BertPretrainer with a tokenizer, but is "
         f"a {type(model).__name__}: load a checkpoint."
     )
 
 
-@_as_task.register
+@as_task.register
 def _(task: Task, tokenizer: SubwordTokenizer | None) -> Task:
     if tokenizer not in (None, task.tokenizer):
         raise ValueError("A task is exported with its own tokenizer: leave out the other one.")
     return task
 
 
-@_as_task.register
+@as_task.register
 def _(encoder: Encoder, tokenizer: SubwordTokenizer | None) -> Task:
     return SentenceEmbedder(encoder, _packer(encoder, tokenizer))
 
 
-@_as_task.register
+@as_task.register
 def _(pretrainer: BertPretrainer, tokenizer: SubwordTokenizer | None) -> Task:
     return FillMask(pretrainer, _packer(pretrainer.encoder, tokenizer))
 
@@ -215,7 +199,7 @@ def _write(reference: Task, precision: Precision, staging: pathlib.Path) -> None
         "num_warmup_requests": len(requests),
         "difference_from_float32": _try(staging, expected, requests, precision),
         "versions": _versions_of_libraries(),
-        "files": _files(staging),
+        "files": sizes_of(staging),
     }
     write_json(staging / layout.METADATA_FILE, metadata)
 
@@ -233,7 +217,13 @@ def _try(
     asked = [request for request in requests if request.signature == functions.ANSWER]
     expected = warmup.replay(lambda _, inputs: answer(inputs), asked)
     found = differences(expected, answers[: len(asked)])
-    worst = max((d.get("max_absolute_difference", 0.0) for d in found.values()), default=0.0)
+    _check(path, precision, found)
+    return found
+
+
+def _check(path: pathlib.Path, precision: Precision, found: dict[str, dict[str, float]]) -> None:
+    """Refuses what answers otherwise than the model though it has its precision, and logs it."""
+    worst = largest(found)
     if precision == "float32" and worst > TOLERANCE:
         raise ValueError(
             f"What was written must answer as the model does, up to {TOLERANCE}, but {path} "
@@ -241,7 +231,6 @@ def _try(
         )
     for name, difference in found.items():
         logging.info("%s differs from the float32 model: %s", name, difference)
-    return found
 
 
 class _Served(tf.Module):
@@ -274,18 +263,6 @@ def _versions_of_libraries() -> dict[str, str]:
         "keras": keras.__version__,
         "tensorflow": tf.__version__,
         "tensorflow_text": tf_text.__version__,
-    }
-
-
-def _files(directory: pathlib.Path) -> dict[str, dict[str, Any]]:
-    """Size and SHA-256 of every file below a directory, by its path there."""
-    return {
-        path.relative_to(directory).as_posix(): {
-            "bytes": path.stat().st_size,
-            "sha256": files.sha256(path),
-        }
-        for path in sorted(directory.rglob("*"))
-        if path.is_file() and path.name != files.LOCK
     }
 
 

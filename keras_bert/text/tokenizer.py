@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -97,7 +97,7 @@ class Tokenizer(SubwordTokenizer):
     def _build_word_pieces(self) -> tf_text.FastWordpieceTokenizer:
         try:
             return tf_text.FastWordpieceTokenizer(
-                _matchable(self.vocabulary, self.num_word_pieces),
+                _matchable(self.vocabulary, self.unmatched),
                 max_bytes_per_word=_MAX_WORD_BYTES,
                 token_out_type=tf.int32,
                 unknown_token="[UNK]",
@@ -109,6 +109,17 @@ class Tokenizer(SubwordTokenizer):
                 "A vocabulary must have a piece that words can be spelled with; these "
                 f"{self.vocabulary_size} pieces have none: {error}. Learn one from text."
             ) from error
+
+    @property
+    def unmatched(self) -> list[int]:
+        """The ids of pieces that no word is cut into.
+
+        These are the added tokens, unused ids, and those with whitespace: the operation looks for
+        pieces before it looks for spaces, and bert-base-chinese has U+2028.
+        """
+        never = {*unused_ids(self.vocabulary), *range(self.num_word_pieces, self.vocabulary_size)}
+        pieces = enumerate(self.vocabulary)
+        return sorted(never | {id_ for id_, piece in pieces if any(map(str.isspace, piece))})
 
     def _finders(self) -> tuple[Finder | None, Finder | None]:
         """What finds the added tokens, in texts as they came and in normalized ones."""
@@ -371,14 +382,9 @@ def _around(finder: Finder | None, texts: tf.Tensor, cut: Cut) -> tuple[tf.Ragge
     return finder.around(texts, cut, "UTF8_CHAR")
 
 
-def _matchable(vocabulary: Sequence[str], num_word_pieces: int) -> list[str]:
-    """The pieces, where those that no word is cut into can match no text.
-
-    These are the added tokens, unused ids, and those with whitespace: the operation looks for
-    pieces before it looks for spaces, and bert-base-chinese has U+2028.
-    """
-    never = {*unused_ids(vocabulary), *range(num_word_pieces, len(vocabulary))}
-    never.update(id_ for id_, piece in enumerate(vocabulary) if any(map(str.isspace, piece)))
+def _matchable(vocabulary: Sequence[str], unmatched: Collection[int]) -> list[str]:
+    """The pieces, where those that no word is cut into can match no text."""
+    never = frozenset(unmatched)
     return [  # U+FFFD is in no text
         f"\ufffd{id_}\ufffd{piece}"[:60] if id_ in never else piece
         for id_, piece in enumerate(vocabulary)

@@ -223,19 +223,6 @@ def test_bfloat16_says_how_much_it_differs(directory, task):
     assert {weight.dtype for weight in task.weights} == {"float32"}
 
 
-def test_differences_of_wider_rectangles():
-    expected = {"label": np.array([[b"a"], [b"b"]], object), "value": np.array([[1.0], [2.0]])}
-    answers = {
-        "label": np.array([[b"a", b""], [b"b", b"c"]], object),
-        "value": np.array([[1.0, 0.0], [2.0, 0.5]]),
-    }
-    for one, other in ((expected, answers), (answers, expected)):
-        assert module.differences([one, expected], [other, expected]) == {
-            "label": {"share_of_rows_changed": 0.25},
-            "value": {"max_absolute_difference": 0.5},
-        }
-
-
 def test_an_encoder_and_a_pretrainer_are_served_as_a_task(quick, tmp_path, config, tokenizer):
     encoder = kb.BertEncoder(config)
     path = export(encoder, tmp_path / "embedder", tokenizer=tokenizer)
@@ -246,7 +233,7 @@ def test_an_encoder_and_a_pretrainer_are_served_as_a_task(quick, tmp_path, confi
     # What this does not read, the pooler, is not in it.
     assert len(weights_of(path)) == len(encoder.weights) - 2
     pretrainer = kb.BertPretrainer(encoder)
-    blanks = module._as_task(pretrainer, tokenizer)
+    blanks = module.as_task(pretrainer, tokenizer)
     assert isinstance(blanks, kb.FillMask) and blanks.pretrainer is pretrainer
     halves = blanks.in_precision("bfloat16")
     assert {weight.dtype for weight in halves.weights} == {"bfloat16"}

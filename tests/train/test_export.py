@@ -1,10 +1,12 @@
 import dataclasses
+import re
 
 import pytest
 import tensorflow as tf
 
 import keras_bert as kb
 from keras_bert.exporting import warmup
+from keras_bert.lite import Lite
 from train.export import Arguments, main
 
 
@@ -40,3 +42,41 @@ def test_a_model_is_added_to_the_list_of_those_served(checkpoint, tmp_path, caps
     main(Arguments(checkpoint, str(tmp_path / "sst2"), models_config=str(path)))
     assert f"{path} has the model sst2." in capsys.readouterr().out
     assert 'base_path: "/models/sst2"' in path.read_text()
+
+
+@pytest.fixture
+def examples(tmp_path):
+    path = tmp_path / "held_out.jsonl"
+    path.write_text('{"sentence": "a fine film", "label": "fine"}\n' * 3)
+    return str(path)
+
+
+@pytest.mark.slow
+def test_a_checkpoint_is_exported_for_litert_with_its_scores(
+    checkpoint, examples, tmp_path, capsys
+):
+    output_dir = str(tmp_path / "lite")
+    options = {"format": "litert", "precision": "int8", "lengths": "8", "sequence_length": 16}
+    main(Arguments(checkpoint, output_dir, **options, eval_files=examples))
+    printed = capsys.readouterr().out
+    assert f"{output_dir}/1: a TextClassifier in int8, " in printed
+    assert "  Rows of 8, 16 pieces; on one thread not timed.\n" in printed
+    [before, after] = re.search(r"  accuracy: (\S+) (\S+)", printed).groups()
+    assert before == after and "Of 3 examples, before and after:" in printed
+    assert f"Lite('{output_dir}') of keras_bert.lite" in printed
+    assert "  probability: max absolute difference from float32 " in printed
+    model = kb.load(checkpoint).model
+    [wanted], [found] = model(["a fine film"]), Lite(output_dir)(["a fine film"])
+    assert found["label"] == wanted["label"]
+
+
+def test_what_is_for_litert_alone_is_refused_elsewhere(checkpoint, examples, tmp_path):
+    output_dir = str(tmp_path / "mine")
+    for options, said in (
+        ({"eval_files": examples}, "--eval_files is for --format=litert"),
+        ({"lengths": "8"}, "lengths are for the format 'litert'"),
+        ({"format": "litert", "lengths": "8,x"}, "--lengths must be numbers"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            main(Arguments(checkpoint, output_dir, **options))
+    assert not (tmp_path / "mine").exists()

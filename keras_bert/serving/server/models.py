@@ -9,7 +9,7 @@ import pathlib
 import threading
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from absl import logging
 from google.protobuf.message import Message
@@ -18,7 +18,10 @@ from keras_bert.serving.wire import errors, layout, messages
 from keras_bert.serving.wire.models_config import read_config
 
 if TYPE_CHECKING:
+    from keras_bert.serving.server.lite_model import LiteModel
     from keras_bert.serving.server.saved_model import SavedModel
+
+    Served: TypeAlias = SavedModel | LiteModel
 
 # A version that could not be loaded is tried again after so long.
 RETRY_S = 60.0
@@ -46,7 +49,7 @@ class _Model:
     """What is known of one model. The dict of what is served is replaced, never changed, as
     requests read it from another thread."""
 
-    served: Mapping[int, SavedModel] = dataclasses.field(default_factory=dict)
+    served: Mapping[int, Served] = dataclasses.field(default_factory=dict)
     states: dict[int, State] = dataclasses.field(default_factory=dict)
     labels: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
@@ -114,7 +117,7 @@ class Models:
             if name in self._models:
                 self._models[name].labels = dict(config.version_labels)
 
-    def find(self, name: str, version: int | None = None, label: str | None = None) -> SavedModel:
+    def find(self, name: str, version: int | None = None, label: str | None = None) -> Served:
         """The model for a request: of the newest version unless it says which.
 
         Raises:
@@ -203,11 +206,8 @@ class Models:
             return
         model.states[version] = State("LOADING")
         logging.info("Loading version %d of %s from %s.", version, name, path)
-        # It imports TensorFlow, which nothing else here needs.
-        from keras_bert.serving.server.saved_model import SavedModel
-
         try:
-            loaded = SavedModel(path, name, version)
+            loaded = _loaded(path, name, version)
         # Whatever is wrong with one version must not stop the others.
         except Exception as error:
             # Clients are not told where the server has its files.
@@ -231,6 +231,18 @@ class Models:
         gc.collect()
         model.states[version] = State("END")
         logging.info("Version %d of %s is no longer served.", version, name)
+
+
+def _loaded(path: pathlib.Path, name: str, version: int) -> Served:
+    """A version in memory: a SavedModel, or an export for LiteRT."""
+    if (path / layout.LITE_FILE).is_file():
+        from keras_bert.serving.server.lite_model import LiteModel
+
+        return LiteModel(path, name, version)
+    # It imports TensorFlow, which nothing else here needs.
+    from keras_bert.serving.server.saved_model import SavedModel
+
+    return SavedModel(path, name, version)
 
 
 def _versions(path: pathlib.Path) -> dict[int, pathlib.Path]:

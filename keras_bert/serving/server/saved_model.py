@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import pathlib
 from collections.abc import Iterator, Mapping
 
@@ -12,7 +11,7 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401  (registers the ops that models tokenize with)
 from google.protobuf.message import Message
 
-from keras_bert import files
+from keras_bert.serving.server import version_files
 from keras_bert.serving.wire import errors, layout, messages, proto_tensors, signatures
 
 
@@ -37,7 +36,7 @@ class SavedModel:
     def __init__(self, path: pathlib.Path, name: str, version: int):
         self.name = name
         self.version = version
-        _check_files(path)
+        version_files.check(path, layout.METADATA_FILE)
         self.signature_defs = _signature_defs(path)
         with _naming(path):
             self._model = tf.saved_model.load(str(path), tags=["serve"])
@@ -123,33 +122,6 @@ def _naming(path: pathlib.Path) -> Iterator[None]:
 def _of_graph(message: str) -> str:
     """What the operation says, without where in the graph it stands."""
     return message.rpartition("<stack traces unavailable>\n")[2].partition("\n\t [[{{node")[0]
-
-
-def _check_files(path: pathlib.Path) -> None:
-    """Compares the files of a version with what the exporter wrote of them, if it did."""
-    if not (path / layout.METADATA_FILE).is_file():
-        return
-    for name, expected in _files(path / layout.METADATA_FILE).items():
-        file = path / name
-        if not file.is_file() or files.sha256(file) != expected:
-            raise ValueError(
-                f"{file} must be the file that was exported, but it is "
-                f"{'damaged or changed' if file.is_file() else 'not there'} (its SHA-256 is in "
-                f"{layout.METADATA_FILE}): copy the version again, or export it again."
-            )
-
-
-def _files(path: pathlib.Path) -> dict[str, str]:
-    """SHA-256 by the file's name, as the metadata has them; that of others has none."""
-    try:
-        content = json.loads(path.read_bytes())
-        listed = content.get("files", {}) if isinstance(content, dict) else {}
-        return {name: file["sha256"] for name, file in listed.items()}
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
-        raise ValueError(
-            f"{path} must be JSON as it was exported, with a SHA-256 for each of its files, but "
-            f"is not ({error!r}): copy the version again, or export it again."
-        ) from error
 
 
 def _signature_defs(path: pathlib.Path) -> Message:

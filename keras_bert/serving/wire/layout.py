@@ -16,6 +16,8 @@ WARMUP_FILE = pathlib.PurePath("assets.extra", "tf_serving_warmup_requests")
 MAX_WARMUP_REQUESTS = 1000
 # What `kb.export` writes beside a model; in others' it may be missing.
 METADATA_FILE = pathlib.PurePath("assets.extra", "metadata.json")
+# What it writes in place of all that for LiteRT, beside the model.
+LITE_FILE = "litert.json"
 # Below the base path.
 MODELS_CONFIG_FILE, BATCHING_CONFIG_FILE = "models.config", "batching.config"
 # Where TF Serving's container has what is here the base path.

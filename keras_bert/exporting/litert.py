@@ -1,0 +1,237 @@
+"""A task as files for LiteRT: its network, and what it reads and says."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import pathlib
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_bert.checkpoints.settings import write_json
+from keras_bert.exporting import warmup
+from keras_bert.exporting.differences import differences, sizes_of
+from keras_bert.exporting.functions import ANSWER, ConcreteFunction, as_examples
+from keras_bert.lite.lite import (
+    CONFIG_FILE,
+    FORMAT_VERSION,
+    MODEL_FILE,
+    TASKS,
+    VOCABULARY_FILE,
+    Lite,
+)
+from keras_bert.lite.model import NUM_BLANKS, signature_of
+from keras_bert.tasks.setting import settings_of
+from keras_bert.tasks.task import Task
+from keras_bert.text.subwords import SubwordTokenizer
+from keras_bert.text.tokenizer import Tokenizer
+from keras_bert.text.vocabulary import SPECIAL_TOKENS
+
+# Where nothing is said: this and its doubles, up to the longest row.
+SHORTEST = 32
+# What is written is tried with batches up to this size.
+MOST_TRIED = 8
+
+
+def checked_lengths(task: Task, lengths: Sequence[int] | None = None) -> tuple[int, ...]:
+    """The lengths of rows that a task is exported with, in their order.
+
+    Args:
+        task: Task.
+        lengths: sequence of int, besides that of the longest row; None has 32 and its doubles.
+
+    Raises:
+        ValueError: they are not ints up to the packer's `sequence_length`.
+
+    Example:
+
+    >>> import keras_bert as kb
+    >>> from keras_bert.exporting.litert import checked_lengths
+    >>> tokenizer = kb.Tokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "fine", "film"))
+    >>> config = kb.BertConfig(
+    ...     vocabulary_size=7, num_layers=1, num_heads=3, hidden_dim=15, intermediate_dim=31
+    ... )
+    >>> task = kb.SentenceEmbedder(kb.BertEncoder(config), kb.Packer(tokenizer, 100))
+    >>> checked_lengths(task), checked_lengths(task, [16])
+    ((32, 64, 100), (16, 100))
+    """
+    longest = task.packer.sequence_length
+    if lengths is None:
+        doubles = (SHORTEST << i for i in range(longest.bit_length()))
+        lengths = [length for length in doubles if length < longest]
+    if not all(isinstance(length, int) and 1 <= length <= longest for length in lengths):
+        raise ValueError(
+            f"lengths must be numbers of pieces up to the {longest} of the packer's "
+            f"sequence_length, but are {list(lengths)}: choose others."
+        )
+    return tuple(sorted({*lengths, longest}))
+
+
+def write(
+    task: Task, directory: pathlib.Path, precision: str, lengths: Sequence[int]
+) -> dict[str, Any]:
+    """Writes what `keras_bert.lite.Lite` answers with.
+
+    - `model.tflite`: the model's outputs for one row, of one of the lengths, which are signatures
+      that share the weights. In int8 those of large matrices are whole numbers, with a scale for
+      each row, and what they are multiplied with is rounded as it comes (dynamic range).
+    - `vocab.txt`: the pieces, one a line.
+    - `litert.json`: the task, its settings, its tokenizer's, and signatures as servers have them.
+
+    Args:
+        task: Task.
+        directory: path of a directory, which is there.
+        precision: "float32" or "int8".
+        lengths: sequence of int, as of `checked_lengths`.
+
+    Returns:
+        dict, what stands in `litert.json`.
+
+    Raises:
+        ValueError: the tokenizer, or the task, has no runtime outside TensorFlow.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> import keras_bert as kb
+    >>> from keras_bert.exporting.litert import write
+    >>> from keras_bert.lite import Lite
+    >>> tokenizer = kb.Tokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "fine", "film"))
+    >>> config = kb.BertConfig(
+    ...     vocabulary_size=7, num_layers=1, num_heads=3, hidden_dim=15, intermediate_dim=31
+    ... )
+    >>> task = kb.SentenceEmbedder(kb.BertEncoder(config), kb.Packer(tokenizer, 8))
+    >>> directory = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = write(task, directory, "float32", [8])
+    >>> lite = Lite(directory)
+    >>> bool(abs(lite.embed("fine film") - task.embed("fine film")).max() < 1e-5)
+    True
+    """
+    name, tokenizer = _checked_name(task), _checked_tokenizer(task.tokenizer)
+    requests = _requests(task)
+    expected = warmup.replay(lambda _, inputs: task.answer(as_examples(inputs)), requests)
+    config = {
+        "format_version": FORMAT_VERSION,
+        "keras_bert": importlib.metadata.version("kerasbert"),
+        "task": name,
+        "precision": precision,
+        "lengths": list(lengths),
+        "sequence_length": task.packer.sequence_length,
+        "template": dataclasses.asdict(task.packer.template),
+        "tokenizer": described(tokenizer),
+        "settings": {key: value for key, value in settings_of(task).items() if key != "packer"},
+        "signatures": {
+            request.signature: {"inputs": _specs(request.inputs), "outputs": _specs(outputs)}
+            for request, outputs in zip(requests, expected, strict=True)
+        },
+    }
+    (directory / MODEL_FILE).write_bytes(_converted(task, precision, lengths))
+    vocabulary = "\n".join(tokenizer.vocabulary)
+    (directory / VOCABULARY_FILE).write_bytes(vocabulary.encode("utf-8"))
+    write_json(directory / CONFIG_FILE, config)
+    lite = Lite(directory)
+    answers = warmup.replay(lambda name, inputs: _answered(lite, name, inputs), requests)
+    of_texts = [i for i, request in enumerate(requests) if request.signature == ANSWER]
+    found = differences([expected[i] for i in of_texts], [answers[i] for i in of_texts])
+    config = {**config, "difference_from_float32": found, "files": sizes_of(directory)}
+    write_json(directory / CONFIG_FILE, config)
+    return config
+
+
+def _checked_name(task: Task) -> str:
+    """The name of a task's class that the runtime has."""
+    for cls in type(task).__mro__:
+        if cls.__name__ in TASKS:
+            return cls.__name__
+    raise ValueError(
+        f"LiteRT runs {', '.join(TASKS)}, but this is a {type(task).__name__}: export a SavedModel."
+    )
+
+
+def _checked_tokenizer(tokenizer: SubwordTokenizer) -> Tokenizer:
+    if isinstance(tokenizer, Tokenizer):
+        return tokenizer
+    raise ValueError(
+        "Outside TensorFlow texts are cut into word pieces, but this model has a "
+        f"{type(tokenizer).__name__}: export a SavedModel."
+    )
+
+
+def described(tokenizer: Tokenizer) -> dict[str, Any]:
+    """What `keras_bert.lite.tokenizer` needs besides the pieces."""
+    ids = {piece: id_ for id_, piece in enumerate(tokenizer.vocabulary)}
+    return {
+        "normalization": dataclasses.asdict(tokenizer.normalization),
+        "pad": tokenizer.pad_id,
+        "unmatched": tokenizer.unmatched,
+        "added_tokens": [
+            {**dataclasses.asdict(token), "id": ids[token.content]}
+            for token in tokenizer.added_tokens
+            if token.content not in SPECIAL_TOKENS
+        ],
+    }
+
+
+def _requests(task: Task) -> list[warmup.Request]:
+    """Requests of few rows to the signatures that take texts."""
+    wanted = (ANSWER, *task.other_spec)
+    return [
+        request
+        for request in warmup.requests_for(task, wanted)
+        if request.signature in wanted
+        and len(next(iter(request.inputs.values()))) <= max(MOST_TRIED, warmup.BATCH_SIZES[0])
+    ]
+
+
+def _specs(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Arrays as a server describes them, of any size in each dimension."""
+    return {
+        name: {
+            "dtype": "string" if array.dtype == object else array.dtype.name,
+            "shape": [None] * array.ndim,
+        }
+        for name, array in arrays.items()
+    }
+
+
+def _answered(lite: Lite, name: str, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    texts = {column: tensor.numpy().tolist() for column, tensor in inputs.items()}
+    return {key: tf.constant(value) for key, value in lite.arrays(texts, name).items()}
+
+
+def _converted(task: Task, precision: str, lengths: Sequence[int]) -> bytes:
+    """The bytes of a LiteRT file.
+
+    The converter takes the weights from a SavedModel; of functions in memory it drops Keras'
+    variables without a word, and what it makes then answers nan.
+    """
+    functions = {signature_of(length): _of_a_row(task, length) for length in lengths}
+    module = tf.Module()
+    weights = (variable for function in functions.values() for variable in function.variables)
+    module.weights = list({variable.ref(): variable for variable in weights}.values())
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(module, folder, signatures=functions)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(functions))
+        if precision == "int8":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        return converter.convert()
+
+
+def _of_a_row(task: Task, length: int) -> ConcreteFunction:
+    """From one row to the model's outputs; of all shapes the sizes are known."""
+    sizes = {"mask_positions": NUM_BLANKS}
+    specs = {
+        tensor.name: tf.TensorSpec(
+            [*([1] * (len(tensor.shape) - 1)), sizes.get(tensor.name, length)],
+            tensor.dtype,
+            tensor.name,
+        )
+        for tensor in keras.tree.flatten(task.inputs)
+    }
+    run = tf.function(lambda ids: task(ids, training=False), autograph=False)
+    return run.get_concrete_function(specs)
