@@ -57,7 +57,10 @@ from .models.resizing import resize as resize
 from .models.roberta import RobertaEncoder as RobertaEncoder
 from .serving.client import Client as Client
 from .serving.wire.errors import ServingError as ServingError
+from .tasks.ensembles import average as average
+from .tasks.ensembles import ensemble as ensemble
 from .tasks.fill_mask import FillMask as FillMask
+from .tasks.members import Member as Member
 from .tasks.multiple_choice import MultipleChoice as MultipleChoice
 from .tasks.question_answering import QuestionAnswerer as QuestionAnswerer
 from .tasks.search import search as search

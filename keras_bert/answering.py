@@ -23,6 +23,7 @@ from keras_bert.data.answers.values import shortened
 from keras_bert.data.rows import Path
 from keras_bert.tasks.batches import buckets, taken
 from keras_bert.tasks.examples import Example
+from keras_bert.tasks.members import join
 from keras_bert.tasks.progress import with_bar
 from keras_bert.tasks.task import Task
 
@@ -61,6 +62,7 @@ def check_to_answer(task: Task, examples: Sequence[Example]) -> None:
     Raises:
         ValueError: an example lacks a column, or has in it what cannot be answered.
     """
+    join(task, examples)
     lengths = []
     for some in blocks(examples):
         columns = task.input_columns(some)

@@ -2,6 +2,7 @@
 
 keras-bert predict --checkpoint=mine --text='A fine film.'
 keras-bert predict --checkpoint=mine --input_files=texts.txt --output_file=answers.csv
+keras-bert predict --checkpoint=bert,roberta --combine=mean --text='A fine film.'
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ import keras_bert as kb
 from keras_bert import flags
 from keras_bert.data.answers.forms import SUFFIXES, form_of_answers
 
-from .examples import Files, check_flags, files_of, options_of, split
+from .examples import check_flags, files_of, options_of
+from .together import Members, task_of
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Arguments(Files):
-    checkpoint: str = flags.required("checkpoint directory")
+class Arguments(Members):
     text: tuple[str, ...] = flags.flag((), "text; with [MASK] where it has blanks; a question")
     second: tuple[str, ...] = flags.flag((), "for each text, what goes with it; a context")
     choice: tuple[str, ...] = flags.flag((), "choices, to be told apart for one text")
@@ -29,20 +30,11 @@ class Arguments(Files):
         None, f"file for the answers, in the form that its name says: {' '.join(SUFFIXES)}"
     )
     top_k: int | None = flags.flag(None, "number of candidates for a blank; else 5")
-    sequence_length: int | None = flags.flag(
-        None, "pieces of a row at most; else as the checkpoint was trained"
-    )
 
 
 def main(arguments: Arguments) -> None:
     check(arguments)
-    task = kb.finetuning.load_task(
-        arguments.checkpoint,
-        text_keys=split(arguments.text_keys),
-        label_key=arguments.label_key,
-        top_k=arguments.top_k,
-        sequence_length=arguments.sequence_length,
-    )
+    task = task_of(arguments, arguments.top_k)
     if arguments.output_file:
         kb.answering.check_form(task, arguments.output_file)
     examples = examples_of(arguments, task)

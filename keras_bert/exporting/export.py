@@ -103,6 +103,7 @@ def export(
     _check_form(format, precision, lengths)
     reference = as_task(model, tokenizer).in_precision("float32")
     rows = litert.checked_lengths(reference, lengths)
+    resources = reference.resources
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     with _alone(directory), files.system_errors(directory):
@@ -112,7 +113,7 @@ def export(
                 config = litert.write(reference, staging, precision, rows)
                 _check(staging, precision, config["difference_from_float32"])
             else:
-                _write(reference, precision, staging)
+                _write(reference, precision, staging, resources)
     logging.info("%s is written.", version)
     return version
 
@@ -175,14 +176,16 @@ def _packer(encoder: Encoder, tokenizer: SubwordTokenizer | None) -> Packer:
     return Packer(tokenizer, encoder.config.max_sequence_length)
 
 
-def _write(reference: Task, precision: Precision, staging: pathlib.Path) -> None:
+def _write(
+    reference: Task, precision: Precision, staging: pathlib.Path, resources: Sequence[Any]
+) -> None:
     """Writes a version, with all that belongs to it, and tries it."""
     task = reference.in_precision(precision)
     served = functions.functions_of(task)
     expected = served[functions.ANSWER]
     if task is not reference:
         expected = functions.answer_function(reference)
-    served_module = _Served(served, task.tokenizer)
+    served_module = _Served(served, resources)
     tf.saved_model.save(served_module, str(staging), signatures=served)
     operations.check_operations(staging / layout.SAVED_MODEL_FILE)
     requests = warmup.requests_for(task, served)
@@ -236,11 +239,9 @@ def _check(path: pathlib.Path, precision: Precision, found: dict[str, dict[str, 
 class _Served(tf.Module):
     """What is saved: signatures, and the weights and resources that they read, each once."""
 
-    def __init__(
-        self, served: Mapping[str, functions.ConcreteFunction], tokenizer: SubwordTokenizer
-    ):
+    def __init__(self, served: Mapping[str, functions.ConcreteFunction], resources: Sequence[Any]):
         super().__init__()
-        self.resources = list(tokenizer.resources)
+        self.resources = [*resources]
         variables = [variable for function in served.values() for variable in function.variables]
         self.weights = list({variable.ref(): variable for variable in variables}.values())
 

@@ -92,7 +92,8 @@ def buckets(columns: Columns, batch_size: int = ANSWER_BATCH) -> Iterator[list[i
         ValueError: `batch_size` is below 1.
     """
     _check_size(batch_size)
-    order = np.argsort(sum(map(_num_bytes, columns.values())), kind="stable").tolist()
+    texts = (column for column in columns.values() if column.dtype == tf.string)
+    order = np.argsort(sum(map(_num_bytes, texts)), kind="stable").tolist()
     for start in range(0, len(order), batch_size):
         yield order[start : start + batch_size]
 

@@ -57,4 +57,4 @@ def _policies(model: keras.Model) -> Iterator[str]:
 def _spec(column: tf.Tensor | tf.RaggedTensor) -> tf.TensorSpec | tf.RaggedTensorSpec:
     if isinstance(column, tf.RaggedTensor):
         return tf.RaggedTensorSpec([None, None], column.dtype, ragged_rank=1)
-    return tf.TensorSpec([None], column.dtype)
+    return tf.TensorSpec([None, *column.shape[1:]], column.dtype)

@@ -172,6 +172,11 @@ class Learning(Hooks, Trainable):
         """Names of the features that the model takes."""
         return tuple(tensor.name for tensor in keras.tree.flatten(self.inputs))
 
+    @property
+    def input_specs(self) -> dict[str, tuple[tuple, str]]:
+        """Shape and dtype of the features that the model takes, by name."""
+        return {one.name: (one.shape, one.dtype) for one in keras.tree.flatten(self.inputs)}
+
     def model_inputs(self, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Those features that the model takes."""
         return {name: features[name] for name in self.input_names}

@@ -1,30 +1,94 @@
-"""MeanOfMembers: the models of several tasks as one, whose outputs are the mean of theirs."""
+"""MeanOfMembers: several models as one, whose outputs are made of theirs; what each reads."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import keras
+import tensorflow as tf
 from keras import ops
+
+from keras_bert.tasks.examples import Example
+from keras_bert.tasks.pooling import MEAN_OF_OUTPUTS, Pool
+from keras_bert.tasks.predictions import Predictions
+from keras_bert.text.subwords import SubwordTokenizer
+
+Columns = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Reader:
+    """A member with what it reads of examples, under names of its own where others read otherwise.
+
+    Args:
+        member: Task; or a `Member`, or `Predictions`, which have the same methods.
+        prefix: str, what stands before the names of its features; "" reads what the ensemble does.
+        order: tuple of int, where each class of the ensemble stands among those of the member;
+            None is the same order.
+    """
+
+    member: Any
+    prefix: str = ""
+    order: tuple[int, ...] | None = None
+
+    def inputs(self) -> dict[str, keras.KerasTensor]:
+        """`keras.Input` of its features, by their names in the ensemble."""
+        return {
+            f"{self.prefix}{name}": keras.Input(
+                batch_shape=shape, dtype=dtype, name=self.prefix + name
+            )
+            for name, (shape, dtype) in self.member.input_specs.items()
+        }
+
+    def copy(self, dtype: str | None) -> Reader:
+        """The same with a copy of a task; what is none stays."""
+        copy = getattr(self.member, "copy", None)
+        return self if copy is None else dataclasses.replace(self, member=copy(dtype))
+
+    def columns(self, examples: Sequence[Example]) -> dict[str, tf.Tensor]:
+        """What it needs of examples besides their texts, by names in the ensemble."""
+        found = self.member.columns_beside(examples)
+        return {f"{self.prefix}{name}": value for name, value in found.items()}
+
+    def features(self, examples: Columns) -> dict[str, tf.Tensor]:
+        """Its features, by names in the ensemble; `examples` has what `columns` gave, too."""
+        start = len(self.prefix)
+        own = {n[start:]: value for n, value in examples.items() if n.startswith(self.prefix)}
+        found = self.member.model_inputs(self.member.features({**examples, **own}))
+        return {f"{self.prefix}{name}": value for name, value in found.items()}
+
+    def outputs(self, inputs: Columns) -> dict[str, Any]:
+        """Its outputs in float32, their classes in the ensemble's order."""
+        names = self.member.input_specs
+        outputs = self.member({n: inputs[f"{self.prefix}{n}"] for n in names}, training=False)
+        found = {name: ops.cast(value, "float32") for name, value in outputs.items()}
+        if self.order is not None:
+            found = {name: ops.take(value, self.order, axis=-1) for name, value in found.items()}
+        return found
 
 
 class MeanOfMembers(keras.layers.Layer):
-    """The mean of the outputs of several tasks, in float32.
+    """What several members say, as one, in float32.
 
     Args:
-        members: sequence of Task, with inputs and outputs of the same names and shapes.
+        readers: sequence of Reader, whose outputs have the same names and shapes.
+        pool: Pool.
 
     Args (call):
-        inputs: dict of tensors, as each of them takes.
+        inputs: dict of tensors, all that they take.
 
     Raises:
         ValueError: it is to be trained.
     """
 
-    def __init__(self, members: Sequence[Any]):
+    def __init__(self, readers: Sequence[Reader], pool: Pool = MEAN_OF_OUTPUTS):
         super().__init__(dtype="float32", name="mean_of_members")
-        self.members = list(members)
+        self.readers = tuple(readers)
+        self.pool = pool
+        # So that Keras finds their weights.
+        self.members = [one.member for one in readers if isinstance(one.member, keras.layers.Layer)]
 
     def call(self, inputs, training=None):
         if training:
@@ -32,16 +96,149 @@ class MeanOfMembers(keras.layers.Layer):
                 "An ensemble answers with what its members have learned, but is to be trained: "
                 "train its members."
             )
-        several = [member(inputs, training=False) for member in self.members]
-        return {
-            name: sum(ops.cast(one[name], "float32") for one in several) / len(several)
-            for name in several[0]
-        }
+        several = [reader.outputs(inputs) for reader in self.readers]
+        return {name: self.pool([one[name] for one in several]) for name in several[0]}
+
+
+class Member(keras.layers.Layer):
+    """A model of Keras that says something of raw texts, to stand beside classifiers.
+
+    Args:
+        model: `keras.Model` that takes strings: [B] where an example has one text, or a dict of
+            such by column. It gives [B, C], or of two classes [B, 1] for the second one.
+        labels: sequence of str, the names of its classes in their order.
+        gives: "probabilities" or "logits"; in regression its numbers are "logits".
+
+    Raises:
+        ValueError: it is no model, or gives something else.
+
+    Example:
+
+    >>> import keras
+    >>> import keras_bert as kb
+    >>> text = keras.Input([], dtype="string")
+    >>> words = keras.layers.TextVectorization(vocabulary=["fine", "dull"], output_mode="multi_hot")
+    >>> good = keras.layers.Dense(1, activation="sigmoid")(words(text))
+    >>> kb.Member(keras.Model(text, good), labels=("bad", "good"), gives="probabilities").labels
+    ('bad', 'good')
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        *,
+        labels: Sequence[str],
+        gives: Literal["probabilities", "logits"],
+    ):
+        super().__init__(dtype="float32", name="member")
+        if not isinstance(model, keras.Model) or gives not in ("probabilities", "logits"):
+            raise ValueError(
+                "A member must be a keras.Model that gives 'probabilities' or 'logits', but is a "
+                f"{type(model).__name__} that gives {gives!r}: say which of them it gives."
+            )
+        self.model = model
+        self.labels = tuple(labels)
+        self.gives = gives
+        self._keys: tuple[str, ...] = ()
+        self._pool = MEAN_OF_OUTPUTS
+
+    def reading(self, keys: Sequence[str], pool: Pool) -> Member:
+        """The same model, which reads these columns, and whose probabilities a pool understands.
+
+        Raises:
+            ValueError: it gives another number of classes than it has labels.
+        """
+        other = Member(self.model, labels=self.labels, gives=self.gives)
+        other._keys, other._pool = tuple(keys), pool
+        shape = other({key: tf.constant(["a", "b"]) for key in keys})["logits"].shape
+        if tuple(shape) != (2, len(self.labels)):
+            raise ValueError(
+                f"A member must give {len(self.labels)} numbers of each text, one for each of its "
+                f"labels {self.labels}, but of 2 texts the shape is {tuple(shape)}: name the "
+                "labels that it has."
+            )
+        return other
+
+    @property
+    def input_specs(self) -> dict[str, tuple[tuple, str]]:
+        """Shape and dtype of what it takes, by name."""
+        return dict.fromkeys(self._keys, ((None,), "string"))
+
+    def columns_beside(self, examples: Sequence[Example]) -> dict[str, tf.Tensor]:
+        """Nothing: it reads texts alone."""
+        return {}
+
+    def features(self, examples: Columns) -> Columns:
+        """The texts."""
+        return examples
+
+    def model_inputs(self, features: Columns) -> dict[str, Any]:
+        """Those of its columns."""
+        return {key: features[key] for key in self._keys}
+
+    def call(self, inputs, training=None):
+        texts = inputs if len(self._keys) > 1 else inputs[self._keys[0]]
+        given = ops.cast(self.model(texts, training=False), "float32")
+        is_probability = self.gives == "probabilities"
+        if len(self.labels) == 2 and given.shape[-1] == 1 and self._pool.activation == "softmax":
+            first = 1.0 - given if is_probability else ops.zeros_like(given)
+            given = ops.concatenate([first, given], axis=-1)
+        return {"logits": self._pool.logits(given) if is_probability else given}
+
+    @property
+    def resources(self) -> list[Any]:
+        """What an exported model has to hold: its tables of words."""
+        return [self.model]
 
 
 def members_of(model: keras.Model) -> tuple[Any, ...]:
-    """The tasks that an ensemble is made of; none of another model."""
+    """What an ensemble is made of, tasks for the most part; nothing of another model."""
     for layer in model.layers:
         if isinstance(layer, MeanOfMembers):
-            return tuple(layer.members)
+            return tuple(reader.member for reader in layer.readers)
     return ()
+
+
+def join(model: keras.Model, examples: Sequence[Example]) -> None:
+    """Tells files among the members of an ensemble all examples, before it is asked of some.
+
+    Args:
+        model: a task; of one without files nothing happens.
+        examples: sequence of dicts, in the order of files without ids and texts.
+
+    Raises:
+        ValueError: a file has not an answer to each of them.
+    """
+    for member in members_of(model):
+        if isinstance(member, keras.Model):
+            join(member, examples)
+        elif isinstance(member, Predictions):
+            member.join(examples)
+
+
+def pool_of(model: keras.Model) -> Pool:
+    """How an ensemble makes one answer of those of its members."""
+    [found] = [layer.pool for layer in model.layers if isinstance(layer, MeanOfMembers)]
+    return found
+
+
+def readers_of(model: keras.Model) -> tuple[Reader, ...]:
+    """The members of an ensemble with what they read; nothing of another model."""
+    return tuple(
+        reader
+        for layer in model.layers
+        if isinstance(layer, MeanOfMembers)
+        for reader in layer.readers
+    )
+
+
+def resources_of(tokenizer: SubwordTokenizer, readers: Sequence[Reader]) -> list[Any]:
+    """What an exported model has to hold besides its weights: tables of words and pieces.
+
+    Raises:
+        ValueError: a member is a file of predictions.
+    """
+    found = list(tokenizer.resources)
+    for reader in readers:
+        found += [one for one in reader.member.resources if all(one is not own for own in found)]
+    return found

@@ -61,6 +61,7 @@ class MultipleChoice(Task):
     """
 
     COLUMNS = ColumnNames(("context", "question", "choices"))
+    ACTIVATION = "softmax"
 
     dropout = Setting(fixed=True)
 

@@ -43,6 +43,8 @@ class Problem(abc.ABC):
     # How few labels there may be.
     LEAST = 1
     SCORES: tuple[str, ...]
+    # What makes probabilities of logits; None where they are the answer.
+    ACTIVATION: str | None = None
     # What an answer has a number of each label under, and what one of them is called.
     NUMBERS = ("probabilities", "probability")
 
@@ -121,6 +123,7 @@ class SingleLabel(Problem):
 
     LEAST = 2
     SCORES = ("accuracy", "f1", "matthews")
+    ACTIVATION = "softmax"
 
     def labels_of(self, rows: Sequence[Row], label_key: str) -> tuple[str, ...]:
         return labels_among(rows, label_key, [row[label_key] for row in rows], names_among)
@@ -193,6 +196,7 @@ class SeveralLabels(Problem):
     """Any of the labels, or none: the mean of their binary cross-entropies."""
 
     SCORES = ("f1_micro", "f1_macro", "accuracy")
+    ACTIVATION = "sigmoid"
 
     def labels_of(self, rows: Sequence[Row], label_key: str) -> tuple[str, ...]:
         columns = split(label_key) or ()

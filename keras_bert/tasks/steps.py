@@ -33,6 +33,8 @@ class Steps:
     LABELS_TOKENS = False
     # Whether the model's inputs have a row for each example, however long its texts are.
     ONE_ROW_EACH = True
+    # What makes probabilities of its output: "softmax", "sigmoid"; None where it says no classes.
+    ACTIVATION: str | None = None
     # What may be done where examples are cut.
     IF_CUT = "choose a longer sequence_length"
 

@@ -18,7 +18,15 @@ from keras_bert.tasks.batches import ANSWER_BATCH, buckets, of_all, taken
 from keras_bert.tasks.examples import Example, Reads, as_examples
 from keras_bert.tasks.graphs import Graphs
 from keras_bert.tasks.learning import Learning
-from keras_bert.tasks.members import MeanOfMembers, members_of
+from keras_bert.tasks.members import (
+    MeanOfMembers,
+    Reader,
+    members_of,
+    pool_of,
+    readers_of,
+    resources_of,
+)
+from keras_bert.tasks.pooling import MEAN_OF_OUTPUTS, Pool
 from keras_bert.tasks.progress import with_bar
 from keras_bert.tasks.setting import Setting, settings_of
 from keras_bert.text.packing import Packer
@@ -124,9 +132,9 @@ class Task(Learning):
             dtype: keras dtype policy of weights and computation, such as "bfloat16"; None has the
                 task's own.
         """
-        members = members_of(self)
-        if members:
-            return self.with_members([member.copy(dtype) for member in members])
+        readers = readers_of(self)
+        if readers:
+            return self.with_members([one.copy(dtype) for one in readers], pool_of(self))
         copy = self.on(self.encoder.anew(initializer="zeros", dtype=dtype))
         weights = {weight.path: weight for weight in self.weights}
         for weight in copy.weights:
@@ -139,20 +147,67 @@ class Task(Learning):
         Args:
             dtype: name of a keras dtype policy, such as "bfloat16".
         """
-        policies = {one.encoder.dtype_policy.name for one in members_of(self) or (self,)}
+        tasks = [one for one in members_of(self) or (self,) if isinstance(one, Task)]
+        policies = {one.encoder.dtype_policy.name for one in tasks}
         return self if policies == {dtype} else self.copy(dtype)
 
-    def with_members(self, members: Sequence[Task]) -> Task:
-        """A task with this one's settings that answers by the mean of the outputs of others."""
-        inputs = {
-            tensor.name: keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
-            for tensor in keras.tree.flatten(self.inputs)
-        }
-        outputs = MeanOfMembers(members)(inputs)
+    def with_members(self, readers: Sequence[Reader], pool: Pool = MEAN_OF_OUTPUTS) -> Task:
+        """A task with this one's settings that answers as several members do together.
+
+        Args:
+            readers: sequence of Reader; those without a prefix read what this task reads.
+            pool: Pool, which makes one answer of theirs.
+        """
+        inputs: dict[str, keras.KerasTensor] = {}
+        for reader in readers:
+            inputs = {**reader.inputs(), **inputs}
+        outputs = MeanOfMembers(readers, pool)(inputs)
         other = type(self).__new__(type(self))
         Task.__init__(other, self.encoder, self.packer, inputs, outputs, self.name)
         other.__dict__.update(settings_of(self))
         return other
+
+    @property
+    def beside(self) -> tuple[Reader, ...]:
+        """Of an ensemble, the members that read otherwise than it does."""
+        return tuple(reader for reader in readers_of(self) if reader.prefix)
+
+    @property
+    def resources(self) -> list[Any]:
+        """What an exported model has to hold besides its weights: tables of pieces.
+
+        Raises:
+            ValueError: a member is a file of predictions.
+        """
+        return resources_of(self.tokenizer, readers_of(self))
+
+    def columns_beside(self, examples: Sequence[Example]) -> dict[str, tf.Tensor]:
+        """What an ensemble needs of examples besides their texts: what files say of them."""
+        beside = (reader.columns(examples) for reader in self.beside)
+        return {name: column for columns in beside for name, column in columns.items()}
+
+    def input_columns(self, examples: Sequence[Example]) -> dict[str, tf.Tensor | tf.RaggedTensor]:
+        """As in `Learning`; of an ensemble with `columns_beside`."""
+        return {**super().input_columns(examples), **self.columns_beside(examples)}
+
+    def features(self, examples: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """As of `Steps`; of an ensemble with those of each member that reads otherwise."""
+        beside = (reader.features(examples) for reader in self.beside)
+        own = super().features(examples)
+        return {**own, **{name: value for some in beside for name, value in some.items()}}
+
+    def batch_of(self, pieces: Mapping[str, tf.Tensor], targets: Mapping[str, tf.Tensor]) -> tuple:
+        """As in `Learning`, but for members that read otherwise.
+
+        Raises:
+            ValueError: it is such an ensemble.
+        """
+        if self.beside:
+            raise ValueError(
+                "An ensemble whose members read otherwise answers and is scored, but is to be "
+                "trained, or evaluated by its loss: train its members, or call `scored`."
+            )
+        return super().batch_of(pieces, targets)
 
     def get_config(self) -> dict[str, Any]:
         """What makes the task anew, for Keras' files.

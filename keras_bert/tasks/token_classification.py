@@ -95,6 +95,7 @@ class TokenClassifier(Task):
     USES_POOLER = False
     LABELS_TOKENS = True
     ONE_ROW_EACH = False
+    ACTIVATION = "softmax"
     COLUMNS = ColumnNames(("words",), "labels")
 
     labels = Setting(checked_labels)

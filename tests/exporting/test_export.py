@@ -270,6 +270,29 @@ def test_an_ensemble_is_exported_whole(quick, tmp_path, config, tokenizer):
     assert metadata["task"] == "TextClassifier" and metadata["labels"] == list(both.labels)
 
 
+@pytest.mark.slow
+def test_members_of_two_families_and_a_model_are_served_together(
+    quick, tmp_path, config, tokenizer, byte_pairs_of
+):
+    first = classifier(config, tokenizer, 3)
+    sizes = {name: getattr(config, name) for name in ("num_heads", "hidden_dim", "num_layers")}
+    encoder = kb.RobertaEncoder(kb.RobertaConfig(vocabulary_size=270, **sizes))
+    packer = kb.Packer(byte_pairs_of("Roberta"), 15)
+    other = kb.TextClassifier(encoder, packer, LABELS[::-1], first.text_keys)
+    texts = {key: keras.Input([], dtype="string", name=key) for key in first.text_keys}
+    words = keras.layers.TextVectorization(vocabulary=["fine", "film"], output_mode="multi_hot")
+    own = keras.layers.Dense(len(LABELS), activation="softmax")(words(texts["first"]))
+    model = kb.Member(keras.Model(texts, own), labels=LABELS, gives="probabilities")
+    task = kb.ensemble([first, other, model], by="mean", weights=(1, 2, 3))
+    path = export(task, tmp_path / "model")
+    served = tf.saved_model.load(str(path)).signatures
+    assert set(served) == {"serving_default"}
+    asked = {"first": ["a fine film", "the dog"], "second": ["a", "b"]}
+    answers = served["serving_default"](**{key: tf.constant(x) for key, x in asked.items()})
+    wanted = [one["probabilities"] for one in task(asked)]
+    np.testing.assert_allclose(answers["probabilities"], wanted, atol=1e-5)
+
+
 class Noisy(kb.SentenceEmbedder):
     """A task whose answers are drawn."""
 

@@ -84,36 +84,128 @@ def first(tokenizer, config):
     return classifier(tokenizer, config, 1)
 
 
-@pytest.mark.parametrize("combine", [ensembles.ensemble, ensembles.average])
 @pytest.mark.parametrize(
     ("difference", "message"),
     [
-        ({"labels": ("yes", "no")}, r"labels is \('no', 'yes'\) of the first and \('yes', 'no'\)"),
         ({"labels": ("no", "yes", "or")}, "labels is"),
         ({"label_key": "gold"}, "label_key is 'label' of the first and 'gold'"),
         ({"text_keys": ("text",)}, "text_keys is"),
         ({"problem": "multi_label_classification"}, "problem is"),
-        ({"stride": 3}, "stride is None of the first and 3"),
-        ({"length": 8}, "sequence_length is 9 of the first and 8"),
     ],
 )
+@pytest.mark.parametrize("combine", [ensembles.ensemble, ensembles.average])
 def test_members_must_be_alike(first, tokenizer, config, combine, difference, message):
     with pytest.raises(ValueError, match=message):
         combine([first, classifier(tokenizer, config, 1, **difference)])
 
 
-def test_members_have_one_tokenizer(first, tokenizer, vocabulary, config):
-    cased = classifier(kb.Tokenizer(vocabulary, lowercase=False), config, 1)
+@pytest.mark.parametrize(
+    ("difference", "message"),
+    [
+        ({"labels": ("yes", "no")}, r"labels is \('no', 'yes'\) of the first and \('yes', 'no'\)"),
+        ({"stride": 3}, "stride is None of the first and 3"),
+        ({"length": 8}, "sequence_length is 9 of the first and 8"),
+    ],
+)
+def test_what_is_averaged_reads_alike(first, tokenizer, config, difference, message):
+    other = classifier(tokenizer, config, 1, **difference)
+    with pytest.raises(ValueError, match=message):
+        ensembles.average([first, other])
+
+
+def test_of_pieces_members_have_one_tokenizer(tokenizer, vocabulary, config):
+    config = dataclasses.replace(config, num_layers=1)
+    one, other = (
+        kb.TokenClassifier(kb.BertEncoder(config), kb.Packer(own, 9), ("A", "B"))
+        for own in (tokenizer, kb.Tokenizer(vocabulary, lowercase=False))
+    )
     with pytest.raises(ValueError, match="tokenizer's lowercase is True of the first and False"):
-        ensembles.ensemble([first, cased])
+        ensembles.ensemble([one, other])
+    with pytest.raises(ValueError, match="only tasks with the same tokenizer"):
+        ensembles.ensemble([one, "other.jsonl"])
 
 
-@pytest.mark.parametrize("combine", [ensembles.ensemble, ensembles.average])
-def test_what_is_combined_are_tasks_of_one_size(first, tokenizer, config, combine):
+def test_what_is_combined_are_tasks_of_one_size(first, tokenizer, config):
     for models in ([], [first, kb.BertEncoder(config)]):
         with pytest.raises(ValueError, match="must be tasks, at least one"):
-            combine(models)
+            ensembles.average(models)
+    with pytest.raises(ValueError, match="at least one of them a task"):
+        ensembles.ensemble([])
+    with pytest.raises(ValueError, match=r"kb\.Member\(model"):
+        ensembles.ensemble([first, kb.BertEncoder(config)])
     small = classifier(tokenizer, dataclasses.replace(config, num_layers=1), 1)
-    if combine is ensembles.average:
-        with pytest.raises(ValueError, match="the shape of layer_1/.* is .* of the first and None"):
-            combine([first, small])
+    with pytest.raises(ValueError, match="the shape of layer_1/.* is .* of the first and None"):
+        ensembles.average([first, small])
+
+
+def probabilities(task, texts=TEXTS):
+    return np.array([answer["probabilities"] for answer in task(texts)])
+
+
+@pytest.fixture(scope="module")
+def together(first, byte_pairs_of, encoder_of):
+    """Classifiers of two families, one with its labels in another order, and a model of Keras."""
+    encoder = encoder_of("Roberta", num_layers=1, vocabulary_size=270, initializer_range=0.3)
+    packer = kb.Packer(byte_pairs_of("Roberta"), 15)
+    other = kb.TextClassifier(encoder, packer, ("yes", "no"))
+    text = keras.Input([], dtype="string")
+    words = keras.layers.TextVectorization(vocabulary=["fox", "film"], output_mode="multi_hot")
+    yes = keras.layers.Dense(1, activation="sigmoid")(words(text))
+    model = keras.Model(text, yes)
+    return [first, other, kb.Member(model, labels=("no", "yes"), gives="probabilities")]
+
+
+def test_members_of_any_family_and_models_answer_together(together, without_graphs):
+    first, other, member = together
+    yes = np.asarray(member.model(tf.constant(TEXTS)))
+    alone = [
+        probabilities(first),
+        probabilities(other)[:, ::-1],
+        np.concatenate([1 - yes, yes], axis=1),
+    ]
+    mean = kb.ensemble(together, by="mean")
+    np.testing.assert_allclose(probabilities(mean), np.mean(alone, axis=0), atol=1e-5)
+    weighted = kb.ensemble(together, by="mean", weights=(1, 3, 0))
+    wanted = (alone[0] + 3 * alone[1]) / 4
+    np.testing.assert_allclose(probabilities(weighted), wanted, atol=1e-5)
+    share = np.mean([np.round(one) for one in alone], axis=0)
+    vote = kb.ensemble(together, by="vote")
+    np.testing.assert_allclose(probabilities(vote), share, atol=2e-4)
+    product = np.prod(alone, axis=0) ** (1 / 3)
+    outputs = kb.ensemble(together)
+    wanted = product / product.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(probabilities(outputs), wanted, atol=1e-5)
+    copy = mean.copy()
+    np.testing.assert_allclose(probabilities(copy), probabilities(mean), atol=1e-6)
+    with pytest.raises(ValueError, match="has the weights of 3: save its members"):
+        kb.save(mean, "nowhere")
+    with pytest.raises(ValueError, match="train its members"):
+        mean.dataset([{"sentence": "a fox", "label": "no"}], 1)
+
+
+def test_members_weigh_as_much_as_their_score(together, without_graphs):
+    first, other, _ = together
+    [label] = {answer["label"] for answer in other(TEXTS[:1])}
+    held_out = [{"sentence": TEXTS[0], "label": label}]
+    alone = probabilities(first)[0][("no", "yes").index(label)]
+    both = kb.ensemble([first, other], by="mean", held_out=held_out)
+    scores = ensembles.member_scores(both, held_out)
+    assert [one["accuracy"] for one in scores] == [float(alone > 0.5), 1.0]
+    wanted = probabilities(other)[0, ::-1]
+    if alone > 0.5:
+        wanted = (wanted + probabilities(first)[0]) / 2
+    np.testing.assert_allclose(probabilities(both)[0], wanted, atol=1e-5)
+    for wrong in ((1,), (0, 0), (-1, 2), (float("nan"), 1)):
+        with pytest.raises(ValueError, match="weights must be 2 numbers"):
+            kb.ensemble([first, other], weights=wrong)
+    with pytest.raises(ValueError, match="one of them"):
+        kb.ensemble([first, other], weights=(1, 1), held_out=held_out)
+    with pytest.raises(ValueError, match="by must be one of"):
+        kb.ensemble([first, other], by="best")
+
+
+def test_numbers_have_no_votes(tokenizer, config):
+    config = dataclasses.replace(config, num_layers=1)
+    task = classifier(tokenizer, config, 1, ("value",), problem="regression")
+    with pytest.raises(ValueError, match="take by='mean'"):
+        kb.ensemble([task, task], by="vote")

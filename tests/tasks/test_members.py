@@ -9,7 +9,8 @@ import tensorflow as tf
 
 import keras_bert as kb
 from keras_bert.tasks.ensembles import ensemble
-from keras_bert.tasks.members import MeanOfMembers, members_of
+from keras_bert.tasks.members import MeanOfMembers, Member, Reader, join, members_of
+from keras_bert.tasks.pooling import Pool
 
 TEXTS = {"sentence": tf.constant(["the quick fox", "a film"])}
 
@@ -36,7 +37,7 @@ def test_outputs_are_the_mean_of_the_members(members):
     expected = (logits(members[0]) + logits(members[1])) / 2
     np.testing.assert_allclose(logits(both), expected, atol=1e-6)
     with pytest.raises(ValueError, match="train its members"):
-        MeanOfMembers(members).call({}, training=True)
+        MeanOfMembers([Reader(one) for one in members]).call({}, training=True)
 
 
 def test_a_copy_has_copies_of_the_members(members):
@@ -80,3 +81,26 @@ def test_every_task_computes_all_in_the_precision_of_its_copy(name, tokenizer, c
     whole = half.copy("float32")
     assert {output.dtype for output in whole.output.values()} == {"float32"}
     assert whole.in_precision("float32") is whole
+
+
+def test_a_member_says_what_it_gives(members):
+    text = keras.Input([], dtype="string")
+    words = keras.layers.TextVectorization(vocabulary=["a"], output_mode="multi_hot")
+    model = keras.Model(text, words(text))
+    member = Member(model, labels=("no", "yes"), gives="logits").reading(("text",), Pool())
+    given = member({"text": tf.constant(["a"])})["logits"]
+    np.testing.assert_array_equal(given, [[0.0, 1.0]])
+    with pytest.raises(ValueError, match="3 numbers of each text.*the shape is \\(2, 2\\)"):
+        Member(model, labels=("no", "yes", "or"), gives="logits").reading(("text",), Pool())
+    for wrong, gives in ((model, "answers"), (members, "logits")):
+        with pytest.raises(ValueError, match="say which of them it gives"):
+            Member(wrong, labels=("no", "yes"), gives=gives)
+
+
+def test_files_hear_of_all_examples(members, tmp_path, without_graphs):
+    path = tmp_path / "said.csv"
+    path.write_text("probability_yes,probability_no\n1,0\n0,1\n")
+    both = ensemble([*members, path], by="mean", weights=(0, 0, 1))
+    examples = [{"sentence": "a film"}, {"sentence": "a fox"}]
+    join(both, examples)
+    assert [answer["label"] for answer in both(examples[1:])] == ["no"]

@@ -91,7 +91,7 @@ def test_a_task_is_opened_with_all_that_it_says_and_learns(family, kind, task_of
 
 def test_what_cannot_be_opened_is_not_saved(task_of, tmp_path):
     task, _ = task_of("Bert", kb.TextClassifier)
-    ensemble = task.with_members([task, task.copy()])
+    ensemble = kb.ensemble([task, task.copy()])
     with pytest.raises(ValueError, match="an ensemble has 2: save its members"):
         ensemble.save(tmp_path / "task.keras")
     template = kb.Packer(task.tokenizer, 23).template

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from keras_bert.data.answers.parquet import check_installed, parquet
+from keras_bert.data.answers.reading import read_answers
 
 
 def test_without_pyarrow_it_is_told_what_to_install(monkeypatch):
@@ -34,3 +35,8 @@ def test_columns_have_types(tmp_path):
         {**row, "any": said} for row, said in zip(rows, ("1", "x", '[{"a": 1}]'), strict=True)
     ]
     assert found.to_pylist() == wanted
+    read = read_answers(tmp_path / "a.parquet")
+    assert read[1]["answer"] == wanted[1] and read[1].source.endswith("a.parquet:[1]")
+    (tmp_path / "a.parquet").write_text("no parquet")
+    with pytest.raises(ValueError, match="whole file of Parquet"):
+        read_answers(tmp_path / "a.parquet")
