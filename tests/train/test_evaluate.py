@@ -66,6 +66,7 @@ def test_files_are_scored_and_answered(folder, tmp_path, flags, combine, call, w
         assert printed.splitlines()[3].startswith("together")
 
 
+@pytest.mark.slow
 def test_checkpoints_and_files_are_scored_side_by_side(folder, tmp_path, call, without_graphs):
     """What is written by `predict` counts as the checkpoint that wrote it."""
     columns = ("--text_keys=text", "--label_key=animal")

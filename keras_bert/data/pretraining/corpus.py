@@ -25,7 +25,9 @@ _BLANK = r"[\s\v\p{Z}\x{FEFF}]*"
 # patterns: one with both alternatives takes twice as long.)
 _SENTENCE_END = r"""([.!?]+["'”’»)\]]*)[ \t]+([\p{Lu}0-9"'“‘«(\[])"""
 # What follows must be on the line, and be none of what belongs to the end.
-_CJK_SENTENCE_END = r"""((?:[。！？]|……)+["'”’」』）》]*)[ \t]*([^\s\v"'”’」』）》。！？…])"""
+_CJK_SENTENCE_END = r"""((?:[。！？]|……)+["'”’」』）》]*)( ?)[ \t]*([^\s\v"'”’」』）》。！？…])"""
+# What a line begins with is no space between sentences.
+_INDENTATION = r"\n[ \t\v\f\r]+"
 
 
 class Sentences(NamedTuple):
@@ -51,7 +53,9 @@ class TextCorpus:
     joined, and sentences are found by their punctuation. With `documents="blank_lines"` (the input
     format of google-research/bert) a blank line ends a document and the end of a line always ends a
     sentence. In all, a sentence ends after `.`, `!` or `?` when white space and a capital, a digit
-    or a quotation mark follow, and after `。`, `！`, `？` and `……`. Abbreviations are not known.
+    or a quotation mark follow, and after `。`, `！`, `？` and `……`. Abbreviations are not known. A
+    sentence begins with the space that stands before it on its line, which is part of a byte-level
+    tokenizer's pieces, and nothing to WordPiece.
 
     Args:
         pattern: A path, a glob, a folder (all files beneath it), several of these with commas
@@ -73,7 +77,7 @@ class TextCorpus:
     (1, 2)
     >>> for block in corpus.blocks(kb.Order(shuffle=False)).batch(1):
     ...     print(corpus.split(block).ids.numpy())
-    [b'A fine film.' b'It is not long.']
+    [b'A fine film.' b' It is not long.']
     """
 
     def __init__(self, pattern: Path | Sequence[Path], documents: str = "files"):
@@ -162,10 +166,12 @@ class TextCorpus:
         Returns:
             Sentences(strings [S], documents int64 [S], blocks int32 [S]).
         """
-        text = tf.strings.regex_replace(blocks["text"], _SENTENCE_END, "\\1\n\\2")
-        text = tf.strings.regex_replace(text, _CJK_SENTENCE_END, "\\1\n\\2")
+        text = tf.strings.regex_replace(blocks["text"], _INDENTATION, "\n")
+        text = tf.strings.regex_replace(text, _SENTENCE_END, "\\1\n \\2")
+        text = tf.strings.regex_replace(text, _CJK_SENTENCE_END, "\\1\n\\2\\3")
         found = tf.strings.split(text, "\n")  # [K, (sentences)]
         sentences = tf.strings.strip(found.flat_values)
+        has_space = tf.strings.substr(found.flat_values, 0, 1) == " "
         block = tf.cast(found.value_rowids(), tf.int32)
         documents = tf.gather(blocks["document"], block)
         filled = sentences != ""
@@ -174,6 +180,10 @@ class TextCorpus:
             ended = tf.cumsum(tf.cast(~filled, tf.int64))
             before = tf.gather(tf.concat([[0], ended], axis=0), found.row_starts())
             documents += ended - tf.gather(before, block)
+        # A block begins with a line.
+        is_first = tf.concat([[True], block[1:] != block[:-1]], axis=0)
+        space = tf.where(has_space & ~is_first, " ", "")
+        sentences = tf.strings.join([space, sentences])
         return Sentences(*(tf.boolean_mask(x, filled) for x in (sentences, documents, block)))
 
     def read(self, blocks: dict[str, tf.Tensor], tokenizer: SubwordTokenizer) -> Sentences:

@@ -23,11 +23,11 @@ def write(folder, **files):
 
 
 def sentences_of(corpus, **order):
-    """[(sentence, document)] of an epoch."""
+    """[(sentence, document)] of an epoch, without the spaces that sentences begin with."""
     found = []
     for block in corpus.blocks(Order(**{"shuffle": False, **order})).batch(3):
         split = corpus.split(block)
-        strings = [string.decode("utf-8") for string in split.ids.numpy()]
+        strings = [string.decode("utf-8").removeprefix(" ") for string in split.ids.numpy()]
         found += zip(strings, split.documents.numpy().tolist(), strict=True)
     return found
 
@@ -58,6 +58,24 @@ def strings_of(corpus, **order):
 )
 def test_sentences_of_a_file(tmp_path, text, sentences):
     assert strings_of(TextCorpus(write(tmp_path, a=text))) == sentences
+
+
+def test_byte_level_sentences_are_the_pieces_of_their_text(tmp_path, byte_pairs_of, tokenizer):
+    paragraphs = (
+        "A fox sat. It was\nfine!  “Go,” said  he.",
+        "你好。 走吧！他说 no.",
+        "\t Last. One",
+    )
+    corpus = TextCorpus(write(tmp_path, a="\n\n".join(paragraphs)))
+    [blocks] = corpus.blocks(UNSHUFFLED).batch(3)
+    # Of several spaces one is left; a new paragraph begins with none.
+    texts = ["A fox sat. It was fine! “Go,” said  he.", "你好。 走吧！他说 no.", "Last. One"]
+    for own in (byte_pairs_of("Roberta"), tokenizer):
+        found = corpus.read(blocks, own).ids
+        assert found.nrows() == 8
+        assert (
+            found.flat_values.numpy().tolist() == own.tokenize(texts).flat_values.numpy().tolist()
+        )
 
 
 def test_blank_lines_separate_documents(tmp_path):
@@ -115,7 +133,7 @@ def test_gzip_and_lists_of_patterns(tmp_path):
 def test_lines_are_all_sentences(tmp_path):
     corpus = TextCorpus(write(tmp_path, a="One. Two.", b="Three."))
     assert np.concatenate(list(corpus.lines().as_numpy_iterator())).tolist() == [
-        *(b"One.", b"Two.", b"Three.")
+        *(b"One.", b" Two.", b"Three.")
     ]
 
 
