@@ -135,6 +135,39 @@ def byte_pairs_of():
     return make
 
 
+# What each task learns from, two of them where it tells classes apart.
+EXAMPLES = {
+    "TextClassifier": [
+        {"sentence": "the fox", "label": "fine"},
+        {"sentence": "a dog", "label": "bad"},
+    ],
+    "TokenClassifier": [{"words": ["the", "fox"], "labels": ["O", "B-X"]}],
+    "QuestionAnswerer": [
+        {"question": "what", "context": "the fox", "answers": ["fox"], "answer_starts": [4]}
+    ],
+    "MultipleChoice": [
+        {"context": "a", "question": "so", "choices": ["fox", "dog"], "label": 0},
+        {"context": "a", "question": "so", "choices": ["a", "fox"], "label": 1},
+    ],
+    "SentenceEmbedder": [{"text": "the fox", "positive": "a fox"}],
+    "FillMask": [{"text": "the {mask}", "answers": ["fox"]}],
+}
+
+
+@pytest.fixture(scope="session")
+def two_examples():
+    """A function of a task's class and a tokenizer that gives two examples to learn from."""
+
+    def make(kind, tokenizer):
+        first, *others = EXAMPLES[kind.__name__]
+        return [
+            {n: v.format(mask=tokenizer.mask_token) if n == "text" else v for n, v in one.items()}
+            for one in (first, *(others or [first]))
+        ]
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def drawn():
     """Gives a model back with every weight drawn: no bias is 0, no scale 1, no two are alike.

@@ -10,6 +10,7 @@ import keras
 
 import keras_bert as kb
 from keras_bert import registered
+from keras_bert.layers.configured import Configured
 
 PACKAGE = pathlib.Path(kb.__file__).parent
 PREFIX = f"{registered.PACKAGE}>"
@@ -30,6 +31,10 @@ def test_the_names_are_those_of_all_that_is_registered():
         if name.startswith(PREFIX) and PACKAGE in pathlib.Path(inspect.getfile(kind)).parents
     }
     assert known == told
+    ours = [
+        kind for kind in Configured.__subclasses__() if kind.__module__.startswith("keras_bert")
+    ]
+    assert len(ours) > 8 and {PREFIX + kind.__name__ for kind in ours} <= known.keys()
 
 
 def test_a_class_is_imported_when_a_file_asks_for_it():

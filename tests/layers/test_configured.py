@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from keras_bert.layers.attention import AttentionBias, SelfAttention
-from keras_bert.layers.configured import Configured, registered
 from keras_bert.layers.dropout import Dropout
 from keras_bert.layers.heads import MaskedLMHead
 from keras_bert.layers.norm import LayerNorm
@@ -81,13 +80,3 @@ def test_what_shares_weights_is_refused_when_it_is_saved(tmp_path):
         model.save(tmp_path / "model.keras")
     with pytest.raises(ValueError, match=r"model.on\(model.encoder.anew"):
         keras.models.clone_model(model)
-
-
-def test_all_layers_are_registered():
-    import keras_bert.layers as package  # noqa: F401
-
-    names = {name for name in keras.saving.get_custom_objects() if name.startswith("keras_bert>")}
-    kinds = [cls for cls in Configured.__subclasses__() if cls.__module__.startswith("keras_bert.")]
-    assert len(kinds) > 8
-    assert {f"keras_bert>{cls.__name__}" for cls in kinds} <= names
-    assert registered is not None

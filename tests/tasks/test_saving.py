@@ -6,24 +6,9 @@ import pytest
 
 import keras_bert as kb
 from keras_bert.tasks.hooks import Start
+from keras_bert.tasks.table import TASKS
 
-EXAMPLES = {
-    kb.TextClassifier: {"sentence": "the fox", "label": "fine"},
-    kb.TokenClassifier: {"words": ["the", "fox"], "labels": ["O", "B-X"]},
-    kb.QuestionAnswerer: {
-        "question": "what",
-        "context": "the fox",
-        "answers": ["fox"],
-        "answer_starts": [4],
-    },
-    kb.MultipleChoice: {"context": "a", "question": "so", "choices": ["fox", "dog"], "label": 0},
-    kb.SentenceEmbedder: {"text": "the fox", "positive": "a fox"},
-    kb.FillMask: {"text": "the {mask}", "answers": ["fox"]},
-}
-OTHERS = {
-    kb.TextClassifier: {"sentence": "a dog", "label": "bad"},
-    kb.MultipleChoice: {"context": "a", "question": "so", "choices": ["a", "fox"], "label": 1},
-}
+KINDS = [getattr(kb, name) for name in TASKS.values()]
 BYTE_PAIRS = ("Roberta", "ModernBert")
 FAMILIES = ("Bert", "DistilBert", "Electra", "Roberta", "ModernBert")
 # Of all pairs, those that the default run has.
@@ -35,22 +20,19 @@ TABLE = [
         marks=() if (family, kind) in DEFAULT else pytest.mark.slow,
     )
     for family in FAMILIES
-    for kind in EXAMPLES
+    for kind in KINDS
 ]
 
 
 @pytest.fixture
-def task_of(encoder_of, byte_pairs_of, tokenizer):
+def task_of(encoder_of, byte_pairs_of, tokenizer, two_examples):
     """A function that gives a task of a family, and two examples."""
 
     def make(family, kind):
         own = byte_pairs_of(family) if family in BYTE_PAIRS else tokenizer
         encoder = encoder_of(family, num_layers=1, vocabulary_size=270)
         on = Start(encoder, kb.Packer(own, 23), kb.BertPretrainer(encoder))
-        examples = [
-            {n: v.format(mask=own.mask_token) if n == "text" else v for n, v in example.items()}
-            for example in (EXAMPLES[kind], OTHERS.get(kind, EXAMPLES[kind]))
-        ]
+        examples = two_examples(kind, own)
         return kind.from_examples(on, examples), examples
 
     return make
