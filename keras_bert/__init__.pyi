@@ -54,6 +54,7 @@ from .models.modernbert import ModernBertEncoder as ModernBertEncoder
 from .models.pretrainer import BertPretrainer as BertPretrainer
 from .models.replaced_tokens import ReplacedTokenPretrainer as ReplacedTokenPretrainer
 from .models.resizing import resize as resize
+from .models.resizing import shorten as shorten
 from .models.roberta import RobertaEncoder as RobertaEncoder
 from .serving.client import Client as Client
 from .serving.wire.errors import ServingError as ServingError
@@ -65,7 +66,10 @@ from .tasks.multiple_choice import MultipleChoice as MultipleChoice
 from .tasks.question_answering import QuestionAnswerer as QuestionAnswerer
 from .tasks.search import search as search
 from .tasks.sentence_embedding import SentenceEmbedder as SentenceEmbedder
+from .tasks.student import Lesson as Lesson
+from .tasks.student import student_of as student_of
 from .tasks.task import Task as Task
+from .tasks.teacher import Teacher as Teacher
 from .tasks.text_classification import TextClassifier as TextClassifier
 from .tasks.token_classification import TokenClassifier as TokenClassifier
 from .text.byte_pair_learning import learn_byte_pairs as learn_byte_pairs

@@ -9,8 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
-from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import keras_bert as kb
 from keras_bert import flags
@@ -19,6 +18,7 @@ from keras_bert.tasks.table import TASKS, task_class
 
 from .devices import Devices, in_scope
 from .examples import Files, files_of, given_flags, options_of
+from .teaching import Teaching, check_teaching, lesson_of, show_beside, teachers
 
 KIND = "fine-tuning"
 # The last file of a run: where it is, the run is done.
@@ -41,9 +41,14 @@ SINGLE_LABEL, REGRESSION = "single_label_classification", "regression"
 class Start:
     """Where it begins."""
 
-    checkpoint: str | None = flags.flag(None, "checkpoint directory to start from")
+    checkpoint: str | None = flags.flag(
+        None, "checkpoint directory to start from; else that of the first teacher"
+    )
     preset: str | None = flags.flag(None, "size of a model with new weights, without checkpoint")
     vocabulary: str | None = flags.flag(None, "vocabulary file of a model with new weights")
+    num_layers: int | None = flags.flag(
+        None, "blocks to start with, at equal distances among the model's; else all"
+    )
     lowercase: bool = flags.flag(True, "lower-case the text of a model with new weights")
     dropout: float | None = flags.flag(None, "of hidden states and attention; else the config's")
 
@@ -95,7 +100,7 @@ class Updates:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Arguments(Start, Examples, Updates, Files, Devices):
+class Arguments(Start, Examples, Updates, Teaching, Files, Devices):
     """The run."""
 
     task: Literal[tuple(TASKS)] = flags.required("what is learned")
@@ -107,21 +112,35 @@ class Arguments(Start, Examples, Updates, Files, Devices):
     license: str | None = flags.flag(None, "of the model, such as apache-2.0, for its card")
 
 
+class Rows(NamedTuple):
+    """The examples of a run, as they were read."""
+
+    labelled: list[Row]
+    unlabelled: list[Row]
+    held_out: list[Row]
+
+    @property
+    def learned(self) -> list[Row]:
+        """All that is learned from."""
+        return [*self.labelled, *self.unlabelled]
+
+
 def main(arguments: Arguments) -> None:
     check(arguments)
     with in_scope(arguments), kb.training.run_directory(KIND, arguments) as output_dir:
         if (output_dir / METRICS_FILE).exists():
             print(f"The run in {output_dir} is done: {(output_dir / METRICS_FILE).read_text()}")
             return
-        examples, held_out = read(arguments)
+        teacher = taught_by(arguments)
+        rows = read(arguments)
         runs = []
         for seed in range(arguments.seed, arguments.seed + arguments.num_seeds):
             folder = output_dir / f"seed-{seed}" if arguments.num_seeds > 1 else output_dir
-            figures = one_run(arguments, seed, examples, held_out, folder)
+            figures = one_run(arguments, seed, rows, folder, teacher)
             runs.append(kb.finetuning.Run(figures, folder))
         best = kb.finetuning.best_run(runs, arguments.metric)
         task = kb.finetuning.keep(best, output_dir)
-        kb.training.by_chief(lambda: finish(arguments, task, best, runs, examples, held_out))
+        kb.training.by_chief(lambda: finish(arguments, task, best, runs, rows, teacher))
 
 
 def check(arguments: Arguments) -> None:
@@ -137,9 +156,9 @@ def check(arguments: Arguments) -> None:
             raise ValueError(f"--{flag} and --{both[0]} exclude each other: leave one of them out.")
     if arguments.checkpoint and not arguments.lowercase:
         raise ValueError("Whether to lower-case is the checkpoint's: leave --nolowercase out.")
-    if not given & {"train_files", "dataset"}:
+    if not given & {"train_files", "dataset", "unlabelled_files"}:
         raise ValueError("Give --train_files, or --dataset for one of TensorFlow Datasets.")
-    if not arguments.checkpoint and not {"preset", "vocabulary"} <= given:
+    if not given & {"checkpoint", "teacher"} and not {"preset", "vocabulary"} <= given:
         raise ValueError("Give --checkpoint, or --preset and --vocabulary for new weights.")
     chooses = sorted(given & {"metric", "patience"})
     if chooses and not given & {"eval_files", "eval_share", "dataset"}:
@@ -151,84 +170,124 @@ def check(arguments: Arguments) -> None:
         raise ValueError(f"--balance_labels is for --problem={SINGLE_LABEL}: leave it out.")
     if arguments.label_smoothing and arguments.problem == REGRESSION:
         raise ValueError("--label_smoothing is for labels, not for numbers: leave it out.")
-    for name in ("num_seeds", "num_epochs", "batch_size", "log_every"):
+    for name in ("num_seeds", "num_epochs", "batch_size", "log_every", "num_layers"):
         value = getattr(arguments, name)
         if value is not None and value < 1:
             raise ValueError(f"--{name} must be at least 1, not {value}.")
+    check_teaching(arguments, given_flags(arguments))
     # Last, as the tasks are opened for it.
     kb.finetuning.check_options(arguments.task, given_flags(arguments))
 
 
-def read(arguments: Arguments) -> tuple[list[Row], list[Row]]:
-    """The examples to learn from, and those held out."""
+def taught_by(arguments: Arguments) -> kb.Teacher | None:
+    """The teacher, in the precision of the run; None where labels alone are learned."""
+    if not arguments.teacher:
+        return None
+    kb.training.prepare(arguments.seed, arguments.precision)
+    return kb.finetuning.teacher_of(teachers(arguments))
+
+
+def read(arguments: Arguments) -> Rows:
+    """The examples to learn from, with labels and without, and those held out."""
+    kind, options = task_class(arguments.task), options_of(arguments)
     train_files, eval_files = arguments.train_files, arguments.eval_files
     if arguments.dataset:
         train_files, eval_files = f"{arguments.dataset}@train", f"{arguments.dataset}@validation"
     examples, held_out = kb.finetuning.read_to_learn(
-        task_class(arguments.task),
-        files_of(arguments, train_files),
-        files_of(arguments, eval_files) if eval_files else None,
-        options_of(arguments),
+        kind,
+        *(files_of(arguments, path) if path else None for path in (train_files, eval_files)),
+        options,
     )
     if arguments.eval_share:
         examples, held_out = kb.finetuning.hold_out(examples, arguments.eval_share)
-    print(f"{len(examples):,} examples to learn from, {len(held_out):,} held out.")
-    return examples, held_out
+    unlabelled: list[Row] = []
+    if arguments.unlabelled_files:
+        files = files_of(arguments, arguments.unlabelled_files)
+        unlabelled = kb.finetuning.read_unlabelled(kind, files, options)
+    besides = f", {len(unlabelled):,} without labels" if unlabelled else ""
+    print(f"{len(examples):,} examples to learn from{besides}, {len(held_out):,} held out.")
+    return Rows(examples, unlabelled, held_out)
 
 
 def one_run(
-    arguments: Arguments, seed: int, examples: list, held_out: list, folder: pathlib.Path
+    arguments: Arguments,
+    seed: int,
+    rows: Rows,
+    folder: pathlib.Path,
+    teacher: kb.Teacher | None,
 ) -> dict[str, float]:
     """Trains with one seed; the scores of the best epoch, or else the loss of the last one."""
     fine_tuning = kb.finetuning
     kb.training.prepare(seed, arguments.precision)
-    task = make(arguments, examples)
+    task = make(arguments, rows, teacher)
+    learner = task
+    if teacher is not None:
+        lesson = lesson_of(arguments, has_labels=bool(rows.labelled))
+        learner = kb.student_of(task, teacher, lesson)
     given = fine_tuning.given(task.sample_weights, options_of(arguments))
-    data = task.dataset(
-        examples,
+    weights = task.sample_weights(rows.labelled, **given)
+    data = learner.dataset(
+        rows.learned,
         arguments.batch_size,
         training=True,
         seed=seed,
-        sample_weight=task.sample_weights(examples, **given),
+        sample_weight=weights and [*weights, *(1.0 for _ in rows.unlabelled)],
     )
-    compile_task(arguments, task, fine_tuning.num_batches(data) * arguments.num_epochs)
+    for one in dict.fromkeys((task, learner)):
+        compile_task(arguments, one, fine_tuning.num_batches(data) * arguments.num_epochs)
     choice = fine_tuning.Choice(arguments.metric, arguments.patience)
-    fine_tuning.check_choice(task, held_out, choice)
+    fine_tuning.check_choice(task, rows.held_out, choice)
     kb.training.begin(KIND, arguments, pathlib.Path(arguments.output_dir))
     history = fine_tuning.fine_tune(
-        task,
+        learner,
         data,
-        held_out,
+        rows.held_out,
         folder,
         save=lambda: kb.save(task, folder),
         passes=fine_tuning.Passes(
             num_epochs=arguments.num_epochs,
             batch_size=arguments.batch_size,
             log_every=arguments.log_every,
-            held_out_weight=task.sample_weights(held_out, **given),
+            held_out_weight=task.sample_weights(rows.held_out, **given),
         ),
         choice=choice,
     )
-    if not held_out:
+    if not rows.held_out:
         return {"loss": history["loss"][-1]}
     kb.training.by_chief(lambda: fine_tuning.draw_scores(history, folder / "scores.png"))
     return fine_tuning.scores_of_best(history, task, choice)
 
 
-def make(arguments: Arguments, examples: Sequence[Row]) -> kb.Task:
+def make(arguments: Arguments, rows: Rows, teacher: kb.Teacher | None) -> kb.Task:
     """The task with the weights that it starts from, which are told."""
     fine_tuning, kind = kb.finetuning, task_class(arguments.task)
-    if arguments.checkpoint:
-        start = kb.load(arguments.checkpoint, arguments.dropout)
+    directory = start_of(arguments)
+    if directory:
+        start = kb.load(directory, arguments.dropout)
     else:
         tokenizer = kb.Tokenizer(kb.read_vocabulary(arguments.vocabulary), arguments.lowercase)
         start = fine_tuning.new_start(kind, arguments.preset, tokenizer, arguments.dropout)
-    length, options = arguments.sequence_length, options_of(arguments)
-    task = fine_tuning.make_task(kind, start, examples, length, options)
-    new = "All weights are new."
-    print(fine_tuning.take_head(task, start) if arguments.checkpoint else new)
+    if arguments.num_layers:
+        start = fine_tuning.shortened(start, arguments.num_layers)
+    length, options = arguments.sequence_length, with_labels_of(teacher, options_of(arguments))
+    task = fine_tuning.make_task(kind, start, rows.labelled or rows.held_out, length, options)
+    print(fine_tuning.take_head(task, start) if directory else "All weights are new.")
     fine_tuning.freeze(task.encoder, arguments.frozen_layers)
     return task
+
+
+def start_of(arguments: Arguments) -> str | None:
+    """The checkpoint to start from, or None for new weights."""
+    others = () if arguments.preset else teachers(arguments)
+    return arguments.checkpoint or next(iter(others), None)
+
+
+def with_labels_of(teacher: kb.Teacher | None, options: dict[str, Any]) -> dict[str, Any]:
+    """What a task may be told; the labels are the teacher's where nothing is said of them."""
+    labels = () if teacher is None else getattr(teacher.members[0], "labels", ())
+    if len(labels) > 1 and not options["labels"]:
+        return {**options, "labels": labels}
+    return options
 
 
 def compile_task(arguments: Arguments, task: kb.Task, num_steps: int) -> None:
@@ -240,7 +299,7 @@ def compile_task(arguments: Arguments, task: kb.Task, num_steps: int) -> None:
         bias_correction=arguments.bias_correction,
         rate_factors=kb.finetuning.layer_rates(task.encoder, arguments.layer_decay),
     )
-    given = kb.finetuning.given(task.objective, options_of(arguments))
+    given = kb.finetuning.given(task.judged().objective, options_of(arguments))
     task.compile(
         optimizer, **task.objective(**given), num_micro_batches=arguments.num_micro_batches
     )
@@ -251,23 +310,26 @@ def finish(
     task: kb.Task,
     best: kb.finetuning.Run,
     runs: list[kb.finetuning.Run],
-    examples: list,
-    held_out: list,
+    rows: Rows,
+    teacher: kb.Teacher | None,
 ) -> None:
     """Answers the held-out examples with the task that is kept, and says all."""
     fine_tuning, output_dir = kb.finetuning, pathlib.Path(arguments.output_dir)
+    held_out = rows.held_out
     answered = fine_tuning.answer_held_out(task, held_out, output_dir) if held_out else None
     classes = answered.classes if answered else None
     figures = fine_tuning.figures_of(
         best.figures, [one.figures for one in runs], classes, are_scores=bool(held_out)
     )
-    card = card_of(arguments, figures, examples, held_out)
+    card = card_of(arguments, figures, rows)
+    if teacher and held_out:
+        figures["teachers"] = show_beside(arguments, task, teacher, held_out)
     if answered:
         mistakes = answered.mistakes(task.example_spec)
         card = dataclasses.replace(card, mistakes=mistakes)
     fine_tuning.write_card(card.text(task), output_dir / "README.md")
     fine_tuning.write_metrics(output_dir / METRICS_FILE, figures)
-    shown = {name: value for name, value in figures.items() if name != "classes"}
+    shown = {name: value for name, value in figures.items() if name not in ("classes", "teachers")}
     print(json.dumps(shown, indent=2))
     if len(runs) > 1 and not held_out:
         name = best.folder.name
@@ -281,15 +343,25 @@ def finish(
         print(answered.warning)
 
 
-def card_of(
-    arguments: Arguments, figures: dict, examples: list, held_out: list
-) -> kb.finetuning.Card:
+def card_of(arguments: Arguments, figures: dict, rows: Rows) -> kb.finetuning.Card:
     """What the card says, but for mistakes."""
     learned_from = arguments.train_files or arguments.dataset
-    data = {"learned from": f"{learned_from} ({len(examples):,} examples)"}
+    data = {}
+    if rows.labelled:
+        data["learned from"] = f"{learned_from} ({len(rows.labelled):,} examples)"
+    if arguments.teacher:
+        data["taught by"] = f"{arguments.teacher}, {arguments.distil}"
+    if rows.unlabelled:
+        number = len(rows.unlabelled)
+        data["without labels"] = f"{arguments.unlabelled_files} ({number:,} examples)"
+    held_out = rows.held_out
     if held_out:
         scored_on = arguments.eval_files or arguments.dataset or f"{arguments.eval_share} of them"
         data["scored on"] = f"{scored_on} ({len(held_out):,} examples)"
+    of_teacher = ("temperature", "teacher_share") if arguments.teacher else ()
+    of_size = ("num_layers",) if arguments.num_layers else ()
+    names = (*HYPERPARAMETERS, *of_size, *of_teacher)
+    start = start_of(arguments)
     flagfile = pathlib.Path(arguments.output_dir, kb.training.directory.FLAGFILES[KIND])
     return kb.finetuning.Card(
         name=arguments.output_dir,
@@ -298,9 +370,9 @@ def card_of(
         command=f"keras-bert finetune --flagfile={flagfile}",
         version=kb.__version__,
         classes=figures.get("classes", {}),
-        hyperparameters={name: getattr(arguments, name) for name in HYPERPARAMETERS},
-        asked=(held_out or examples)[0],
-        base=pathlib.PurePath(arguments.checkpoint).name if arguments.checkpoint else None,
+        hyperparameters={name: getattr(arguments, name) for name in names},
+        asked=(held_out or rows.learned)[0],
+        base=pathlib.PurePath(start).name if start else None,
         language=arguments.language,
         license=arguments.license,
     )

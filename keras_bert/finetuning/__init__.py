@@ -21,6 +21,13 @@ from keras_bert.finetuning.report import (
 from keras_bert.finetuning.run import Passes, fine_tune, num_batches
 from keras_bert.finetuning.seeds import Run, best_run, keep
 from keras_bert.finetuning.start import make_task, new_start, take_head
+from keras_bert.finetuning.teaching import (
+    compared,
+    read_unlabelled,
+    shortened,
+    table_of,
+    teacher_of,
+)
 from keras_bert.tasks.columns import ExampleFiles
 
 __all__ = [
@@ -38,6 +45,7 @@ __all__ = [
     "best_run",
     "check_choice",
     "check_options",
+    "compared",
     "draw_confusion",
     "draw_scores",
     "figures_of",
@@ -55,9 +63,13 @@ __all__ = [
     "options_of",
     "read_for",
     "read_to_learn",
+    "read_unlabelled",
     "scores_of_best",
+    "shortened",
+    "table_of",
     "take_head",
     "task_of",
+    "teacher_of",
     "write_card",
     "write_metrics",
     "write_predictions",

@@ -15,7 +15,7 @@ from keras_bert.tasks.task import Task
 
 def read_to_learn(
     task: type[Hooks],
-    files: ExampleFiles,
+    files: ExampleFiles | None,
     held_out: ExampleFiles | None,
     options: Mapping[str, Any],
 ) -> tuple[list[Row], list[Row]]:
@@ -23,7 +23,7 @@ def read_to_learn(
 
     Args:
         task: a task's class.
-        files: ExampleFiles to learn from.
+        files: ExampleFiles to learn from; None where there are labels of none.
         held_out: ExampleFiles that are held out, or None.
         options: dict of what the task may be told, by name; what it has no use for is not looked
             at.
@@ -32,9 +32,13 @@ def read_to_learn(
         ValueError: a column is not there, a label is wrong, or what a reader refuses.
     """
     reading, preparing = given(task.read, options), given(task.prepared, options)
-    rows = task.read(files, **reading)
-    others = [] if held_out is None else task.read(held_out, **reading)
-    examples, others = (task.prepared(some, rows, **preparing) for some in (rows, others))
+    rows, others = (
+        [] if some is None else task.read(some, **reading) for some in (files, held_out)
+    )
+    examples, others = (
+        task.prepared(some, rows or others, **preparing) if some else some
+        for some in (rows, others)
+    )
     return examples, others
 
 

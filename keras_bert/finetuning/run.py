@@ -53,7 +53,7 @@ def fine_tune(
     and nothing is scored.
 
     Args:
-        task: a compiled Task.
+        task: a compiled Task; of a Student the plain task is compiled too, and is scored.
         data: one epoch, shuffled: `task.dataset(examples, batch_size, training=True)`.
         held_out: sequence of dicts, to choose by; may be empty.
         output_dir: path of the run's folder, as for `training.run.train`.
@@ -69,11 +69,12 @@ def fine_tune(
         ValueError: before anything is trained: there is no such metric, a held-out example lacks
             a column or has a wrong label, or something is to be chosen by scores without any.
     """
-    held_out = task.as_examples(held_out)
-    check_choice(task, held_out, choice)
+    judged = task.judged()
+    held_out = judged.as_examples(held_out)
+    check_choice(judged, held_out, choice)
     callbacks: list[keras.callbacks.Callback] = [Throughput(rows_per_step=passes.batch_size)]
     if held_out:
-        judge = HeldOut(task, held_out, passes.batch_size, passes.held_out_weight)
+        judge = HeldOut(judged, held_out, passes.batch_size, passes.held_out_weight)
         callbacks.append(KeepBest(judge, output_dir, save, choice))
     steps = num_batches(data)
     history = run.train(

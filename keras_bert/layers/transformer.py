@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
@@ -16,6 +17,44 @@ from keras_bert.layers.norm import LayerNorm
 from keras_bert.layers.rows import gather, scatter
 
 _SKIPS_PADDING = contextvars.ContextVar("skips_padding", default=False)
+_CALLS: contextvars.ContextVar[list[Called] | None] = contextvars.ContextVar("calls", default=None)
+
+
+class Called(NamedTuple):
+    """What a block was called with.
+
+    Args:
+        block: TransformerBlock.
+        x: float [B, T, D], the states that it was given.
+        bias: float [B, 1, T, T], what its scores are added.
+    """
+
+    block: TransformerBlock
+    x: Any
+    bias: Any
+
+
+@contextlib.contextmanager
+def calls_of_blocks() -> Iterator[list[Called]]:
+    """Within it what blocks are called with is kept: inner states, for no second pass.
+
+    Example:
+
+    >>> import keras_bert as kb
+    >>> import numpy as np
+    >>> from keras_bert.layers.transformer import calls_of_blocks
+    >>> encoder, ids = kb.BertEncoder(kb.BertConfig.preset("tiny")), np.ones([2, 7], "int32")
+    >>> with calls_of_blocks() as calls:
+    ...     _ = encoder({"token_ids": ids, "padding_mask": ids})
+    >>> [(one.block.name, tuple(one.x.shape)) for one in calls]
+    [('layer_0', (2, 7, 128)), ('layer_1', (2, 7, 128))]
+    """
+    calls: list[Called] = []
+    token = _CALLS.set(calls)
+    try:
+        yield calls
+    finally:
+        _CALLS.reset(token)
 
 
 @contextlib.contextmanager
@@ -143,6 +182,9 @@ class TransformerBlock(Configured):
         return x_shape if positions_shape is None else (*positions_shape, x_shape[-1])
 
     def call(self, x, bias, positions=None, training=None):
+        calls = _CALLS.get()
+        if calls is not None:
+            calls.append(Called(self, x, bias))
         # Drawn here, so that what is computed a second time drops the same.
         dropouts = (self.attention.dropout, self.dropout, self.dropout)
         seeds = [dropout.draw() if training else None for dropout in dropouts]

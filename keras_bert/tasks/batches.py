@@ -164,6 +164,42 @@ def outputs_in_parts(model: keras.Model, inputs: Mapping[str, tf.Tensor]) -> dic
     return {name: array.concat() for name, array in arrays.items()}
 
 
+def by_example(
+    outputs: Mapping[str, tf.Tensor],
+    rows_of: tf.Tensor,
+    number: tf.Tensor,
+    length: int,
+    fill: float,
+) -> dict[str, tf.RaggedTensor]:
+    """What was said of the positions of rows, with an entry for each example.
+
+    Args:
+        outputs: dict of float [W, T], W rows of the examples, all of the first one first.
+        rows_of: int32 [W], the example that a row is of.
+        number: int32 scalar, B.
+        length: int, T at most.
+        fill: float, what stands behind T.
+
+    Returns:
+        dict of ragged float32 [B, (rows), length].
+
+    Example:
+
+    >>> import tensorflow as tf
+    >>> from keras_bert.tasks.batches import by_example
+    >>> said = {"x": tf.constant([[1.0], [2.0], [3.0]])}
+    >>> by_example(said, [0, 0, 1], 2, 2, -9.0)["x"].to_list()
+    [[[1.0, -9.0], [2.0, -9.0]], [[3.0, -9.0]]]
+    """
+    found = {}
+    for name, values in outputs.items():
+        behind = [[0, 0], [0, length - tf.shape(values)[1]]]
+        padded = tf.pad(tf.cast(values, tf.float32), behind, constant_values=fill)
+        padded = tf.ensure_shape(padded, [None, length])
+        found[name] = tf.RaggedTensor.from_value_rowids(padded, rows_of, number)
+    return found
+
+
 def column(answers: Sequence[Mapping[str, Any]] | Mapping[str, Any], name: str) -> np.ndarray:
     """What answers say under a name, as an array.
 

@@ -56,6 +56,8 @@ class FillMask(Task):
 
     # Of a pretrainer with a sentence objective transformers opens the other head as well.
     USES_POOLER = False
+    # A number for each piece of the vocabulary is too much to keep of every blank.
+    IS_TAUGHT = False
     COLUMNS = ColumnNames(("text",), "answers")
 
     top_k = Setting()

@@ -36,7 +36,7 @@ class Graphs:
             # For batches of any size: a graph for each would take long to make.
             graph = tf.function(
                 lambda columns: self._task.answer(columns),
-                input_signature=[{name: _spec(value) for name, value in columns.items()}],
+                input_signature=[{name: spec_of(value) for name, value in columns.items()}],
                 autograph=False,
             )
             self._made[names] = made_of, graph
@@ -54,7 +54,8 @@ def _policies(model: keras.Model) -> Iterator[str]:
         yield from _policies(layer)
 
 
-def _spec(column: tf.Tensor | tf.RaggedTensor) -> tf.TensorSpec | tf.RaggedTensorSpec:
+def spec_of(column: tf.Tensor | tf.RaggedTensor) -> tf.TensorSpec | tf.RaggedTensorSpec:
+    """What a column of any number of examples is, texts or lists of them."""
     if isinstance(column, tf.RaggedTensor):
         return tf.RaggedTensorSpec([None, None], column.dtype, ragged_rank=1)
     return tf.TensorSpec([None, *column.shape[1:]], column.dtype)

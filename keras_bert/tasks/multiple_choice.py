@@ -153,6 +153,14 @@ class MultipleChoice(Task):
     def targets(self, columns, features):
         return {"logits": columns["label"]}, {"logits": columns["weight"]}
 
+    def taught(self, outputs, features):
+        there = tf.math.count_nonzero(features["padding_mask"][:, :, 0], axis=1)
+        logits = tf.cast(outputs["logits"], tf.float32)
+        return {"logits": tf.RaggedTensor.from_tensor(logits, there)}
+
+    def soft_targets(self, columns, features):
+        return {"logits": columns["logits"].to_tensor(MASKED_SCORE)}
+
     def objective(self) -> dict[str, Any]:
         """Losses and metrics, as keyword arguments of `compile`: cross-entropy over the choices."""
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum")

@@ -12,7 +12,7 @@ from keras import ops
 from keras_bert.data.examples.questions import questions
 from keras_bert.data.rows import Row
 from keras_bert.models.encoder import Encoder
-from keras_bert.tasks.batches import batches, outputs_in_parts, taken
+from keras_bert.tasks.batches import batches, by_example, outputs_in_parts, taken
 from keras_bert.tasks.columns import ColumnNames, ExampleFiles
 from keras_bert.tasks.examples import Example
 from keras_bert.tasks.heads import head_initializer, logits_layer
@@ -102,6 +102,7 @@ class QuestionAnswerer(Task):
     USES_POOLER = False
     LABELS_TOKENS = True
     ONE_ROW_EACH = False
+    IS_TAUGHT_BY_ROW = True
     COLUMNS = ColumnNames(("question", "context"), "answers", ("answer_starts", "impossible"))
 
     stride = Setting()
@@ -133,9 +134,8 @@ class QuestionAnswerer(Task):
             name: ops.where(is_token, logits[..., i], NEVER) for i, name in enumerate(OUTPUTS)
         }
         super().__init__(encoder, packer, inputs, outputs, name="question_answerer")
-        if stride is None:
-            stride = min(128, self.packer.sequence_length // 3)
-        self.stride = stride
+        third = self.packer.sequence_length // 3
+        self.stride = min(128, third) if stride is None else stride
         self.max_question_tokens = max_question_tokens
         self.max_answer_tokens = max_answer_tokens
         self.num_best = num_best
@@ -274,6 +274,13 @@ class QuestionAnswerer(Task):
         weights = tf.gather(columns["weight"], features["rows_of"])
         return dict(zip(OUTPUTS, labels, strict=True)), dict.fromkeys(OUTPUTS, weights)
 
+    def taught(self, outputs, features):
+        number, length = tf.size(features["context"]), self.packer.sequence_length
+        return by_example(outputs, features["rows_of"], number, length, NEVER)
+
+    def soft_targets(self, columns, features):
+        return {name: rows.values for name, rows in columns.items()}
+
     def objective(self) -> dict[str, Any]:
         """Losses and metrics, as keyword arguments of `compile`.
 
@@ -314,11 +321,8 @@ class QuestionAnswerer(Task):
         context, rows_of = features["context"], features["rows_of"]
         none = start_logits[:, 0] + end_logits[:, 0]
         none = tf.math.unsorted_segment_min(none, rows_of, tf.size(context))
-        best = best_spans(
-            *(start_logits, end_logits, features),
-            num_best=self.num_best,
-            max_tokens=self.max_answer_tokens,
-        )
+        spans = start_logits, end_logits, features
+        best = best_spans(*spans, num_best=self.num_best, max_tokens=self.max_answer_tokens)
         return answers_in_text(context, best, none, self.no_answer_threshold)
 
     def as_python(self, answer: dict[str, Any]) -> dict[str, Any]:

@@ -35,6 +35,9 @@ class Steps:
     ONE_ROW_EACH = True
     # What makes probabilities of its output: "softmax", "sigmoid"; None where it says no classes.
     ACTIVATION: str | None = None
+    # Whether a student learns its outputs of a teacher, and whether both must read the same rows.
+    IS_TAUGHT = True
+    IS_TAUGHT_BY_ROW = False
     # What may be done where examples are cut.
     IF_CUT = "choose a longer sequence_length"
 
@@ -105,6 +108,27 @@ class Steps:
             features: what `packed` made of it.
         """
         raise NotImplementedError
+
+    def taught(self, outputs: Tensors, features: Tensors) -> dict[str, Any]:
+        """The outputs with an entry for each example: what a student learns of them.
+
+        Args:
+            outputs: the model's.
+            features: what `packed` made of the examples.
+
+        Returns:
+            dict of tensors [B, ...], perhaps ragged.
+        """
+        return dict(outputs)
+
+    def soft_targets(self, columns: Tensors, features: Tensors) -> dict[str, tf.Tensor]:
+        """What a teacher's `taught` gave, in the shape of the outputs that learn from it.
+
+        Args:
+            columns: a batch of it.
+            features: what `packed` made of the same examples.
+        """
+        return dict(columns)
 
     def objective(self) -> dict[str, Any]:
         """Losses and metrics, as keyword arguments of `compile`."""

@@ -69,9 +69,10 @@ class Task(Learning):
     # What was said of `skip_padding`, if anything.
     _skip_padding: bool | None = None
 
-    def __init_subclass__(cls, **options: Any):
+    def __init_subclass__(cls, registered: bool = True, **options: Any):
         super().__init_subclass__(**options)
-        keras.saving.register_keras_serializable(cls.__module__.split(".")[0])(cls)
+        if registered:  # so that Keras' files may name it
+            keras.saving.register_keras_serializable(cls.__module__.split(".")[0])(cls)
 
     def __init__(self, encoder: Encoder, packer: Packer, inputs, outputs, name: str):
         _check_fit(encoder, packer)
@@ -120,6 +121,10 @@ class Task(Learning):
         """The encoder's pooler, where the head does not stand on it."""
         pools_tokens = self.LABELS_TOKENS and self.encoder.POOLS_TOKENS
         return () if self.USES_POOLER or pools_tokens else self.encoder.pooling_layers
+
+    def judged(self) -> Task:
+        """What is scored and saved where this is trained: itself."""
+        return self
 
     def on(self, encoder: Encoder) -> Task:
         """The same task, with a head of its own, on another encoder."""

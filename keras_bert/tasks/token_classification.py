@@ -35,7 +35,7 @@ from keras_bert.tasks.labels import (
 from keras_bert.tasks.setting import Setting, packer_of
 from keras_bert.tasks.tags import tag_breakdown, tag_scores, tagged_rows, tags_of
 from keras_bert.tasks.task import Task
-from keras_bert.tasks.words import labels_at, word_positions, words_of_texts
+from keras_bert.tasks.words import at_words, in_rows, labels_at, word_positions, words_of_texts
 from keras_bert.text.packing import Packer
 from keras_bert.text.subwords import SubwordTokenizer
 from keras_bert.text.windows import windows
@@ -285,18 +285,18 @@ class TokenClassifier(Task):
             columns: dict of ragged int32 [B, (words)] `label` and float32 [B] `weight`.
             features: what `packed` made of the examples.
         """
-        positions = features["word_positions"]
-        has_position = positions.values >= 0
-        position = tf.boolean_mask(positions.values, has_position)[:, None]
+        positions, rows = features["word_positions"], features["token_ids"]
         weights = tf.gather(columns["weight"], positions.value_rowids())
-        shape = tf.shape(features["token_ids"], tf.int64)
+        labels = in_rows(columns["label"].values, positions, rows)
+        labels = tf.one_hot(labels, len(self.labels))
+        return {"logits": labels}, {"logits": in_rows(weights, positions, rows)}
 
-        def in_rows(values: tf.Tensor) -> tf.Tensor:
-            values = tf.boolean_mask(values, has_position)
-            return tf.reshape(tf.scatter_nd(position, values, [shape[0] * shape[1]]), shape)
+    def taught(self, outputs, features):
+        return {"logits": at_words(outputs["logits"], features["word_positions"])}
 
-        labels = tf.one_hot(in_rows(columns["label"].values), len(self.labels))
-        return {"logits": labels}, {"logits": in_rows(weights)}
+    def soft_targets(self, columns, features):
+        logits, positions = columns["logits"].values, features["word_positions"]
+        return {"logits": in_rows(logits, positions, features["token_ids"])}
 
     def objective(self, *, label_smoothing: float = 0.0) -> dict[str, Any]:
         """Losses and metrics, as keyword arguments of `compile`: cross-entropy over the words.

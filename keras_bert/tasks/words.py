@@ -89,3 +89,46 @@ def labels_at(
     label = tf.where(has_position, tf.argmax(logits, 1, tf.int32), num_labels)
     probability = tf.reduce_max(tf.nn.softmax(logits), axis=1)
     return positions.with_values(label), tf.where(has_position, probability, 0.0)
+
+
+def at_words(logits: tf.Tensor, positions: tf.RaggedTensor) -> tf.RaggedTensor:
+    """The logits of every word.
+
+    Args:
+        logits: float [W, T, C].
+        positions: ragged int64 [B, (words)], as of `word_positions`.
+
+    Returns:
+        Ragged float32 [B, (words), C], 0 for words without a piece: all labels are as likely.
+    """
+    flat = tf.reshape(tf.cast(logits, tf.float32), [-1, logits.shape[-1]])
+    found = tf.gather(flat, tf.maximum(positions.values, 0))
+    return positions.with_values(tf.where(positions.values[:, None] >= 0, found, 0.0))
+
+
+def in_rows(values: tf.Tensor, positions: tf.RaggedTensor, rows: tf.Tensor) -> tf.Tensor:
+    """What is said of words at their positions in rows, 0 elsewhere: the way back of `at_words`.
+
+    Args:
+        values: [words, ...].
+        positions: ragged int64 [B, (words)], as of `word_positions`.
+        rows: [W, T], of the shape of the rows.
+
+    Returns:
+        [W, T, ...].
+
+    Example:
+
+    >>> import tensorflow as tf
+    >>> from keras_bert.tasks.words import in_rows
+    >>> positions = tf.ragged.constant([[1, -1], [2]], tf.int64)
+    >>> in_rows(tf.constant([7, 8, 9]), positions, tf.zeros([2, 2])).numpy().tolist()
+    [[0, 7], [9, 0]]
+    """
+    has_position = positions.values >= 0
+    position = tf.boolean_mask(positions.values, has_position)[:, None]
+    number, size = tf.size(rows, tf.int64), tf.shape(values, tf.int64)[1:]
+    flat = tf.scatter_nd(
+        position, tf.boolean_mask(values, has_position), tf.concat([[number], size], axis=0)
+    )
+    return tf.reshape(flat, tf.concat([tf.shape(rows, tf.int64), size], axis=0))
