@@ -66,6 +66,7 @@ from .tasks.multiple_choice import MultipleChoice as MultipleChoice
 from .tasks.question_answering import QuestionAnswerer as QuestionAnswerer
 from .tasks.search import search as search
 from .tasks.sentence_embedding import SentenceEmbedder as SentenceEmbedder
+from .tasks.static_embedding import static_embedder as static_embedder
 from .tasks.student import Lesson as Lesson
 from .tasks.student import student_of as student_of
 from .tasks.task import Task as Task

@@ -23,6 +23,7 @@ MODULES = {
     "predict": "keras_bert.train.predict",
     "search": "keras_bert.train.search",
     "prune": "keras_bert.train.prune",
+    "distill-embeddings": "keras_bert.train.distill_embeddings",
     "convert": "keras_bert.train.convert",
     "export": "keras_bert.train.export",
     "serve": "keras_bert.serving.server.server",

@@ -36,6 +36,7 @@ CLASSES = {
     "models.pretrainer": ("BertPretrainer",),
     "models.replaced_tokens": ("ReplacedTokenPretrainer",),
     "models.roberta": ("RobertaEncoder",),
+    "models.static": ("StaticEncoder",),
     "tasks.contrastive": ("CosineError", "InBatchAccuracy", "InBatchNegatives"),
     "tasks.fill_mask": ("FillMask",),
     "tasks.multiple_choice": ("MultipleChoice",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from absl import logging
@@ -34,6 +34,9 @@ POOLING_FLAGS = {
 }
 # Modules that a model may have, one after the other; the last one may be missing.
 MODULES = ("Transformer", "Pooling", "Normalize")
+# Those of a table of vectors, whose mean is taken.
+STATIC_MODULES = ("StaticEmbedding", "Normalize")
+KNOWN = (MODULES, MODULES[:2], STATIC_MODULES, STATIC_MODULES[:1])
 
 
 def is_here(snapshot: Snapshot) -> bool:
@@ -76,9 +79,12 @@ def read_settings(snapshot: Snapshot, config: EncoderConfig) -> dict[str, Any]:
     _check_prompts(snapshot)
     if "Normalize" in folders:
         _check_normalize(snapshot, f"{folders['Normalize']}/{settings.CONFIG_FILE}")
+    own = {"pooling": "mean", "normalize": "Normalize" in folders}
+    if "StaticEmbedding" in folders:
+        return {**own, "sequence_length": config.max_sequence_length}
     return {
+        **own,
         "pooling": _pooling(snapshot, f"{folders['Pooling']}/{settings.CONFIG_FILE}", config),
-        "normalize": "Normalize" in folders,
         "sequence_length": _sequence_length(snapshot, config),
     }
 
@@ -100,12 +106,10 @@ def write(directory: pathlib.Path, embedder: SentenceEmbedder) -> None:
             *(embedder.pooling, embedder.state_layers, directory / MODULES_FILE),
         )
         return
-    folders = ["", POOLING_FOLDER, NORMALIZE_FOLDER][: 3 if embedder.normalize else 2]
-    modules = [
-        {"idx": i, "name": str(i), "path": folder, "type": f"sentence_transformers.models.{kind}"}
-        for i, (kind, folder) in enumerate(zip(MODULES, folders, strict=False))
-    ]
-    (directory / MODULES_FILE).write_text(json.dumps(modules, indent=2) + "\n", encoding="utf-8")
+    if not embedder.encoder.blocks:
+        _write_modules(directory, STATIC_MODULES, ["", NORMALIZE_FOLDER], embedder)
+        return
+    _write_modules(directory, MODULES, ["", POOLING_FOLDER, NORMALIZE_FOLDER], embedder)
     settings.write_json(
         directory / TRANSFORMER_FILE,
         {"max_seq_length": embedder.packer.sequence_length, "do_lower_case": False},
@@ -115,6 +119,20 @@ def write(directory: pathlib.Path, embedder: SentenceEmbedder) -> None:
         directory / POOLING_FOLDER / settings.CONFIG_FILE,
         {"word_embedding_dimension": config.hidden_dim, **_pooling_settings(embedder.pooling)},
     )
+
+
+def _write_modules(
+    directory: pathlib.Path,
+    kinds: Sequence[str],
+    folders: Sequence[str],
+    embedder: SentenceEmbedder,
+) -> None:
+    modules = [
+        {"idx": i, "name": str(i), "path": folder, "type": f"sentence_transformers.models.{kind}"}
+        for i, (kind, folder) in enumerate(zip(kinds, folders, strict=True))
+        if embedder.normalize or kind != "Normalize"
+    ]
+    (directory / MODULES_FILE).write_text(json.dumps(modules, indent=2) + "\n", encoding="utf-8")
 
 
 def _pooling_settings(pooling: str) -> dict[str, Any]:
@@ -140,7 +158,7 @@ def _module_folders(snapshot: Snapshot) -> dict[str, str]:
     known = all(name.startswith("sentence_transformers.") for name in types)
     # A file from elsewhere must not reach out of its directory.
     inside = all(re.fullmatch(r"\w[\w.-]*", folder) for folder in folders[1:])
-    if not (known and inside and kinds in (MODULES, MODULES[:2]) and folders[0] == ""):
+    if not (known and inside and kinds in KNOWN and folders[0] == ""):
         raise ValueError(
             f"{path} must name Transformer (with path ''), Pooling and, if vectors are normalized, "
             "Normalize, each in a folder here, but names "

@@ -385,6 +385,8 @@ class Encoder(keras.Model):
 
     def _last_states(self, positions):
         """The symbolic last hidden states at symbolic positions."""
+        if not self.blocks:
+            return ops.take_along_axis(self.hidden_states[0], positions[:, :, None], axis=1)
         x = self.blocks[-1](self.hidden_states[-2], self._biases[-1], positions)
         return x if self.norm is None else self.norm(x)
 

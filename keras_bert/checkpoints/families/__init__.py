@@ -15,6 +15,7 @@ from keras_bert.checkpoints.families.electra import ELECTRA
 from keras_bert.checkpoints.families.family import Family, with_article
 from keras_bert.checkpoints.families.modernbert import MODERNBERT
 from keras_bert.checkpoints.families.roberta import ROBERTA, XLM_ROBERTA
+from keras_bert.checkpoints.families.static import STATIC
 
 # Of the first one are configs that say nothing.
 FAMILIES: tuple[Family[Any], ...] = (
@@ -24,6 +25,7 @@ FAMILIES: tuple[Family[Any], ...] = (
     MODERNBERT,
     ROBERTA,
     XLM_ROBERTA,
+    STATIC,
 )
 
 

@@ -1,0 +1,24 @@
+import numpy as np
+import pytest
+
+from keras_bert.models.static import StaticConfig, StaticEncoder
+
+
+def test_a_table_has_no_blocks_and_gives_the_same_everywhere():
+    encoder = StaticEncoder(StaticConfig(vocabulary_size=11, hidden_dim=5))
+    assert [weight.path for weight in encoder.weights] == ["embeddings/token/embeddings"]
+    ids = np.array([[3, 7, 9], [7, 0, 0]], "int32")
+    inputs = {"token_ids": ids, "padding_mask": (ids > 0).astype("int32")}
+    table = np.array(encoder.token_embedding.embeddings)
+    np.testing.assert_array_equal(encoder(inputs)["sequence_output"], table[ids])
+    positions = np.array([[2, 0], [0, 1]], "int32")
+    found = encoder.states_at(inputs, positions)
+    np.testing.assert_array_equal(found, table[np.take_along_axis(ids, positions, axis=1)])
+    np.testing.assert_array_equal(encoder.pooled(inputs), table[ids[:, 0]])
+
+
+def test_a_table_of_blocks_is_none():
+    with pytest.raises(ValueError, match="num_layers of a table of vectors must be 0, not 1"):
+        StaticConfig(num_layers=1)
+    with pytest.raises(ValueError, match="vocabulary_size must be a whole number of at least 1"):
+        StaticConfig(vocabulary_size=0)
