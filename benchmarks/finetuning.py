@@ -68,7 +68,7 @@ def main(arguments: Arguments) -> None:
     for name in arguments.tasks:
         recipe = recipe_of(name, arguments)
         with contextlib.redirect_stdout(sys.stderr):
-            examples, held_out = finetune.read(recipe)
+            examples, _, held_out = finetune.read(recipe)
         if arguments.max_examples:
             count = min(arguments.max_examples, len(examples))
             examples = random.Random(0).sample(examples, count)
@@ -169,7 +169,7 @@ def train_keras_bert(
             folder = pathlib.Path(name)
             start = time.perf_counter()
             own = dataclasses.replace(recipe, output_dir=name)
-            finetune.one_run(own, seed, examples, [], folder)
+            finetune.one_run(own, seed, finetune.Rows(examples, [], []), folder, None)
             seconds = time.perf_counter() - start
             return [said(answer) for answer in kb.load(folder).model(held_out)], seconds
 

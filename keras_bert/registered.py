@@ -37,7 +37,7 @@ CLASSES = {
     "models.replaced_tokens": ("ReplacedTokenPretrainer",),
     "models.roberta": ("RobertaEncoder",),
     "models.static": ("StaticEncoder",),
-    "tasks.contrastive": ("CosineError", "InBatchAccuracy", "InBatchNegatives"),
+    "tasks.contrastive": ("CosineError", "InBatchAccuracy", "InBatchNegatives", "Matryoshka"),
     "tasks.fill_mask": ("FillMask",),
     "tasks.multiple_choice": ("MultipleChoice",),
     "tasks.question_answering": ("QuestionAnswerer",),

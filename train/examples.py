@@ -58,8 +58,24 @@ def files_of(arguments: Files, path: str) -> kb.finetuning.ExampleFiles:
 def options_of(arguments: Files) -> dict[str, Any]:
     """What a task may be told, by name: all flags, and lists in place of names with commas."""
     values = dataclasses.asdict(arguments)
-    lists = {name: split(values[name]) for name in ("text_keys", "labels") if name in values}
+    lists: dict[str, Any] = {
+        name: split(values[name]) for name in ("text_keys", "labels") if name in values
+    }
+    if values.get("matryoshka"):
+        lists["matryoshka"] = whole_numbers(values["matryoshka"], "matryoshka")
     return {**values, **lists}
+
+
+def whole_numbers(numbers: str, flag: str) -> tuple[int, ...]:
+    """Whole numbers with commas between them, one by one.
+
+    Raises:
+        ValueError: one is none.
+    """
+    found = split(numbers) or ()
+    if not all(number.isdecimal() for number in found):
+        raise ValueError(f"--{flag} must be whole numbers with commas, not {numbers}: 128,64, say.")
+    return tuple(map(int, found))
 
 
 def given_flags(arguments: Files) -> set[str]:

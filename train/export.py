@@ -44,6 +44,7 @@ class Arguments(Files):
         None,
         "of LiteRT: files with examples to score before and after, named as for train.finetune",
     )
+    dimensions: int | None = flags.flag(None, "numbers of an embedding, its first ones; else all")
     models_config: str | None = flags.flag(
         None, "models.config of TensorFlow Serving to add the model to"
     )
@@ -54,6 +55,8 @@ def main(arguments: Arguments) -> None:
 
     checkpoint = kb.load(arguments.checkpoint, text_keys=split(arguments.text_keys))
     task = as_task(checkpoint.model or checkpoint.encoder, checkpoint.tokenizer)
+    if arguments.dimensions is not None:
+        task = kb.finetuning.load_task(arguments.checkpoint, dimensions=arguments.dimensions)
     if arguments.sequence_length is not None:
         task.packer = kb.Packer(task.tokenizer, arguments.sequence_length, task.packer.template)
     examples = _examples(arguments, task)

@@ -74,6 +74,9 @@ class Examples:
     )
     stride: int | None = flags.flag(None, "pieces between the rows of a long text")
     label_smoothing: float = flags.flag(0.0, "share of a label spread over all")
+    matryoshka: str | None = flags.flag(
+        None, "dimensions to which vectors may be cut afterwards, with commas, such as 128,64"
+    )
     balance_labels: bool = flags.flag(False, "weigh rare labels more")
 
 

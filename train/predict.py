@@ -30,11 +30,12 @@ class Arguments(Members):
         None, f"file for the answers, in the form that its name says: {' '.join(SUFFIXES)}"
     )
     top_k: int | None = flags.flag(None, "number of candidates for a blank; else 5")
+    dimensions: int | None = flags.flag(None, "numbers of an embedding, its first ones; else all")
 
 
 def main(arguments: Arguments) -> None:
     check(arguments)
-    task = task_of(arguments, arguments.top_k)
+    task = task_of(arguments, top_k=arguments.top_k, dimensions=arguments.dimensions)
     if arguments.output_file:
         kb.answering.check_form(task, arguments.output_file)
     examples = examples_of(arguments, task)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import keras_bert as kb
 from keras_bert import flags
@@ -39,6 +40,12 @@ class Arguments(Texts):
     index: str | None = flags.flag(
         None, "file (.npz) in which the vectors of the documents are kept for the next time"
     )
+    precision: Literal["float32", "int8", "binary"] = flags.flag(
+        "float32", "in which vectors are kept: four bytes a number, one, or an eighth"
+    )
+    dimensions: int | None = flags.flag(
+        None, "numbers of a vector, its first ones, as Matryoshka training fits them; else all"
+    )
     output_file: str | None = flags.flag(None, f"file for what is found: {_FORMS}")
     sequence_length: int | None = flags.flag(
         None, "pieces of a text at most; else as the checkpoint was trained"
@@ -49,8 +56,12 @@ def main(arguments: Arguments) -> None:
     check(arguments)
     # Queries that are files are read before the documents, which take longer.
     queries = queries_of(arguments)
-    embedder = kb.searching.embedder_of(arguments.checkpoint, arguments.sequence_length)
+    embedder = kb.searching.embedder_of(
+        arguments.checkpoint, arguments.sequence_length, dimensions=arguments.dimensions
+    )
     index = index_of(arguments, embedder)
+    if arguments.precision != "float32":
+        print(index.summed_up)
     if queries is None:
         for query in typed():
             show(*index.search([query], arguments.num_hits))
@@ -125,11 +136,12 @@ def typed() -> Iterator[str]:
 
 def index_of(arguments: Arguments, embedder: kb.SentenceEmbedder) -> kb.searching.Index:
     """The vectors of the documents, from a file where one has them."""
+    precision = arguments.precision
     if kb.searching.is_of_vectors(arguments.documents):
-        return kb.searching.index_of_vectors(embedder, arguments.documents)
+        return kb.searching.index_of_vectors(embedder, arguments.documents, precision)
     keys = split(arguments.text_keys)
     rows = kb.searching.read_passages(arguments.documents, reading_of(arguments), keys)
-    return kb.searching.index_of(embedder, rows, arguments.index)
+    return kb.searching.index_of(embedder, rows, arguments.index, precision)
 
 
 def show(hits: Sequence[kb.searching.Hit]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import keras_bert as kb
@@ -43,12 +44,12 @@ def paths_of(arguments: Members) -> list[str]:
     return list(split(arguments.checkpoint) or ())
 
 
-def task_of(arguments: Members, top_k: int | None = None) -> kb.Task:
+def task_of(arguments: Members, **own: Any) -> kb.Task:
     """The task that answers.
 
     Args:
         arguments: Members.
-        top_k: int, as of `load_task`.
+        own: what else `load_task` is told of each checkpoint: `top_k`, `dimensions`.
 
     Raises:
         ValueError: the members do not go together, or flags are of no use.
@@ -56,7 +57,7 @@ def task_of(arguments: Members, top_k: int | None = None) -> kb.Task:
     paths = paths_of(arguments)
     weights = _weights(arguments, len(paths))
     members: list[Any] = [
-        path if is_file_of_answers(path) else _loaded(arguments, path, top_k) for path in paths
+        path if is_file_of_answers(path) else _loaded(arguments, path, own) for path in paths
     ]
     if len(members) == 1 and isinstance(members[0], kb.Task):
         return members[0]
@@ -70,13 +71,13 @@ def task_of(arguments: Members, top_k: int | None = None) -> kb.Task:
     return kb.ensemble(members, arguments.combine, weights=weights, held_out=held_out)
 
 
-def _loaded(arguments: Members, path: str, top_k: int | None) -> kb.Task:
+def _loaded(arguments: Members, path: str, own: Mapping[str, Any]) -> kb.Task:
     return kb.finetuning.load_task(
         path,
         text_keys=split(arguments.text_keys),
         label_key=arguments.label_key,
-        top_k=top_k,
         sequence_length=arguments.sequence_length,
+        **own,
     )
 
 

@@ -30,7 +30,7 @@ TASK_KEY = "task"
 
 # The types of a task's own settings; of a list, those of its elements.
 OWN_SETTINGS = {
-    **dict.fromkeys(("sequence_length", "stride", "num_best"), int),
+    **dict.fromkeys(("sequence_length", "stride", "num_best", "dimensions"), int),
     **dict.fromkeys(("max_question_tokens", "max_answer_tokens"), int),
     **dict.fromkeys((TASK_KEY, "pooling", "combine", "problem", "label_key"), str),
     "no_answer_threshold": (int, float),

@@ -100,10 +100,13 @@ def write(directory: pathlib.Path, embedder: SentenceEmbedder) -> None:
         embedder: SentenceEmbedder.
     """
     config = embedder.encoder.config
-    if embedder.state_layers not in ((-1,), (config.num_layers,)) or embedder.pooling == "none":
+    is_cut = embedder.dimensions is not None
+    is_last = embedder.state_layers in ((-1,), (config.num_layers,))
+    if not is_last or embedder.pooling == "none" or is_cut:
         logging.warning(
-            "sentence-transformers has no name for pooling %r of layers %s: %s is not written.",
-            *(embedder.pooling, embedder.state_layers, directory / MODULES_FILE),
+            "sentence-transformers has no name for pooling %r of layers %s%s: %s is not written.",
+            *(embedder.pooling, embedder.state_layers, ", cut" if is_cut else ""),
+            directory / MODULES_FILE,
         )
         return
     if not embedder.encoder.blocks:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from keras_bert.checkpoints.directory import Checkpoint, load
 from keras_bert.models.pretrainer import BertPretrainer
 from keras_bert.tasks.fill_mask import FillMask
+from keras_bert.tasks.sentence_embedding import SentenceEmbedder
 from keras_bert.tasks.setting import settings_of
 from keras_bert.tasks.task import Task
 from keras_bert.text.packing import Packer
@@ -20,6 +21,7 @@ def load_task(
     label_key: str | None = None,
     top_k: int | None = None,
     sequence_length: int | None = None,
+    dimensions: int | None = None,
 ) -> Task:
     """The task in a checkpoint directory, with the settings that are given.
 
@@ -30,6 +32,7 @@ def load_task(
         label_key: str, the column with its label, likewise.
         top_k: int, the number of candidates for a blank.
         sequence_length: int, of rows, up to the model's positions; None has what it was made with.
+        dimensions: int, to which the vectors of sentence embeddings are cut; None keeps all.
 
     Raises:
         ValueError: there is no head, rows are longer than the model's positions, `top_k` is given
@@ -42,6 +45,13 @@ def load_task(
             f"--top_k is for models that fill blanks, but {os.fspath(directory)} holds another "
             "one: leave it out."
         )
+    if dimensions is not None:
+        if not isinstance(task, SentenceEmbedder):
+            raise ValueError(
+                f"--dimensions is for sentence embeddings, but {os.fspath(directory)} holds "
+                "another model: leave it out."
+            )
+        task = task.cut(dimensions)
     given = {"text_keys": text_keys, "label_key": label_key, "top_k": top_k}
     for name, value in given.items():
         if name in own and value is not None:

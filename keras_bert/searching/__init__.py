@@ -1,5 +1,6 @@
 """Searching texts by their meaning: passages of files, their vectors, kept, and what is nearest."""
 
+from keras_bert.searching.codes import Codes
 from keras_bert.searching.embedder import embedder_of
 from keras_bert.searching.index import (
     Hit,
@@ -12,6 +13,7 @@ from keras_bert.searching.index import (
 from keras_bert.searching.passages import read_passages
 
 __all__ = [
+    "Codes",
     "Hit",
     "Index",
     "check_index_name",

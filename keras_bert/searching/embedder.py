@@ -14,7 +14,10 @@ from keras_bert.text.packing import Packer
 
 
 def embedder_of(
-    directory: str | os.PathLike, sequence_length: int | None = None
+    directory: str | os.PathLike,
+    sequence_length: int | None = None,
+    *,
+    dimensions: int | None = None,
 ) -> SentenceEmbedder:
     """The model of sentence embeddings in a checkpoint directory.
 
@@ -26,6 +29,7 @@ def embedder_of(
         directory: path of the directory.
         sequence_length: int, the most pieces of a row; None is what it was made with, or all
             positions of a pretrained model.
+        dimensions: int, the first of each vector, to which it is cut; None has them all.
 
     Raises:
         ValueError: it holds another task, or vectors of tokens alone; or what `load` raises.
@@ -57,4 +61,4 @@ def embedder_of(
     if sequence_length is not None:
         packer = embedder.packer
         embedder.packer = Packer(packer.tokenizer, sequence_length, packer.template)
-    return embedder
+    return embedder if dimensions is None else embedder.cut(dimensions)

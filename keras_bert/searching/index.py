@@ -15,12 +15,12 @@ from keras_bert.answering import (
     outputs_of,
     write_answers,
 )
-from keras_bert.data.answers.arrays import Vectors, read_vectors
+from keras_bert.data.answers.arrays import Vectors, npz, read_vectors
 from keras_bert.data.answers.forms import ARRAYS, SUFFIXES
-from keras_bert.data.answers.rows import digest_of
+from keras_bert.data.answers.rows import digest_of, sourced
 from keras_bert.data.rows import Path, Row
+from keras_bert.searching.codes import Codes
 from keras_bert.tasks.progress import with_bar
-from keras_bert.tasks.search import search
 from keras_bert.tasks.sentence_embedding import SentenceEmbedder
 
 
@@ -42,12 +42,26 @@ class Index(NamedTuple):
     Args:
         embedder: SentenceEmbedder.
         rows: sequence of N Rows.
-        vectors: float [N, D].
+        codes: Codes, their vectors, perhaps in fewer bytes.
+        recall: float, the share of the 10 nearest that these find; None where it is not known.
     """
 
     embedder: SentenceEmbedder
     rows: Sequence[Row]
-    vectors: np.ndarray
+    codes: Codes
+    recall: float | None = None
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """The vectors as they are kept."""
+        return self.codes.array
+
+    @property
+    def summed_up(self) -> str:
+        """What it costs, in a few words."""
+        codes, exact = self.codes, 4 * len(self.rows) * self.codes.dimensions
+        found = "" if self.recall is None else f", recall@10 {self.recall:.3f} beside exact search"
+        return f"{codes.precision}: {codes.array.nbytes:,} bytes, {exact:,} in float32{found}."
 
     def search(self, queries: Sequence[str], num_hits: int) -> list[list[Hit]]:
         """What is nearest to each query, the nearest first.
@@ -61,29 +75,41 @@ class Index(NamedTuple):
         """
         if num_hits < 1:
             raise ValueError(f"num_hits must be at least 1, but is {num_hits}: raise it.")
-        found = search(self.embedder.embed(queries), self.vectors, k=min(num_hits, len(self.rows)))
+        found = self.codes.nearest(self.embedder.embed(queries), min(num_hits, len(self.rows)))
         return [
             [Hit(self.rows[i], score) for i, score in zip(*one, strict=True)]
             for one in zip(found[0].tolist(), found[1].tolist(), strict=True)
         ]
 
 
-def index_of(embedder: SentenceEmbedder, rows: Sequence[Row], path: Path | None = None) -> Index:
+def index_of(
+    embedder: SentenceEmbedder,
+    rows: Sequence[Row],
+    path: Path | None = None,
+    precision: str = "float32",
+) -> Index:
     """The index of passages: of a file, if it is there, or else embedded now, and kept in it.
 
     Args:
         embedder: SentenceEmbedder.
         rows: sequence of Row with a `text`, at least one.
         path: path of the file, an `.npz`; None keeps nothing.
+        precision: str, of what is kept: "float32", "int8" or "binary".
 
     Raises:
-        ValueError: the file is of another model or of other passages, or is damaged.
+        ValueError: the file is of another model, of other passages or in another precision, or is
+            damaged.
     """
     if path is None:
         check_to_answer(embedder, rows)
-        return Index(embedder, rows, _embedded(embedder, rows))
+        return _coded(embedder, rows, _embedded(embedder, rows), precision)
     if not os.path.exists(path):
-        write_answers(path, embedder, rows)
+        if precision == "float32":
+            write_answers(path, embedder, rows)
+        else:
+            check_to_answer(embedder, rows)
+            index = _coded(embedder, rows, _embedded(embedder, rows), precision)
+            _write(path, index)
     found = read_vectors(path)
     _check_model(found, embedder, path)
     if found.notes.get("rows") != digest_of(rows):
@@ -91,30 +117,33 @@ def index_of(embedder: SentenceEmbedder, rows: Sequence[Row], path: Path | None 
             f"{path} must be of these {len(rows):,} texts, but they are not those that it was made "
             f"of: delete it, or name another --index, to embed them anew."
         )
-    return Index(embedder, rows, found.vectors)
+    return _opened(embedder, rows, found, precision, path)
 
 
-def index_of_vectors(embedder: SentenceEmbedder, path: Path) -> Index:
+def index_of_vectors(embedder: SentenceEmbedder, path: Path, precision: str = "float32") -> Index:
     """The index of a file of vectors; where it does not say of what they are it has their numbers.
 
     Args:
         embedder: SentenceEmbedder.
         path: path of an `.npy` or `.npz`.
+        precision: str, as of `index_of`.
 
     Raises:
-        ValueError: it says that it is of another model, has vectors of another length, or is
-            damaged.
+        ValueError: it says that it is of another model, has vectors of another length or in another
+            precision, or is damaged.
     """
     found = read_vectors(path)
     size = embedder.output["embeddings"].shape[-1]
-    if found.vectors.shape[1] != size:
+    there = found.notes.get("dimensions", found.vectors.shape[1])
+    if there != size:
         raise ValueError(
             f"{path} must have vectors of {size} numbers, as the checkpoint's are, but they have "
-            f"{found.vectors.shape[1]}: name the checkpoint that made them."
+            f"{there}: name the checkpoint that made them."
         )
     if "checkpoint" in found.notes:
         _check_model(found, embedder, path)
-    return Index(embedder, found.rows or _Numbered(path, len(found.vectors)), found.vectors)
+    rows = found.rows or _Numbered(path, len(found.vectors))
+    return _opened(embedder, rows, found, precision, path)
 
 
 def is_of_vectors(path: Path) -> bool:
@@ -155,6 +184,44 @@ class _Numbered(Sequence[Row]):
 def _embedded(embedder: SentenceEmbedder, rows: Sequence[Any]) -> np.ndarray:
     parts = with_bar(answered(outputs_of(embedder), rows), len(rows))
     return np.concatenate([vectors for _, vectors in parts])
+
+
+def _coded(
+    embedder: SentenceEmbedder, rows: Sequence[Row], vectors: np.ndarray, precision: str
+) -> Index:
+    """The index of vectors, in fewer bytes where that is wanted, and what that costs."""
+    codes = Codes.of(vectors, precision)
+    return Index(embedder, rows, codes, codes.recall(vectors) if precision != "float32" else None)
+
+
+def _opened(
+    embedder: SentenceEmbedder, rows: Sequence[Row], found: Vectors, precision: str, path: Path
+) -> Index:
+    """The index of what a file holds: codes as they are, vectors as codes of them."""
+    kept = found.notes.get("precision")
+    if kept is None:
+        return _coded(embedder, rows, found.vectors, precision)
+    if kept != precision:
+        raise ValueError(
+            f"{path} has vectors in {kept}, but they are to be in {precision}: give "
+            f"--precision={kept}, or name another --index, to embed the texts anew."
+        )
+    codes = Codes(found.vectors, kept, found.notes["dimensions"])
+    return Index(embedder, rows, codes, found.notes.get("recall@10"))
+
+
+def _write(path: Path, index: Index) -> None:
+    """Writes codes, their rows, and what they are."""
+    codes, rows = index.codes, [*sourced(index.rows)]
+    notes = {
+        "checkpoint": fingerprint(index.embedder),
+        "rows": digest_of(rows),
+        "precision": codes.precision,
+        "dimensions": codes.dimensions,
+        "recall@10": index.recall,
+    }
+    with npz(path, rows, len(rows), name=index.embedder.ARRAY or "", notes=notes) as write:
+        write(codes.array)
 
 
 def _check_model(found: Vectors, embedder: SentenceEmbedder, path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
@@ -115,6 +117,52 @@ class CosineError(keras.losses.Loss):
         return ops.square(ops.sum(unit[:, 0] * unit[:, 1], axis=-1) - y_true)
 
 
+@keras.saving.register_keras_serializable(package="keras_bert")
+class Matryoshka(keras.losses.Loss):
+    """The sum of a loss over vectors and their first dimensions, so that they can be cut.
+
+    Kusupati et al. 2022, arXiv:2205.13147; each cut is scaled to length 1 by the loss itself.
+
+    Args:
+        loss: one of the losses above.
+        dimensions: sequence of int, how many of a vector's numbers; the whole one is always there.
+
+    Args (call): those of the loss.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert.tasks.contrastive import CosineError, Matryoshka
+    >>> pair = np.array([[[3.0, 0.0, 4.0], [1.0, 0.0, 0.0]]], "float32")
+    >>> losses = Matryoshka(CosineError(), [1]).call(np.array([1.0], "float32"), pair)
+    >>> round(float(losses[0]), 3)  # (0.6 - 1) ** 2 + (1 - 1) ** 2
+    0.16
+    """
+
+    def __init__(self, loss, dimensions, reduction="sum", name="matryoshka", dtype=None):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.loss = loss
+        self.dimensions = list(dimensions)
+
+    @property
+    def SPANS_BATCH(self) -> bool:
+        """Whether the loss of a row depends on the others, as that of the loss does."""
+        return getattr(self.loss, "SPANS_BATCH", False)
+
+    def call(self, y_true, y_pred, *weights):
+        cuts = [y_pred, *(y_pred[..., :size] for size in self.dimensions)]
+        return sum(self.loss.call(y_true, cut, *weights) for cut in cuts)
+
+    def get_config(self):
+        loss = keras.saving.serialize_keras_object(self.loss)
+        return {**super().get_config(), "loss": loss, "dimensions": self.dimensions}
+
+    @classmethod
+    def from_config(cls, config):
+        """The loss of what `get_config` gave."""
+        return cls(**{**config, "loss": keras.saving.deserialize_keras_object(config["loss"])})
+
+
 def _cosines_in_batch(embeddings, sample_weight):
     """Cosines of each text [B] with all positives, then all negatives, of all N of the batch.
 
@@ -132,6 +180,21 @@ def _cosines_in_batch(embeddings, sample_weight):
         weighs, _ = rows_of_all_replicas(weighs)
         cosines = ops.where(ops.tile(weighs, unit.shape[1] - 1) > 0, cosines, NEVER)
     return cosines, rights
+
+
+def check_cuts(sizes: Sequence[int], width: int) -> None:
+    """Raises a ValueError unless vectors can be cut to numbers of dimensions.
+
+    Args:
+        sizes: sequence of int.
+        width: int, the dimensions that there are.
+    """
+    for size in sizes:
+        if not isinstance(size, int) or not 1 <= size <= width:
+            raise ValueError(
+                f"dimensions must lie between 1 and the {width} of a vector, not {size!r}: choose "
+                "fewer."
+            )
 
 
 def _unit_vectors(embeddings):

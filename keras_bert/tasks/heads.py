@@ -65,6 +65,16 @@ def flat_rows(inputs: Mapping[str, Any]) -> dict[str, Any]:
     return {name: FlattenRows(dtype="int32")(rows) for name, rows in inputs.items()}
 
 
+def check_layers(encoder: Encoder, layers: Sequence[int]) -> None:
+    """Raises a ValueError unless layers are such of an encoder as `states_of` takes."""
+    number = encoder.config.num_layers
+    if not layers or not all(-number - 1 <= layer <= number for layer in layers):
+        raise ValueError(
+            f"layers must be numbers from 0, the embeddings, to {number}, the last block, or from "
+            f"the end, -1 to {-number - 1}, but are {layers!r}: name at least one of them."
+        )
+
+
 def states_of(encoder: Encoder, layers: Sequence[int], combine: str) -> keras.Model:
     """A model from the encoder's inputs to the hidden states of some layers, side by side or added.
 

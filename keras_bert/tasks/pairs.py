@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from keras_bert.data.rows import Row
 from keras_bert.tasks.examples import Example, missing_column, source_of
 from keras_bert.tasks.labels import label_number
@@ -46,6 +48,15 @@ def cosine_of(example: Example, label_range: tuple[float, float]) -> float:
             "is made."
         )
     return (label - first) / (last - first)
+
+
+def check_range(label_range: Sequence[float]) -> None:
+    """Raises a ValueError unless the labels of cosines 0 and 1 are two different numbers."""
+    if len(label_range) != 2 or not np.isfinite(label_range).all() or np.ptp(label_range) == 0:
+        raise ValueError(
+            f"label_range must be two different numbers, the labels of cosines 0 and 1, not "
+            f"{label_range!r}."
+        )
 
 
 def _number(row: Row) -> float:

@@ -14,13 +14,13 @@ from keras_bert.data.rows import Row
 from keras_bert.layers.pooling import Pooling
 from keras_bert.layers.rows import GatherRows
 from keras_bert.models.encoder import Encoder
+from keras_bert.tasks import contrastive
 from keras_bert.tasks.batches import ANSWER_BATCH, column
 from keras_bert.tasks.columns import ColumnNames, ExampleFiles
-from keras_bert.tasks.contrastive import CosineError, InBatchAccuracy, InBatchNegatives
 from keras_bert.tasks.examples import Example, text_columns
-from keras_bert.tasks.heads import flat_rows, states_of
+from keras_bert.tasks.heads import check_layers, flat_rows, states_of
 from keras_bert.tasks.hooks import Start
-from keras_bert.tasks.pairs import cosine_of, range_of
+from keras_bert.tasks.pairs import check_range, cosine_of, range_of
 from keras_bert.tasks.search import ranks_among, unit
 from keras_bert.tasks.setting import Setting, packer_of
 from keras_bert.tasks.steps import Answers
@@ -61,6 +61,7 @@ class SentenceEmbedder(Task):
         normalize: bool, whether vectors are scaled to length 1.
         problem: "in_batch_negatives" or "cosine_regression".
         label_range: pair of float, the labels of cosines 0 and 1.
+        dimensions: int, how many of a vector's first numbers are kept; None keeps all.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -91,6 +92,7 @@ class SentenceEmbedder(Task):
     normalize = Setting(fixed=True)
     problem = Setting(fixed=True)
     label_range = Setting(tuple)
+    dimensions = Setting(fixed=True)
 
     def __init__(
         self,
@@ -103,6 +105,7 @@ class SentenceEmbedder(Task):
         normalize: bool = True,
         problem: str = "in_batch_negatives",
         label_range: tuple[float, float] = (0.0, 1.0),
+        dimensions: int | None = None,
     ):
         _check_arguments(encoder, layers, combine, problem, label_range)
         inputs = encoder.new_inputs(has_rows=True)
@@ -110,6 +113,9 @@ class SentenceEmbedder(Task):
         states = states_of(encoder, layers, combine)(rows)
         # All in float32, as sums over many tokens and scalar products need it.
         vectors = Pooling(pooling, dtype="float32")(states, rows["padding_mask"])
+        if dimensions is not None:
+            contrastive.check_cuts([dimensions], vectors.shape[-1])
+            vectors = vectors[..., :dimensions]
         if normalize:
             vectors = keras.layers.UnitNormalization(dtype="float32")(vectors)
         if pooling == "none":
@@ -123,6 +129,12 @@ class SentenceEmbedder(Task):
         self.normalize = normalize
         self.problem = problem
         self.label_range = label_range
+        self.dimensions = dimensions
+
+    def cut(self, dimensions: int) -> SentenceEmbedder:
+        """The same task, whose vectors are the first dimensions of this one's."""
+        own = {**self.settings()["keras_bert"], "dimensions": dimensions}
+        return self.from_settings(self.encoder, self.tokenizer, {"keras_bert": own})
 
     def check_settings(self) -> None:
         super().check_settings()
@@ -248,7 +260,9 @@ class SentenceEmbedder(Task):
         labels = columns.get("label", tf.zeros_like(columns["weight"]))
         return {"embeddings": labels}, {"embeddings": columns["weight"]}
 
-    def objective(self, scale: float = 20.0) -> dict[str, Any]:
+    def objective(
+        self, scale: float = 20.0, *, matryoshka: Sequence[int] | None = None
+    ) -> dict[str, Any]:
         """Losses and metrics, as keyword arguments of `compile`.
 
         Negatives are those of a micro-batch, or else of the whole batch, that of all replicas:
@@ -256,14 +270,17 @@ class SentenceEmbedder(Task):
 
         Args:
             scale: float, by which cosines are multiplied to be logits of in-batch negatives.
+            matryoshka: sequence of int, to how many dimensions vectors may be cut afterwards.
         """
         self._check_pooled()
+        loss: Any = contrastive.InBatchNegatives(scale)
+        metrics = {"embeddings": [contrastive.InBatchAccuracy()]}
         if self.problem == "cosine_regression":
-            return {"loss": {"embeddings": CosineError()}}
-        return {
-            "loss": {"embeddings": InBatchNegatives(scale)},
-            "weighted_metrics": {"embeddings": [InBatchAccuracy()]},
-        }
+            loss, metrics = contrastive.CosineError(), {}
+        if matryoshka:
+            contrastive.check_cuts(matryoshka, self.output["embeddings"].shape[-1])
+            loss = contrastive.Matryoshka(loss, matryoshka)
+        return {"loss": {"embeddings": loss}, "weighted_metrics": metrics}
 
     def answers(self, outputs, features) -> dict[str, tf.Tensor]:
         """The vector of each text, or those of its tokens.
@@ -340,6 +357,7 @@ class SentenceEmbedder(Task):
                 "normalize": self.normalize,
                 "problem": self.problem,
                 "label_range": list(self.label_range),
+                **({} if self.dimensions is None else {"dimensions": self.dimensions}),
                 "sequence_length": self.packer.sequence_length,
             },
         }
@@ -362,6 +380,7 @@ class SentenceEmbedder(Task):
             normalize=own.get("normalize", True),
             problem=own.get("problem", "in_batch_negatives"),
             label_range=own.get("label_range", (0.0, 1.0)),
+            dimensions=own.get("dimensions"),
         )
 
     def _check_pooled(self) -> None:
@@ -377,14 +396,5 @@ def _check_arguments(encoder: Encoder, layers, combine, problem, label_range) ->
         raise ValueError(f"problem must be one of {PROBLEMS}, not {problem!r}.")
     if combine not in COMBINATIONS:
         raise ValueError(f"combine must be one of {COMBINATIONS}, not {combine!r}.")
-    number = encoder.config.num_layers
-    if not layers or not all(-number - 1 <= layer <= number for layer in layers):
-        raise ValueError(
-            f"layers must be numbers from 0, the embeddings, to {number}, the last block, or from "
-            f"the end, -1 to {-number - 1}, but are {layers!r}: name at least one of them."
-        )
-    if len(label_range) != 2 or not np.isfinite(label_range).all() or np.ptp(label_range) == 0:
-        raise ValueError(
-            f"label_range must be two different numbers, the labels of cosines 0 and 1, not "
-            f"{label_range!r}."
-        )
+    check_layers(encoder, layers)
+    check_range(label_range)

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from keras_bert.layers.relations import attention_loss, relation_loss, state_loss
 from keras_bert.layers.transformer import Called, calls_of_blocks
-from keras_bert.tasks.contrastive import CosineError, InBatchNegatives
+from keras_bert.tasks.contrastive import CosineError, InBatchNegatives, Matryoshka
 from keras_bert.tasks.examples import Example
 from keras_bert.tasks.setting import settings_of
 from keras_bert.tasks.table import name_of
@@ -30,6 +30,7 @@ SOFT_LOSSES: dict[type[keras.losses.Loss], Any] = {
     keras.losses.MeanSquaredError: distillation.SquaredError,
     InBatchNegatives: distillation.CosineDistance,
     CosineError: distillation.CosineDistance,
+    Matryoshka: distillation.CosineDistance,
 }
 OUTPUTS = "outputs"
 # What is learned of its inner states.

@@ -15,7 +15,7 @@ OWN = {
     },
     "question_answering": {"stride"},
     "multiple_choice": set(),
-    "sentence_embedding": set(),
+    "sentence_embedding": {"matryoshka"},
     "fill_mask": set(),
 }
 

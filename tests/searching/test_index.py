@@ -59,3 +59,19 @@ def test_vectors_alone_have_numbers(embedder_of, tmp_path, without_graphs):
     index = index_of_vectors(embedder, tmp_path / "a.npy")
     [[hit]] = index.search(["dog"], 1)
     assert (hit.row, hit.row.source) == ({}, f"{tmp_path}/a.npy[2]") and len(index.rows) == 3
+
+
+@pytest.mark.parametrize("precision", ["int8", "binary"])
+def test_an_index_of_codes_is_kept_as_such(embedder_of, tmp_path, precision, without_graphs):
+    embedder, path = embedder_of(), tmp_path / "index.npz"
+    made = index_of(embedder, ROWS, path, precision)
+    assert [[hit.row for hit in hits] for hits in made.search(["dog"], 1)] == [[ROWS[2]]]
+    assert made.summed_up.startswith(f"{precision}: {made.vectors.nbytes} bytes, 216 in float32, ")
+    again = index_of(embedder, ROWS, path, precision)
+    opened = index_of_vectors(embedder, path, precision)
+    for other in (again, opened):
+        assert (other.vectors == made.vectors).all() and other.recall == made.recall
+    with pytest.raises(ValueError, match=f"has vectors in {precision}, .* --precision={precision}"):
+        index_of(embedder, ROWS, path)
+    with pytest.raises(ValueError, match="vectors of 15 numbers, .* but they have 18"):
+        index_of_vectors(embedder_of(hidden_dim=15), path, precision)

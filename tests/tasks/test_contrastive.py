@@ -4,7 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from keras_bert.tasks.contrastive import CosineError, InBatchAccuracy, InBatchNegatives
+from keras_bert.tasks.contrastive import (
+    CosineError,
+    InBatchAccuracy,
+    InBatchNegatives,
+    Matryoshka,
+)
 
 RNG = np.random.default_rng(1)
 
@@ -84,3 +89,15 @@ def test_losses_and_metrics_can_be_saved(one):
 def test_scales_are_above_zero(scale):
     with pytest.raises(ValueError, match="scale must be above 0"):
         InBatchNegatives(scale)
+
+
+def test_matryoshka_adds_up_the_losses_of_cuts():
+    vectors = np.random.default_rng(2).normal(size=(4, 2, 6)).astype("float32")
+    labels = np.array([0.1, 0.5, 0.9, 1.0], "float32")
+    for loss in (CosineError(), InBatchNegatives(3.0)):
+        both = Matryoshka(loss, (4, 1))
+        wanted = sum(np.asarray(loss.call(labels, vectors[..., :size])) for size in (6, 4, 1))
+        np.testing.assert_allclose(both.call(labels, vectors), wanted, rtol=1e-5)
+        assert getattr(loss, "SPANS_BATCH", False) == both.SPANS_BATCH
+        again = Matryoshka.from_config(both.get_config())
+        np.testing.assert_allclose(again.call(labels, vectors), wanted, rtol=1e-5)

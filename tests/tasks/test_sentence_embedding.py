@@ -361,3 +361,31 @@ def test_scores_of_minilm_are_those_of_sentence_transformers(minilm, shared):
     assert expected == pytest.approx(0.86716, abs=1e-4)
     vectors = [answer["embedding"] for answer in answers]
     np.testing.assert_allclose(vectors, first, atol=1e-5)
+
+
+def test_vectors_that_are_cut_are_the_first_numbers_scaled_again(task, tmp_path, without_graphs):
+    cut = task.cut(5)
+    whole = task.embed(TEXTS)[:, :5]
+    wanted = whole / np.linalg.norm(whole, axis=1, keepdims=True)
+    np.testing.assert_allclose(cut.embed(TEXTS), wanted, atol=1e-6)
+    kb.save(cut, tmp_path)
+    np.testing.assert_allclose(kb.load(tmp_path).model.embed(TEXTS), wanted, atol=1e-6)
+    # sentence-transformers would not scale them again.
+    assert not (tmp_path / "modules.json").exists()
+    with pytest.raises(ValueError, match="between 1 and the 18 of a vector, not 19"):
+        task.cut(19)
+
+
+def test_matryoshka_is_of_the_task_s_own_loss(task, without_graphs):
+    with pytest.raises(ValueError, match="between 1 and the 18 of a vector, not 0"):
+        task.objective(matryoshka=(0,))
+    copy = task.copy()
+    copy.compile(kb.AdamW(1e-3), **copy.objective(matryoshka=(7, 3)))
+    data = copy.dataset(PAIRS, batch_size=4)
+    logs = copy.evaluate(data, return_dict=True, verbose=0)
+    losses = []
+    for size in (18, 7, 3):
+        alone = copy.cut(size)
+        alone.compile(kb.AdamW(1e-3))
+        losses.append(alone.evaluate(data, return_dict=True, verbose=0)["loss"])
+    assert logs["loss"] == pytest.approx(sum(losses), rel=1e-4)

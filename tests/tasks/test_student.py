@@ -92,7 +92,8 @@ def test_every_task_learns_of_what_a_teacher_says_and_has_within_it(name, made, 
     assert plain.weights[0] is student.weights[0] and len(plain.weights) == len(student.weights)
 
 
-@pytest.mark.parametrize("name", IN_TIERS)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TASKS)
 def test_examples_without_labels_learn_of_the_teacher_alone(name, made, without_graphs):
     (teacher, plain), (_, labelled, unlabelled) = made(name), TASKS[name]
     both = kb.student_of(plain, teacher, kb.Lesson())
@@ -182,6 +183,7 @@ def test_a_lesson_is_checked(values, message):
         kb.Lesson(**values)
 
 
+@pytest.mark.slow
 def test_wider_vectors_are_narrowed_and_narrower_ones_refused(made, without_graphs):
     teacher, plain = made("pairs", hidden_dim=12)
     student = kb.student_of(plain, teacher, kb.Lesson(share=1.0))

@@ -25,7 +25,7 @@ def read(tmp_path, parsed, monkeypatch):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return finetune.read(arguments_of(name, task, *flags))[0]
+        return finetune.read(arguments_of(name, task, *flags)).labelled
 
     def arguments_of(name: str, task: str, *flags: str):
         common = (f"--task={task}", f"--train_files={name}", "--output_dir=out")
@@ -215,7 +215,7 @@ def test_the_held_out_file_follows_the_scheme_of_the_training_file(read, tmp_pat
     train = "Anna I-PER\nLee I-PER\nBob B-PER\nsings O\n" * 9
     arguments = read.arguments("train.conll", "token_classification", "--eval_files=dev.conll")
     (tmp_path / "train.conll").write_text(train)
-    _, [held_out] = finetune.read(arguments)
+    [held_out] = finetune.read(arguments).held_out
     assert held_out["labels"] == ["B-PER", "O"]
 
 

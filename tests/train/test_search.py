@@ -74,3 +74,11 @@ def test_queries_are_read_from_files_and_what_is_piped_in(flags, call, monkeypat
 def test_what_makes_no_sense_is_refused_first(given, message, call):
     with pytest.raises(ValueError, match=message):
         call("search", "--checkpoint=nowhere", *given.split())
+
+
+def test_vectors_are_kept_in_fewer_bytes(flags, call, without_graphs):
+    given = ("--query=lazy dog", "--precision=binary", "--dimensions=16", "--index=few.npz")
+    said = call("search", *flags, *given).splitlines()
+    assert said[0].startswith("binary: 6 bytes, 192 in float32, recall@10 ")
+    assert said[1] == "lazy dog" and "texts/a.txt" in said[2]
+    assert call("search", *flags, *given).splitlines() == said
