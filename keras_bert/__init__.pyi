@@ -23,10 +23,6 @@ from .checkpoints.directory import load as load
 from .checkpoints.directory import save as save
 from .checkpoints.google import save_google as save_google
 from .checkpoints.vocabularies import read_tokenizer as read_tokenizer
-from .compression.importance import Importance as Importance
-from .compression.importance import importance as importance
-from .compression.importance import least_important as least_important
-from .compression.pruning import prune as prune
 from .config import BertConfig as BertConfig
 from .config import DistilBertConfig as DistilBertConfig
 from .config import ElectraConfig as ElectraConfig
@@ -50,11 +46,15 @@ from .models.detector import ReplacedTokenDetector as ReplacedTokenDetector
 from .models.distilbert import DistilBertEncoder as DistilBertEncoder
 from .models.electra import ElectraEncoder as ElectraEncoder
 from .models.electra import generator_config as generator_config
+from .models.importance import Importance as Importance
+from .models.importance import importance as importance
+from .models.importance import least_important as least_important
 from .models.modernbert import ModernBertEncoder as ModernBertEncoder
 from .models.pretrainer import BertPretrainer as BertPretrainer
+from .models.pruning import prune as prune
+from .models.pruning import shorten as shorten
 from .models.replaced_tokens import ReplacedTokenPretrainer as ReplacedTokenPretrainer
 from .models.resizing import resize as resize
-from .models.resizing import shorten as shorten
 from .models.roberta import RobertaEncoder as RobertaEncoder
 from .serving.client import Client as Client
 from .serving.wire.errors import ServingError as ServingError

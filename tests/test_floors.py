@@ -14,9 +14,7 @@ FLOORS = {
     **dict.fromkeys(("data", "models"), 2),
     "tasks": 3,
     **dict.fromkeys(("answering", "checkpoints"), 4),
-    **dict.fromkeys(
-        ("explain", "compression", "exporting", "finetuning", "pretraining", "searching"), 5
-    ),
+    **dict.fromkeys(("explain", "exporting", "finetuning", "pretraining", "searching"), 5),
     **dict.fromkeys(("train", "benchmarks", "command", "__main__"), 6),
 }
 # Folders of the same floor may not see each other, and these see less than their floor allows.

@@ -11,7 +11,7 @@ from keras_bert.checkpoints.directory import Checkpoint
 from keras_bert.data.rows import Row
 from keras_bert.finetuning.loading import load_task
 from keras_bert.finetuning.options import given
-from keras_bert.models.resizing import shorten
+from keras_bert.models.pruning import shorten
 from keras_bert.tasks.columns import ExampleFiles, split
 from keras_bert.tasks.examples import Example
 from keras_bert.tasks.hooks import Hooks

@@ -56,7 +56,7 @@ def resize(
     >>> encoder.config.max_sequence_length, tuple(encoder.embeddings.position.embeddings.shape)
     (1024, (1024, 15))
     """
-    encoder = _encoder_of(model, "resized")
+    encoder = encoder_of(model, "resized")
     config = dataclasses.replace(
         encoder.config,
         max_sequence_length=_grown(encoder.config, "max_sequence_length", max_sequence_length),
@@ -74,52 +74,16 @@ def resize(
     return larger
 
 
-def shorten(model: Model, num_layers: int) -> Model:
-    """A model with some of the blocks of another, from the first to the last at equal distances.
-
-    Of 12 blocks 6 are the first, third, fifth, eighth, tenth and last, those from which DistilBERT
-    starts (Sanh et al. 2019, arXiv:1910.01108).
+def encoder_of(model: keras.Model, done: str) -> Encoder:
+    """The encoder of a model that another one is made of.
 
     Args:
         model: an encoder, a pretrainer or a task.
-        num_layers: int, blocks wanted.
-
-    Returns:
-        A new model of the same kind, not compiled yet; the old one is not changed.
+        done: str, what is done with it, for the error.
 
     Raises:
-        ValueError: there are not as many blocks, or the model is of another kind.
-
-    Example:
-
-    >>> import keras_bert as kb
-    >>> encoder = kb.BertEncoder(kb.BertConfig.preset("mini"))
-    >>> kb.shorten(encoder, 2).summed_up
-    'BertEncoder of 2 x 256'
+        ValueError: it is another kind of model.
     """
-    encoder = _encoder_of(model, "shortened")
-    own = encoder.config.num_layers
-    if not 1 <= num_layers <= own:
-        raise ValueError(
-            f"num_layers must lie between 1 and the {own} that the model has, not {num_layers}."
-        )
-    kept = np.linspace(0, own - 1, num_layers).round().astype(int)
-    config = dataclasses.replace(encoder.config, num_layers=num_layers)
-    shorter = model.on(encoder.anew(config))
-    names = {
-        block.name: encoder.blocks[i].name
-        for block, i in zip(shorter.encoder.blocks, kept, strict=True)
-    }
-    there = {variable.path: variable for variable in model.variables}
-    for variable in shorter.variables:
-        first, *rest = variable.path.split("/")
-        old = there["/".join([names.get(first, first), *rest])]
-        variable.assign(old)
-        variable.trainable = old.trainable
-    return shorter
-
-
-def _encoder_of(model: keras.Model, done: str) -> Encoder:
     encoder = getattr(model, "encoder", None)
     if not isinstance(encoder, Encoder):
         raise ValueError(

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_bert.data.answers.values import as_python
 from keras_bert.layers.transformer import skipped_padding
 from keras_bert.models.encoder import Encoder
 from keras_bert.models.inputs import with_segments
@@ -307,7 +308,7 @@ class Task(Learning):
         found: list[Any] = [None] * number
         for indices, answers in batches:
             for place, i in enumerate(indices):
-                answer = {name: _plain(value[place]) for name, value in answers.items()}
+                answer = {name: as_python(value[place]) for name, value in answers.items()}
                 found[i] = self.as_python(answer)
         return found
 
@@ -395,11 +396,3 @@ def _check_fit(encoder: Encoder, packer: Packer) -> None:
             f"The vocabulary may have at most the encoder's {config.vocabulary_size} pieces, but "
             f"has {packer.tokenizer.vocabulary_size}: take the checkpoint's own tokenizer."
         )
-
-
-def _plain(value: Any) -> Any:
-    """A NumPy value as Python has it, bytes as text."""
-    value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return [_plain(one) for one in value] if isinstance(value, list) else value

@@ -1,5 +1,3 @@
-import dataclasses
-
 import keras
 import numpy as np
 import pytest
@@ -81,17 +79,3 @@ def test_what_stands_on_no_encoder_is_refused():
 def test_a_model_only_grows(change, config):
     with pytest.raises(ValueError, match=f"{next(iter(change))} must be at least its"):
         kb.resize(kb.BertEncoder(config), **change)
-
-
-def test_fewer_blocks_are_those_at_equal_distances(config, drawn):
-    model = drawn(kb.BertPretrainer(kb.BertEncoder(dataclasses.replace(config, num_layers=4))))
-    short, again = kb.shorten(model, 3), kb.shorten(model, 4)
-    for i, kept in enumerate((0, 2, 3)):
-        blocks = short.encoder.blocks[i], model.encoder.blocks[kept]
-        for own, old in zip(*(block.weights for block in blocks), strict=True):
-            np.testing.assert_array_equal(own, old)
-    # The rest, the heads among it, is as it was.
-    for own, old in zip(again.weights, model.weights, strict=True):
-        np.testing.assert_array_equal(own, old)
-    with pytest.raises(ValueError, match="between 1 and the 4 that the model has, not 5"):
-        kb.shorten(model, 5)

@@ -54,6 +54,22 @@ def shortened(value: Any) -> Any:
     return [shortened(one) for one in value] if isinstance(value, list | tuple) else value
 
 
+def as_python(value: Any) -> Any:
+    """A NumPy value as Python has it, bytes as text.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert.data.answers.values import as_python
+    >>> as_python(np.array([b"fine", b"film"])), as_python(np.float64(0.5))
+    (['fine', 'film'], 0.5)
+    """
+    value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return [as_python(one) for one in value] if isinstance(value, list) else value
+
+
 def _known(value: Any) -> Any:
     """What JSON has no word for: values of other libraries, bytes, dates."""
     if isinstance(value, bytes):

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 
-from keras_bert.data.answers.values import as_cell, as_json, shortened
+from keras_bert.data.answers.values import as_cell, as_json, as_python, shortened
 
 
 def test_values_of_other_libraries_are_plain():
@@ -25,3 +25,8 @@ def test_few_digits_say_the_same_number():
     assert (np.array(short, "float32") == numbers).all()
     assert max(len(str(number)) for number in short) <= 14
     assert shortened([{"a": (1, "b", None)}]) == [{"a": [1, "b", None]}]
+
+
+def test_values_of_numpy_are_those_of_python():
+    assert as_python(np.array([[b"\xffa"], [b"b"]], object)) == [["\ufffda"], ["b"]]
+    assert type(as_python(np.int64(3))) is int and as_python("a") == "a"

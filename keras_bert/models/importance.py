@@ -107,7 +107,7 @@ def least_important(values: Sequence[np.ndarray], share: float) -> Mapping[int, 
     Example:
 
     >>> import numpy as np
-    >>> from keras_bert.compression.importance import least_important
+    >>> from keras_bert.models.importance import least_important
     >>> least_important([np.array([0.1, 0.2]), np.array([0.3, 0.9])], 0.5)
     {0: [0], 1: [0]}
     """

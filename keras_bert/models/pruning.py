@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from keras_bert.config import BertConfig, EncoderConfig
-from keras_bert.models.encoder import Encoder
+from keras_bert.models.resizing import encoder_of
 
 Model = TypeVar("Model", bound=keras.Model)
 
@@ -63,12 +63,7 @@ def prune(
     >>> encoder.config.num_layers, encoder.config.layer_heads
     (1, (1,))
     """
-    encoder = getattr(model, "encoder", None)
-    if not isinstance(encoder, Encoder):
-        raise ValueError(
-            f"What is pruned must be an encoder, a pretrainer or a task, not {model!r}: prune its "
-            "encoder, and make a model on that."
-        )
+    encoder = encoder_of(model, "pruned")
     config, heads, columns = encoder.config, heads or {}, columns or {}
     _check(config, heads, columns, layers)
     kept = [layer for layer in range(config.num_layers) if layer not in set(layers)]
@@ -84,13 +79,46 @@ def prune(
     return smaller
 
 
+def shorten(model: Model, num_layers: int) -> Model:
+    """A model with some of the blocks of another, from the first to the last at equal distances.
+
+    Of 12 blocks 6 are the first, third, fifth, eighth, tenth and last, those from which DistilBERT
+    starts (Sanh et al. 2019, arXiv:1910.01108).
+
+    Args:
+        model: an encoder, a pretrainer or a task.
+        num_layers: int, blocks wanted.
+
+    Returns:
+        A new model of the same kind, not compiled yet; the old one is not changed.
+
+    Raises:
+        ValueError: there are not as many blocks, or the model is of another kind, or a ModernBERT,
+            whose blocks differ by their places.
+
+    Example:
+
+    >>> import keras_bert as kb
+    >>> encoder = kb.BertEncoder(kb.BertConfig.preset("mini"))
+    >>> kb.shorten(encoder, 2).summed_up
+    'BertEncoder of 2 x 256'
+    """
+    own = encoder_of(model, "shortened").config.num_layers
+    if not 1 <= num_layers <= own:
+        raise ValueError(
+            f"num_layers must lie between 1 and the {own} that the model has, not {num_layers}."
+        )
+    kept = set(np.linspace(0, own - 1, num_layers).round().astype(int).tolist())
+    return prune(model, layers=[layer for layer in range(own) if layer not in kept])
+
+
 def _place(path: str, kept: Sequence[int]) -> tuple[str, int, str]:
     """What a variable's path was, in which block, and the path within that; -1, "" in none."""
-    found = re.search(r"\blayer_(\d+)/(.*)", path)
+    found = re.match(r"layer_(\d+)/(.*)", path)
     if not found:
         return path, -1, ""
     layer = kept[int(found[1])]
-    return f"{path[: found.start()]}layer_{layer}/{found[2]}", layer, found[2]
+    return f"layer_{layer}/{found[2]}", layer, found[2]
 
 
 def _without(value: Any, axis: int | None, removed: Sequence[int], width: int) -> np.ndarray:
