@@ -9,8 +9,8 @@ from keras_bert.layers.configured import registered
 
 # Which share of which tokens a figure is.
 RATES = ("accuracy", "precision", "recall", "replaced")
-# Ten times those of Keras: what has just begun to learn gives all tokens about the same chance.
-NUM_THRESHOLDS = 2000
+# Five times those of Keras: what has just begun to learn gives all tokens about the same chance.
+NUM_THRESHOLDS = 1000
 
 
 @registered

@@ -100,6 +100,18 @@ def test_a_detector_is_opened_again_in_its_precision(encoder_of, ids, tmp_path):
     assert again(of(again, ids))["replaced_tokens"].dtype == "float32"
 
 
+def test_a_detector_and_its_generator_are_opened_on_one_table(encoder_of, drawn, ids, tmp_path):
+    encoder = encoder_of("Electra", num_layers=1)
+    config = kb.generator_config(encoder.config, 0.5)
+    model = drawn(kb.ReplacedTokenPretrainer(kb.ReplacedTokenDetector(encoder), config))
+    model.generator.encoder.blocks[0].trainable = False
+    again = opened(model, tmp_path)
+    assert again.generator.encoder.config == config
+    assert again.generator.encoder.token_embedding is again.encoder.token_embedding
+    draws = np.random.default_rng(1).uniform(size=[3, 2, 2]).astype("float32")
+    assert_same(model, again, {**ids, "original_ids": ids["token_ids"], "draws": draws})
+
+
 def test_two_models_on_one_encoder_are_opened_with_one(encoder_of, ids, tmp_path):
     encoder = encoder_of("Bert")
     inputs = encoder.new_inputs()

@@ -139,6 +139,8 @@ def test_a_fresh_model_is_of_a_family_that_has_such_pieces(tokenizer, byte_pairs
         fresh(tokenizer, "modernbert_base", {})
     with pytest.raises(ValueError, match="of tiny must be of word pieces, but is of byte pairs"):
         fresh(byte_pairs_of("Roberta"), "tiny", {})
+    with pytest.raises(ValueError, match="of electra_base must be of word pieces, but is of byte"):
+        fresh(byte_pairs_of("Roberta"), "electra_base", {})
     with pytest.raises(ValueError, match="positions is of BERT alone, roberta_base has none"):
         fresh(byte_pairs_of("Roberta"), "roberta_base", {"positions": "learned"})
 
