@@ -43,6 +43,7 @@ RUN = (
     "pretraining",
     "checkpoints",
     "serving",
+    "smaller",
     "distributed",
 )
 # Flagfiles that a page speaks of, and pages that name flags of other programs.

@@ -37,9 +37,6 @@ class Arguments(Files):
     sequence_length: int | None = flags.flag(
         None, "pieces of a row at most; else as the checkpoint was trained"
     )
-    lengths: str | None = flags.flag(
-        None, "of LiteRT: lengths of rows, with commas between them; else 32, 64, 128, ..."
-    )
     eval_files: str | None = flags.flag(
         None,
         "of LiteRT: files with examples to score before and after, named as for train.finetune",
@@ -65,7 +62,6 @@ def main(arguments: Arguments) -> None:
         arguments.output_dir,
         arguments.precision,
         format=arguments.format,
-        lengths=_lengths(arguments.lengths),
     )
     print(_summary(path) if arguments.format == "saved_model" else _summary_of_lite(path))
     if examples is not None:
@@ -76,15 +72,6 @@ def main(arguments: Arguments) -> None:
         add_model(arguments.models_config, name)
         print(f"{arguments.models_config} has the model {name}.")
     print(f"Next: {_next(arguments.format, directory)}")
-
-
-def _lengths(given: str | None) -> tuple[int, ...] | None:
-    lengths = split(given)
-    if lengths is None:
-        return None
-    if not all(length.isdecimal() for length in lengths):
-        raise ValueError(f"--lengths must be numbers with commas between, not {given!r}.")
-    return tuple(map(int, lengths))
 
 
 def _examples(arguments: Arguments, task: kb.Task) -> list[Any] | None:
@@ -127,8 +114,9 @@ def _summary_of_lite(path: pathlib.Path) -> str:
         if length <= longest
     ]
     lines = [_head(path, metadata), *_signatures(metadata), *_differences(metadata)]
-    lengths = ", ".join(map(str, metadata["lengths"]))
-    lines.append(f"  Rows of {lengths} pieces; on one thread {', '.join(times) or 'not timed'}.")
+    lines.append(
+        f"  On one thread {', '.join(times) or 'its rows, which are short, are not timed'}."
+    )
     return "\n".join(lines)
 
 

@@ -45,7 +45,6 @@ def export(
     tokenizer: SubwordTokenizer | None = None,
     *,
     format: Form = "saved_model",
-    lengths: Sequence[int] | None = None,
 ) -> pathlib.Path:
     """Writes a model as the next version of a served model: `<directory>/<number>/`.
 
@@ -72,8 +71,6 @@ def export(
         tokenizer: SubwordTokenizer of an encoder or pretrainer; None for a task, which has its
             own.
         format: "saved_model" or "litert".
-        lengths: sequence of int, how long the rows of LiteRT are, each as short as its text allows;
-            None has 32, 64, 128 and so on up to the packer's `sequence_length`.
 
     Returns:
         pathlib.Path of the new version.
@@ -100,9 +97,8 @@ def export(
     >>> tuple(served(text=tf.constant(["a fine film"]))["embedding"].shape)
     (1, 15)
     """
-    _check_form(format, precision, lengths)
+    _check_form(format, precision)
     reference = as_task(model, tokenizer).in_precision("float32")
-    rows = litert.checked_lengths(reference, lengths)
     resources = reference.resources
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -110,7 +106,7 @@ def export(
         version = _next_version(directory)
         with files.whole_folder(version) as staging:
             if format == "litert":
-                config = litert.write(reference, staging, precision, rows)
+                config = litert.write(reference, staging, precision)
                 _check(staging, precision, config["difference_from_float32"])
             else:
                 _write(reference, precision, staging, resources)
@@ -118,18 +114,13 @@ def export(
     return version
 
 
-def _check_form(format: Form, precision: Precision, lengths: Sequence[int] | None) -> None:
+def _check_form(format: Form, precision: Precision) -> None:
     if format not in PRECISIONS:
         raise ValueError(f"format must be one of {tuple(PRECISIONS)}, not {format!r}.")
     if precision not in PRECISIONS[format]:
         raise ValueError(
             f"precision must be one of {PRECISIONS[format]} in the format {format!r}, not "
             f"{precision!r}."
-        )
-    if lengths is not None and format != "litert":
-        raise ValueError(
-            f"lengths are for the format 'litert', but are {list(lengths)}: leave them out, a "
-            "SavedModel takes rows of any length."
         )
 
 

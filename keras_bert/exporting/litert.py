@@ -6,7 +6,7 @@ import dataclasses
 import importlib.metadata
 import pathlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -25,61 +25,23 @@ from keras_bert.lite.lite import (
     VOCABULARY_FILE,
     Lite,
 )
-from keras_bert.lite.model import NUM_BLANKS, signature_of
+from keras_bert.lite.model import NUM_BLANKS, SIGNATURE
 from keras_bert.tasks.setting import settings_of
 from keras_bert.tasks.task import Task
 from keras_bert.text.subwords import SubwordTokenizer
 from keras_bert.text.tokenizer import Tokenizer
 from keras_bert.text.vocabulary import SPECIAL_TOKENS
 
-# Where nothing is said: this and its doubles, up to the longest row.
-SHORTEST = 32
 # What is written is tried with batches up to this size.
 MOST_TRIED = 8
 
 
-def checked_lengths(task: Task, lengths: Sequence[int] | None = None) -> tuple[int, ...]:
-    """The lengths of rows that a task is exported with, in their order.
-
-    Args:
-        task: Task.
-        lengths: sequence of int, besides that of the longest row; None has 32 and its doubles.
-
-    Raises:
-        ValueError: they are not ints up to the packer's `sequence_length`.
-
-    Example:
-
-    >>> import keras_bert as kb
-    >>> from keras_bert.exporting.litert import checked_lengths
-    >>> tokenizer = kb.Tokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "fine", "film"))
-    >>> config = kb.BertConfig(
-    ...     vocabulary_size=7, num_layers=1, num_heads=3, hidden_dim=15, intermediate_dim=31
-    ... )
-    >>> task = kb.SentenceEmbedder(kb.BertEncoder(config), kb.Packer(tokenizer, 100))
-    >>> checked_lengths(task), checked_lengths(task, [16])
-    ((32, 64, 100), (16, 100))
-    """
-    longest = task.packer.sequence_length
-    if lengths is None:
-        doubles = (SHORTEST << i for i in range(longest.bit_length()))
-        lengths = [length for length in doubles if length < longest]
-    if not all(isinstance(length, int) and 1 <= length <= longest for length in lengths):
-        raise ValueError(
-            f"lengths must be numbers of pieces up to the {longest} of the packer's "
-            f"sequence_length, but are {list(lengths)}: choose others."
-        )
-    return tuple(sorted({*lengths, longest}))
-
-
-def write(
-    task: Task, directory: pathlib.Path, precision: str, lengths: Sequence[int]
-) -> dict[str, Any]:
+def write(task: Task, directory: pathlib.Path, precision: str) -> dict[str, Any]:
     """Writes what `keras_bert.lite.Lite` answers with.
 
-    - `model.tflite`: the model's outputs for one row, of one of the lengths, which are signatures
-      that share the weights. In int8 those of large matrices are whole numbers, with a scale for
-      each row, and what they are multiplied with is rounded as it comes (dynamic range).
+    - `model.tflite`: the model's outputs for a row of any length. In int8 large matrices are whole
+      numbers, with a scale for each row, and what they are multiplied with is rounded as it comes
+      (dynamic range).
     - `vocab.txt`: the pieces, one a line.
     - `litert.json`: the task, its settings, its tokenizer's, and signatures as servers have them.
 
@@ -87,7 +49,6 @@ def write(
         task: Task.
         directory: path of a directory, which is there.
         precision: "float32" or "int8".
-        lengths: sequence of int, as of `checked_lengths`.
 
     Returns:
         dict, what stands in `litert.json`.
@@ -107,7 +68,7 @@ def write(
     ... )
     >>> task = kb.SentenceEmbedder(kb.BertEncoder(config), kb.Packer(tokenizer, 8))
     >>> directory = pathlib.Path(tempfile.mkdtemp())
-    >>> _ = write(task, directory, "float32", [8])
+    >>> _ = write(task, directory, "float32")
     >>> lite = Lite(directory)
     >>> bool(abs(lite.embed("fine film") - task.embed("fine film")).max() < 1e-5)
     True
@@ -120,7 +81,6 @@ def write(
         "keras_bert": importlib.metadata.version("kerasbert"),
         "task": name,
         "precision": precision,
-        "lengths": list(lengths),
         "sequence_length": task.packer.sequence_length,
         "template": dataclasses.asdict(task.packer.template),
         "tokenizer": described(tokenizer),
@@ -130,7 +90,7 @@ def write(
             for request, outputs in zip(requests, expected, strict=True)
         },
     }
-    (directory / MODEL_FILE).write_bytes(_converted(task, precision, lengths))
+    (directory / MODEL_FILE).write_bytes(_converted(task, precision))
     vocabulary = "\n".join(tokenizer.vocabulary)
     (directory / VOCABULARY_FILE).write_bytes(vocabulary.encode("utf-8"))
     write_json(directory / CONFIG_FILE, config)
@@ -167,7 +127,6 @@ def described(tokenizer: Tokenizer) -> dict[str, Any]:
     ids = {piece: id_ for id_, piece in enumerate(tokenizer.vocabulary)}
     return {
         "normalization": dataclasses.asdict(tokenizer.normalization),
-        "pad": tokenizer.pad_id,
         "unmatched": tokenizer.unmatched,
         "added_tokens": [
             {**dataclasses.asdict(token), "id": ids[token.content]}
@@ -204,30 +163,30 @@ def _answered(lite: Lite, name: str, inputs: Mapping[str, tf.Tensor]) -> dict[st
     return {key: tf.constant(value) for key, value in lite.arrays(texts, name).items()}
 
 
-def _converted(task: Task, precision: str, lengths: Sequence[int]) -> bytes:
+def _converted(task: Task, precision: str) -> bytes:
     """The bytes of a LiteRT file.
 
     The converter takes the weights from a SavedModel; of functions in memory it drops Keras'
     variables without a word, and what it makes then answers nan.
     """
-    functions = {signature_of(length): _of_a_row(task, length) for length in lengths}
-    module = tf.Module()
-    weights = (variable for function in functions.values() for variable in function.variables)
-    module.weights = list({variable.ref(): variable for variable in weights}.values())
+    function, module = _of_a_row(task), tf.Module()
+    module.weights = list(function.variables)
     with tempfile.TemporaryDirectory() as folder:
-        tf.saved_model.save(module, folder, signatures=functions)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(functions))
+        tf.saved_model.save(module, folder, signatures={SIGNATURE: function})
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
         if precision == "int8":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         return converter.convert()
 
 
-def _of_a_row(task: Task, length: int) -> ConcreteFunction:
-    """From one row to the model's outputs; of all shapes the sizes are known."""
-    sizes = {"mask_positions": NUM_BLANKS}
+def _of_a_row(task: Task) -> ConcreteFunction:
+    """From one row, of any length, to the model's outputs."""
     specs = {
         tensor.name: tf.TensorSpec(
-            [*([1] * (len(tensor.shape) - 1)), sizes.get(tensor.name, length)],
+            [
+                *([1] * (len(tensor.shape) - 1)),
+                NUM_BLANKS if tensor.name == "mask_positions" else None,
+            ],
             tensor.dtype,
             tensor.name,
         )

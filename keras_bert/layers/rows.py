@@ -26,7 +26,9 @@ class FlattenRows(Configured):
     """
 
     def call(self, x):
-        return ops.reshape(x, (-1, ops.shape(x)[-1]))
+        # How many there are stays known where it is: LiteRT asks for it.
+        rows = -1 if None in x.shape[:2] else x.shape[0] * x.shape[1]
+        return ops.reshape(x, (rows, ops.shape(x)[-1]))
 
     def compute_output_shape(self, x_shape):
         return (None, x_shape[-1])

@@ -69,7 +69,7 @@ class Lite:
             vocabulary, Normalization(**own["normalization"]), own["unmatched"], own["added_tokens"]
         )
         packer = Packer(self.config["template"], self.config["sequence_length"])
-        model = Model(path / MODEL_FILE, self.config["lengths"], own["pad"], num_threads)
+        model = Model(path / MODEL_FILE, num_threads)
         self._task = TASKS[self.config["task"]](model, tokenizer, packer, self.config["settings"])
         self.tokenizer = tokenizer
         self.model = model

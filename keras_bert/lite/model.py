@@ -1,4 +1,4 @@
-"""The network of an export: a LiteRT file, whose signatures are for rows of some lengths."""
+"""The network of an export: a LiteRT file that reads a row at a time, of any length."""
 
 from __future__ import annotations
 
@@ -12,31 +12,25 @@ import numpy as np
 
 from keras_bert.lite.rows import Row
 
+SIGNATURE = "row"
 # Of so many blanks a call says what they are.
 NUM_BLANKS = 4
 
 
-def signature_of(length: int) -> str:
-    """The name of the signature for rows of a length."""
-    return f"tokens_{length}"
-
-
 class Model:
-    """Runs rows; from any thread, one at a time.
+    """Runs rows of any length; from any thread, one at a time.
 
     Args:
         path: path of the `.tflite` file.
-        lengths: sequence of int, those of its signatures; a row takes the first that holds it.
-        pad: int, the id that fills rows up.
         num_threads: int, that compute.
     """
 
-    def __init__(self, path: pathlib.Path, lengths: Sequence[int], pad: int, num_threads: int):
-        self._lengths = sorted(lengths)
-        self._pad = pad
+    def __init__(self, path: pathlib.Path, num_threads: int):
         self._lock = threading.Lock()
-        self._interpreter = _interpreter(path, num_threads)
-        self._runners: dict[int, Any] = {}
+        self._run = _interpreter(path, num_threads).get_signature_runner(SIGNATURE)
+        self._ranks = {
+            name: len(details["shape"]) for name, details in self._run.get_input_details().items()
+        }
 
     def __call__(self, row: Row, positions: Sequence[int] = ()) -> dict[str, np.ndarray]:
         """The outputs for a row, without the axis of the batch.
@@ -45,31 +39,18 @@ class Model:
             row: Row.
             positions: sequence of at most `NUM_BLANKS` int, which a model of blanks reads.
         """
-        length = next(length for length in self._lengths if length >= len(row.token_ids))
         values = {
-            "token_ids": _filled_up(row.token_ids, length, self._pad),
-            "segment_ids": _filled_up(row.segment_ids, length, 0),
-            "padding_mask": _filled_up([1] * len(row.token_ids), length, 0),
-            "mask_positions": _filled_up(positions, NUM_BLANKS, 0),
+            "token_ids": row.token_ids,
+            "segment_ids": row.segment_ids,
+            "padding_mask": [1] * len(row.token_ids),
+            "mask_positions": [*positions, *[0] * (NUM_BLANKS - len(positions))],
+        }
+        inputs = {
+            name: np.array(values[name], np.int32).reshape((1,) * (rank - 1) + (-1,))
+            for name, rank in self._ranks.items()
         }
         with self._lock:
-            runner = self._runner(length)
-            inputs = {
-                name: values[name].reshape(details["shape"])
-                for name, details in runner.get_input_details().items()
-            }
-            return {name: output[0] for name, output in runner(**inputs).items()}
-
-    def _runner(self, length: int) -> Any:
-        if length not in self._runners:
-            self._runners[length] = self._interpreter.get_signature_runner(signature_of(length))
-        return self._runners[length]
-
-
-def _filled_up(values: Sequence[int], length: int, fill: int) -> np.ndarray:
-    filled = np.full(length, fill, np.int32)
-    filled[: len(values)] = values
-    return filled
+            return {name: output[0] for name, output in self._run(**inputs).items()}
 
 
 def _interpreter(path: pathlib.Path, num_threads: int) -> Any:

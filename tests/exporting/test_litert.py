@@ -11,6 +11,7 @@ import keras_bert as kb
 from keras_bert.exporting import litert, warmup
 from keras_bert.exporting.export import export
 from keras_bert.lite import Lite
+from keras_bert.lite.model import Model
 from keras_bert.text.added_tokens import AddedToken
 
 TEXTS = ["a fine film", "The quick brown fox, unaffordable!", "", "over " * 40]
@@ -84,7 +85,6 @@ def same(found, wanted, tolerance):
 def test_it_answers_as_the_task(lite_exports):
     task, [path, _] = lite_exports
     lite = Lite.load(path)
-    assert lite.config["lengths"] == [16, 23]
     assert all(map(same, lite(TEXTS), task(TEXTS), [1e-5] * len(TEXTS)))
     assert same(lite(TEXTS[0]), task(TEXTS[0]), 1e-5)
     assert lite({"text": TEXTS})[1] == lite(TEXTS)[1]
@@ -113,14 +113,6 @@ def test_arrays_are_those_of_a_served_model(lite_exports):
     np.testing.assert_allclose(found["probabilities"], wanted["probabilities"], atol=1e-5)
 
 
-def test_lengths_are_those_of_rows(make):
-    task = make("labels")
-    assert litert.checked_lengths(task) == (23,)
-    assert litert.checked_lengths(task, (23, 8, 8)) == (8, 23)
-    with pytest.raises(ValueError, match=r"up to the 23 .* but are \[24\]"):
-        litert.checked_lengths(task, (24,))
-
-
 def test_other_tokenizers_are_refused_before_any_work(encoder_of, byte_pairs_of, tmp_path):
     encoder = encoder_of("Roberta", num_layers=1, vocabulary_size=270)
     task = kb.TextClassifier(encoder, kb.Packer(byte_pairs_of("Roberta"), 16), ("a", "b"))
@@ -135,7 +127,6 @@ def test_what_does_not_go_together_is_refused(make, tmp_path):
         ({"format": "onnx"}, "format must be one of"),
         ({"format": "litert", "precision": "bfloat16"}, r"\('float32', 'int8'\) in the format"),
         ({"precision": "int8"}, r"\('float32', 'bfloat16'\) in the format 'saved_model'"),
-        ({"lengths": (8,)}, "lengths are for the format 'litert'"),
     ):
         with pytest.raises(ValueError, match=said):
             export(task, tmp_path / "mine", **options)
@@ -145,7 +136,7 @@ def test_what_does_not_go_together_is_refused(make, tmp_path):
 @pytest.mark.parametrize("name", ASKED)
 def test_every_task_answers_as_in_tensorflow(make, name, tmp_path):
     task = make(name)
-    lite = Lite(export(task, tmp_path / name, format="litert", lengths=(8, 12)))
+    lite = Lite(export(task, tmp_path / name, format="litert"))
     found, wanted = lite(ASKED[name]), task(ASKED[name])
     assert [f for f, w in zip(found, wanted, strict=True) if not same(f, w, 1e-4)] == []
     if name in ("entities", "classes"):
@@ -164,7 +155,7 @@ def test_every_task_answers_as_in_tensorflow(make, name, tmp_path):
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_every_family_answers_as_in_tensorflow(make, encoder_of, family, name, precision, tmp_path):
     task = make(name, encoder_of(family, num_layers=2))
-    lite = Lite(export(task, tmp_path / name, precision, format="litert", lengths=(9,)))
+    lite = Lite(export(task, tmp_path / name, precision, format="litert"))
     if precision == "float32":
         assert all(map(same, lite(TEXTS), task(TEXTS), [1e-4] * len(TEXTS)))
     elif name == "labels":
@@ -182,19 +173,24 @@ def test_an_ensemble_and_added_tokens(make, config, vocabulary, tmp_path):
     assert same(lite(texts), both(texts), 1e-5) and not same(lite(texts), task(texts), 1e-5)
 
 
-@pytest.mark.slow
-def test_weights_that_the_converter_drops_are_noticed(make, monkeypatch, tmp_path):
-    """As Keras' variables are where functions are converted that no SavedModel holds."""
-
-    class Dropping(tf.lite.TFLiteConverter):
-        @classmethod
-        def from_saved_model(cls, folder, signature_keys):
-            saved = tf.saved_model.load(folder)
-            cls.kept = saved  # else it would be told that its variables are gone
-            functions = [saved.signatures[key] for key in signature_keys]
-            return cls.from_concrete_functions(functions, tf.Module())
-
-    monkeypatch.setattr(tf.lite, "TFLiteConverter", Dropping)
-    with pytest.raises(ValueError, match="is not finite everywhere|must answer as the model"):
-        export(make("labels"), tmp_path / "mine", format="litert")
+def test_answers_that_are_nan_are_not_written(lite_exports, monkeypatch, tmp_path):
+    """As they are where the converter has dropped the weights."""
+    task, [path, _] = lite_exports
+    content = (path / "model.tflite").read_bytes()
+    monkeypatch.setattr(litert, "_converted", lambda *_: content)
+    nothing = {"logits": np.full([3], np.nan, np.float32)}
+    monkeypatch.setattr(Model, "__call__", lambda self, row: nothing)
+    with pytest.raises(ValueError, match="finite values.* is not finite everywhere"):
+        export(task, tmp_path / "mine", "int8", format="litert")
     assert not (tmp_path / "mine" / "1").exists()
+
+
+@pytest.mark.slow
+def test_functions_in_memory_are_converted_without_their_weights(make):
+    """Which is why a SavedModel is written first; once it is not so, that may go."""
+    task = make("labels")
+    function = litert._of_a_row(task)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module())
+    held = sum(int(np.prod(variable.shape)) for variable in function.variables)
+    assert len(converter.convert()) < 4 * held
+    assert len(litert._converted(task, "float32")) > 4 * held

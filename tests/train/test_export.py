@@ -56,11 +56,11 @@ def test_a_checkpoint_is_exported_for_litert_with_its_scores(
     checkpoint, examples, tmp_path, capsys
 ):
     output_dir = str(tmp_path / "lite")
-    options = {"format": "litert", "precision": "int8", "lengths": "8", "sequence_length": 16}
+    options = {"format": "litert", "precision": "int8", "sequence_length": 16}
     main(Arguments(checkpoint, output_dir, **options, eval_files=examples))
     printed = capsys.readouterr().out
     assert f"{output_dir}/1: a TextClassifier in int8, " in printed
-    assert "  Rows of 8, 16 pieces; on one thread not timed.\n" in printed
+    assert "  On one thread its rows, which are short, are not timed.\n" in printed
     [before, after] = re.search(r"  accuracy: (\S+) (\S+)", printed).groups()
     assert before == after and "Of 3 examples, before and after:" in printed
     assert f"Lite('{output_dir}') of keras_bert.lite" in printed
@@ -74,8 +74,8 @@ def test_what_is_for_litert_alone_is_refused_elsewhere(checkpoint, examples, tmp
     output_dir = str(tmp_path / "mine")
     for options, said in (
         ({"eval_files": examples}, "--eval_files is for --format=litert"),
-        ({"lengths": "8"}, "lengths are for the format 'litert'"),
-        ({"format": "litert", "lengths": "8,x"}, "--lengths must be numbers"),
+        ({"precision": "int8"}, "precision must be one of"),
+        ({"format": "litert", "sequence_length": 99}, "at most the encoder's 23"),
     ):
         with pytest.raises(ValueError, match=said):
             main(Arguments(checkpoint, output_dir, **options))
