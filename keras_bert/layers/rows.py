@@ -85,6 +85,10 @@ class MeanOfRows(Configured):
         # At least 1, so that an example without a row, which fills up a batch, gives zeros.
         return ops.sum(x * exists, axis=1) / ops.maximum(ops.sum(exists, axis=1), 1.0)
 
+    def compute_output_shape(self, x_shape, padding_mask_shape):
+        # Said, since of one number Keras does not know that it stays one.
+        return (x_shape[0], x_shape[-1])
+
 
 def gather(x, rows):
     """Some rows of a matrix.

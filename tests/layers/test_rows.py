@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 
 from keras_bert.layers.rows import FlattenRows, GatherRows, MeanOfRows
@@ -22,3 +23,8 @@ def test_mean_leaves_out_empty_rows():
     np.testing.assert_allclose(mean, [x[0].mean(axis=0), x[1, 0]], rtol=1e-6)
     # Nor is an example without any, whose weight is 0, a nan in the sum of a batch.
     np.testing.assert_array_equal(MeanOfRows()(x, 0 * mask), np.zeros([2, 5]))
+
+
+def test_of_one_number_the_mean_is_one_too():
+    x, mask = keras.Input((None, 1)), keras.Input((None, None), dtype="int32")
+    assert MeanOfRows()(x, mask).shape == (None, 1)
