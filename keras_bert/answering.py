@@ -23,7 +23,7 @@ from keras_bert.data.answers.values import shortened
 from keras_bert.data.rows import Path
 from keras_bert.tasks.batches import buckets, taken
 from keras_bert.tasks.examples import Example
-from keras_bert.tasks.members import join
+from keras_bert.tasks.members import join, members_of, pool_of
 from keras_bert.tasks.progress import with_bar
 from keras_bert.tasks.task import Task
 
@@ -165,6 +165,8 @@ def fingerprint(task: Task) -> str:
         str, hexadecimal digits.
     """
     digest = hashlib.sha256(json.dumps(task.settings(), sort_keys=True).encode())
+    if members_of(task):
+        digest.update(repr(pool_of(task)).encode())
     digest.update("\n".join(task.tokenizer.vocabulary).encode("utf-8", "replace"))
     digest.update(task.tokenizer.tokenize(_PROBE).numpy().tobytes())
     # Layers that no answer stands on may be drawn anew whenever a checkpoint is opened.

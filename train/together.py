@@ -84,6 +84,11 @@ def _loaded(arguments: Members, path: str, own: Mapping[str, Any]) -> kb.Task:
 def _weights(arguments: Members, number: int) -> list[float] | None:
     """What each member weighs, before any is opened."""
     given = arguments.member_weights
+    if number == 1 and arguments.combine != "outputs":
+        raise ValueError(
+            f"--combine={arguments.combine} is for several models, but --checkpoint names one: "
+            "leave it out, or name them with commas between them."
+        )
     if (given or arguments.held_out_files) and (number == 1 or arguments.combine == "average"):
         raise ValueError(
             "--member_weights and --held_out_files are for several models whose answers are "

@@ -117,12 +117,14 @@ def ensemble(
             f"Votes are for classes, which a {type(first).__name__} does not tell apart here: "
             "take by='mean'."
         )
+    if held_out is not None and weights is not None:
+        raise ValueError("Give weights, or held_out examples that give them: one of them.")
+    known = _checked(weights, len(members))
     readers = [_reader(first, one, i, pool) for i, one in enumerate(members)]
     if held_out is not None:
-        if weights is not None:
-            raise ValueError("Give weights, or held_out examples that give them: one of them.")
-        weights = [_score(first, reader, held_out, pool) for reader in readers]
-    return first.with_members(readers, Pool(by, pool.activation, _checked(weights, len(readers))))
+        scores = [_score(first, reader, held_out, pool) for reader in readers]
+        known = _checked(scores, len(members))
+    return first.with_members(readers, Pool(by, pool.activation, known))
 
 
 def member_scores(task: Task, examples: Sequence[Example]) -> list[dict[str, float]]:

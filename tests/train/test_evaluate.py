@@ -101,6 +101,8 @@ def test_checkpoints_and_files_are_scored_side_by_side(folder, tmp_path, call, w
 def test_weights_that_count_for_nothing_are_refused(folder, flags, message, refused):
     both = f"--checkpoint={folder}/one,{folder}/other"
     eval_files = f"--eval_files={folder}/animals.tsv"
+    one = f"--checkpoint={folder}/one"
+    assert "is for several models" in refused("evaluate", one, eval_files, "--combine=vote")
     assert message in refused("evaluate", both, eval_files, *flags.split())
 
 

@@ -15,7 +15,7 @@ ANSWER = "answer"
 
 
 def is_file_of_answers(path: Path) -> bool:
-    """Whether a path is a file whose name says a form of answers.
+    """Whether a path is no folder, and its name says a form of answers.
 
     Example:
 
@@ -23,7 +23,7 @@ def is_file_of_answers(path: Path) -> bool:
     >>> is_file_of_answers("checkpoints/mine")
     False
     """
-    return os.path.isfile(path) and os.path.splitext(os.fspath(path))[1].lower() in SUFFIXES
+    return os.path.splitext(os.fspath(path))[1].lower() in SUFFIXES and not os.path.isdir(path)
 
 
 def read_answers(path: Path) -> list[Row]:

@@ -27,4 +27,5 @@ def test_what_is_no_answer_is_refused(tmp_path):
     for name, message in (("a.jsonl", "has none"), ("c.npy", "holds an array"), ("d.csv", "none")):
         with pytest.raises(ValueError, match=message):
             read_answers(tmp_path / name)
-    assert not is_file_of_answers(tmp_path) and not is_file_of_answers(tmp_path / "d.csv")
+    (tmp_path / "folder.csv").mkdir()
+    assert not is_file_of_answers(tmp_path) and not is_file_of_answers(tmp_path / "folder.csv")
