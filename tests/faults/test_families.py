@@ -6,7 +6,8 @@ import pytest
 
 import keras_bert as kb
 
-pytestmark = pytest.mark.faults
+# Beside what is killed there is no time for it.
+pytestmark = pytest.mark.slow
 NOUNS = ("cat", "dog", "fox", "film")
 BYTE_PAIRS = ("Roberta", "ModernBert")
 
