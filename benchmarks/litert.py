@@ -57,19 +57,20 @@ def compare(shape: str, folder: str, cosine: float, arguments: Arguments) -> Non
     """Prints the time of both, in both precisions."""
     case = (*map(int, shape.split("x")), arguments.num_threads, arguments.clock)
     makers = {
-        (name, precision): (make, os.path.join(folder, f"{name}_{precision}"), *case)
+        f"{precision}/{name}": (make, os.path.join(folder, f"{name}_{precision}"), *case)
         for precision in PRECISIONS
         for name, make in (("litert", lite_seconds), ("onnxruntime", onnx_seconds))
     }
     with in_processes(makers) as candidates:
         medians = medians_in_turns(candidates, arguments.num_rounds)
-    for (name, precision), seconds in medians.items():
+    for which, seconds in medians.items():
+        precision, name = which.split("/")
         details = {"threads": arguments.num_threads, "clock": arguments.clock}
         if name == "litert":
-            details["ratio"] = round(seconds / medians["onnxruntime", precision], 3)
-        if (name, precision) == ("litert", "int8"):
+            details["ratio"] = round(seconds / medians[f"{precision}/onnxruntime"], 3)
+        if which == "int8/litert":
             details["cosine"] = round(cosine, 5)
-        figure = f"litert/{arguments.preset}/{shape}/{precision}/{name}"
+        figure = f"litert/{arguments.preset}/{shape}/{which}"
         print_figure(figure, round(1000 * seconds, 1), "ms", **details)
 
 
