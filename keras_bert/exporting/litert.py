@@ -164,11 +164,7 @@ def _answered(lite: Lite, name: str, inputs: Mapping[str, tf.Tensor]) -> dict[st
 
 
 def _converted(task: Task, precision: str) -> bytes:
-    """The bytes of a LiteRT file.
-
-    The converter takes the weights from a SavedModel; of functions in memory it drops Keras'
-    variables without a word, and what it makes then answers nan.
-    """
+    """The bytes of a LiteRT file, whose weights the converter takes from a SavedModel."""
     function, module = _of_a_row(task), tf.Module()
     module.weights = list(function.variables)
     with tempfile.TemporaryDirectory() as folder:

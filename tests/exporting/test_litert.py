@@ -174,7 +174,7 @@ def test_an_ensemble_and_added_tokens(make, config, vocabulary, tmp_path):
 
 
 def test_answers_that_are_nan_are_not_written(lite_exports, monkeypatch, tmp_path):
-    """As they are where the converter has dropped the weights."""
+    """As they would be where a converter drops the weights."""
     task, [path, _] = lite_exports
     content = (path / "model.tflite").read_bytes()
     monkeypatch.setattr(litert, "_converted", lambda *_: content)
@@ -183,14 +183,3 @@ def test_answers_that_are_nan_are_not_written(lite_exports, monkeypatch, tmp_pat
     with pytest.raises(ValueError, match="finite values.* is not finite everywhere"):
         export(task, tmp_path / "mine", "int8", format="litert")
     assert not (tmp_path / "mine" / "1").exists()
-
-
-@pytest.mark.slow
-def test_functions_in_memory_are_converted_without_their_weights(make):
-    """Which is why a SavedModel is written first; once it is not so, that may go."""
-    task = make("labels")
-    function = litert._of_a_row(task)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module())
-    held = sum(int(np.prod(variable.shape)) for variable in function.variables)
-    whole = litert._converted(task, "float32")
-    assert len(converter.convert()) < len(whole) - 3 * held
