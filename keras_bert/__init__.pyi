@@ -28,6 +28,7 @@ from .config import DistilBertConfig as DistilBertConfig
 from .config import ElectraConfig as ElectraConfig
 from .config import ModernBertConfig as ModernBertConfig
 from .config import RobertaConfig as RobertaConfig
+from .config import StaticConfig as StaticConfig
 from .data.pretraining.corpus import TextCorpus as TextCorpus
 from .data.pretraining.dataset import pretraining_dataset as pretraining_dataset
 from .data.pretraining.documentation import write_documentation as write_documentation

@@ -6,6 +6,7 @@ from keras_bert.config.electra import ElectraConfig
 from keras_bert.config.encoder import EncoderConfig
 from keras_bert.config.modernbert import ModernBertConfig
 from keras_bert.config.roberta import RobertaConfig
+from keras_bert.config.static import StaticConfig
 
 __all__ = [
     "BertConfig",
@@ -14,4 +15,5 @@ __all__ = [
     "EncoderConfig",
     "ModernBertConfig",
     "RobertaConfig",
+    "StaticConfig",
 ]

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from keras_bert.models.static import StaticConfig, StaticEncoder
+from keras_bert.config import StaticConfig
+from keras_bert.models.static import StaticEncoder
 from keras_bert.tasks.progress import with_bar
 from keras_bert.tasks.sentence_embedding import SentenceEmbedder
 from keras_bert.text.packing import Packer

@@ -1,7 +1,7 @@
 import numpy as np
-import pytest
 
-from keras_bert.models.static import StaticConfig, StaticEncoder
+from keras_bert.config import StaticConfig
+from keras_bert.models.static import StaticEncoder
 
 
 def test_a_table_has_no_blocks_and_gives_the_same_everywhere():
@@ -15,10 +15,3 @@ def test_a_table_has_no_blocks_and_gives_the_same_everywhere():
     found = encoder.states_at(inputs, positions)
     np.testing.assert_array_equal(found, table[np.take_along_axis(ids, positions, axis=1)])
     np.testing.assert_array_equal(encoder.pooled(inputs), table[ids[:, 0]])
-
-
-def test_a_table_of_blocks_is_none():
-    with pytest.raises(ValueError, match="num_layers of a table of vectors must be 0, not 1"):
-        StaticConfig(num_layers=1)
-    with pytest.raises(ValueError, match="vocabulary_size must be a whole number of at least 1"):
-        StaticConfig(vocabulary_size=0)

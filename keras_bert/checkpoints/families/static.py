@@ -17,8 +17,8 @@ from keras_bert.checkpoints.families.family import (
 )
 from keras_bert.checkpoints.names import Names
 from keras_bert.checkpoints.tokenizer_files import FAST_TOKENIZER_FILE
-from keras_bert.config import EncoderConfig
-from keras_bert.models.static import StaticConfig, StaticEncoder
+from keras_bert.config import EncoderConfig, StaticConfig
+from keras_bert.models.static import StaticEncoder
 from keras_bert.text.tokenizer import Tokenizer
 from keras_bert.text.vocabulary import CONTINUATION
 

@@ -6,7 +6,8 @@ import safetensors.numpy
 
 import keras_bert as kb
 from keras_bert.checkpoints.families.static import fast_tokenizer
-from keras_bert.models.static import StaticConfig, StaticEncoder
+from keras_bert.config import StaticConfig
+from keras_bert.models.static import StaticEncoder
 
 TEXTS = ["the quick brown fox", "dog", "A fine film, unaffordable, and so on ... 狐", ""]
 
