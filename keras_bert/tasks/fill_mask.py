@@ -17,6 +17,7 @@ from keras_bert.tasks.batches import made_of_all
 from keras_bert.tasks.columns import ColumnNames
 from keras_bert.tasks.examples import Example, missing_column, plain, source_of
 from keras_bert.tasks.hooks import Start
+from keras_bert.tasks.members import check_alone
 from keras_bert.tasks.setting import Setting, packer_of
 from keras_bert.tasks.task import Task
 from keras_bert.text.packing import Packer
@@ -92,6 +93,7 @@ class FillMask(Task):
 
     def on(self, encoder: Encoder) -> FillMask:
         """The same task, with a pretrainer of its own, on another encoder."""
+        check_alone(self)
         return FillMask(self.pretrainer.on(encoder), self.packer, self.top_k)
 
     @classmethod

@@ -199,6 +199,23 @@ def members_of(model: keras.Model) -> tuple[Any, ...]:
     return ()
 
 
+def check_alone(model: keras.Model) -> None:
+    """Refuses an ensemble, where another encoder would be that of one member alone.
+
+    Args:
+        model: a task.
+
+    Raises:
+        ValueError: it is an ensemble.
+    """
+    number = len(members_of(model))
+    if number:
+        raise ValueError(
+            f"This ensemble has {number} members, each with its own encoder: change the members, "
+            "and make an ensemble of what comes out."
+        )
+
+
 def join(model: keras.Model, examples: Sequence[Example]) -> None:
     """Tells files among the members of an ensemble all examples, before it is asked of some.
 

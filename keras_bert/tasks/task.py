@@ -22,6 +22,7 @@ from keras_bert.tasks.learning import Learning
 from keras_bert.tasks.members import (
     MeanOfMembers,
     Reader,
+    check_alone,
     members_of,
     pool_of,
     readers_of,
@@ -129,6 +130,7 @@ class Task(Learning):
 
     def on(self, encoder: Encoder) -> Task:
         """The same task, with a head of its own, on another encoder."""
+        check_alone(self)
         return self.from_settings(encoder, self.tokenizer, self.settings())
 
     def copy(self, dtype=None) -> Task:

@@ -9,7 +9,14 @@ import tensorflow as tf
 
 import keras_bert as kb
 from keras_bert.tasks.ensembles import ensemble
-from keras_bert.tasks.members import MeanOfMembers, Member, Reader, join, members_of
+from keras_bert.tasks.members import (
+    MeanOfMembers,
+    Member,
+    Reader,
+    check_alone,
+    join,
+    members_of,
+)
 from keras_bert.tasks.pooling import Pool
 
 TEXTS = {"sentence": tf.constant(["the quick fox", "a film"])}
@@ -28,6 +35,18 @@ def members(tokenizer, config):
 
 def logits(task):
     return np.asarray(task(task.model_inputs(task.features(TEXTS)))["logits"], "float32")
+
+
+def test_what_an_ensemble_would_lose_is_not_made_of_it(members):
+    both = ensemble(members)
+    check_alone(members[0])
+    for change in (
+        lambda: kb.prune(both, heads={0: [0]}),
+        lambda: kb.shorten(both, 1),
+        lambda: kb.resize(both, max_sequence_length=50),
+    ):
+        with pytest.raises(ValueError, match="has 2 members, each with its own encoder: change"):
+            change()
 
 
 def test_outputs_are_the_mean_of_the_members(members):
