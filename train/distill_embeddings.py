@@ -29,13 +29,15 @@ class Arguments(Texts):
 
 
 def main(arguments: Arguments) -> None:
+    from keras_bert.tasks.static_embedding import counts_of
+
     teacher = kb.searching.embedder_of(arguments.checkpoint)
     texts: list[str] = []
     if arguments.frequency_files:
         keys = split(arguments.text_keys)
         rows = kb.searching.read_passages(arguments.frequency_files, reading_of(arguments), keys)
         texts = [row["text"] for row in rows]
-    counts = kb.tasks.static_embedding.counts_of(teacher.tokenizer, texts) if texts else None
+    counts = counts_of(teacher.tokenizer, texts) if texts else None
     task = kb.static_embedder(teacher, arguments.dimensions, counts)
     kb.save(task, arguments.output_dir)
     size = f"{task.count_params():,} numbers in place of {teacher.count_params():,}"

@@ -25,6 +25,8 @@ class Arguments(Members):
 
 
 def main(arguments: Arguments) -> None:
+    from keras_bert.tasks.ensembles import member_scores
+
     task = task_of(arguments)
     check_flags(arguments, task)
     files = files_of(arguments, arguments.eval_files)
@@ -33,7 +35,7 @@ def main(arguments: Arguments) -> None:
     kb.answering.check_to_answer(task, examples)
     answers = task(examples)
     scores = task.scores(examples, answers)
-    alone = kb.tasks.ensembles.member_scores(task, examples)
+    alone = member_scores(task, examples)
     of_members = dict(zip(paths_of(arguments), alone, strict=True)) if alone else {}
     if of_members:
         print("\n".join(table({**of_members, "together": scores})))

@@ -59,6 +59,8 @@ def write_word_pieces(corpus: kb.TextCorpus, arguments: Arguments) -> int:
 
 def write_byte_pairs(corpus: kb.TextCorpus, arguments: Arguments) -> int:
     """Learns and writes the files of a byte-level tokenizer, and says how many pieces it has."""
+    from keras_bert.checkpoints.byte_pair_files import write_tables
+
     output = pathlib.Path(arguments.output)
     if output.exists():
         raise ValueError(
@@ -68,7 +70,7 @@ def write_byte_pairs(corpus: kb.TextCorpus, arguments: Arguments) -> int:
         corpus.lines(), arguments.vocabulary_size, min_frequency=arguments.min_frequency
     )
     with files.whole_folder(output) as staging:
-        kb.checkpoints.byte_pair_files.write_tables(staging, tokenizer)
+        write_tables(staging, tokenizer)
     return tokenizer.vocabulary_size
 
 
