@@ -2,6 +2,7 @@
 
 import ast
 import pathlib
+import re
 
 import pytest
 
@@ -87,3 +88,13 @@ def test_library_neither_prints_nor_reads_flags(path):
         node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)
     }
     assert not names & {"print", "FLAGS"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "train").glob("*.py")), ids=lambda p: p.stem)
+def test_binaries_reach_into_what_is_imported(path):
+    """`kb.part.module.name` is there if the part itself imports the module, else by chance."""
+    text = re.sub(r":\s*kb\.[\w.]+", "", path.read_text())  # annotations are never looked up
+    for part, module in re.findall(r"\bkb\.([a-z_]+)\.([a-z_]+)\.", text):
+        own = ROOT / "keras_bert" / part / "__init__.py"
+        imports = rf"keras_bert\.{part}(\.{module} import| import .*\b{module}\b)"
+        assert re.search(imports, own.read_text()), f"kb.{part}.{module}"
