@@ -50,9 +50,10 @@ class Arguments(Files):
 def main(arguments: Arguments) -> None:
     from keras_bert.exporting.export import as_task
 
-    checkpoint = kb.load(arguments.checkpoint, text_keys=split(arguments.text_keys))
-    task = as_task(checkpoint.model or checkpoint.encoder, checkpoint.tokenizer)
-    if arguments.dimensions is not None:
+    if arguments.dimensions is None:
+        checkpoint = kb.load(arguments.checkpoint, text_keys=split(arguments.text_keys))
+        task = as_task(checkpoint.model or checkpoint.encoder, checkpoint.tokenizer)
+    else:
         task = kb.finetuning.load_task(arguments.checkpoint, dimensions=arguments.dimensions)
     if arguments.sequence_length is not None:
         task.packer = kb.Packer(task.tokenizer, arguments.sequence_length, task.packer.template)

@@ -121,7 +121,7 @@ def said_of(task: kb.Task, smaller: kb.Task, held_out: Sequence[Any]) -> str:
     rows.append(_row(f"GFLOP, {length} tokens", flops, ",.3f"))
     if held_out:
         rows.append(_row("ms, one example", milliseconds(both, held_out[0]), ".1f"))
-        scores = [one.scores(held_out, one(held_out)) for one in both]
+        scores = [one.scored(held_out) for one in both]
         rows += [_row(name, [one[name] for one in scores], ".4f") for name in scores[0]]
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     return "\n".join(
