@@ -99,25 +99,31 @@ def write_lite(preset: str, folder: str) -> Callable[[], float]:
 
 def write_onnx(preset: str, folder: str) -> Callable[[], float]:
     """Exports transformers' encoder, and quantizes that."""
-    import torch
     import transformers
+
+    from benchmarks.peers import torch_config
+
+    model = transformers.BertModel(torch_config(preset)).eval()
+    write_onnx_of(model, folder, "onnxruntime")
+    return lambda: 0.0
+
+
+def write_onnx_of(model, folder: str, name: str) -> None:
+    """Writes a model of transformers as `<name>_float32` and `<name>_int8`, of any shape."""
+    import torch
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     from benchmarks.encoder import encoder_inputs
-    from benchmarks.peers import torch_config, torch_inputs
+    from benchmarks.peers import torch_inputs
 
-    model = transformers.BertModel(torch_config(preset)).eval()
-    paths = {p: pathlib.Path(folder, f"onnxruntime_{p}") for p in PRECISIONS}
-    axes = {name: {0: "rows", 1: "tokens"} for name in torch_inputs(encoder_inputs(1, 8))}
+    paths = {p: pathlib.Path(folder, f"{name}_{p}") for p in PRECISIONS}
+    inputs = torch_inputs(encoder_inputs(2, 16))
+    axes = {name: {0: "rows", 1: "tokens"} for name in inputs}
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         torch.onnx.export(
-            *(model, (), str(paths["float32"])),
-            kwargs=torch_inputs(encoder_inputs(2, 16)),
-            dynamic_shapes=axes,
-            dynamo=True,
+            *(model, (), str(paths["float32"])), kwargs=inputs, dynamic_shapes=axes, dynamo=True
         )
     quantize_dynamic(paths["float32"], paths["int8"], weight_type=QuantType.QInt8)
-    return lambda: 0.0
 
 
 def lite_seconds(path: str, rows: int, length: int, num_threads: int, clock: str) -> Callable:

@@ -18,6 +18,7 @@ import dataclasses
 import functools
 import math
 import pathlib
+import shutil
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -54,13 +55,19 @@ class Recipe:
     phases: tuple[tuple[float, float], ...] = ((1, 1),)
     average: float | None = None
     z_loss: float = 0.0
+    dropout: float = 0.1
 
 
-FAST = Recipe(optimizer=kb.Muon, norm_first=True, learning_rate=1e-2, sentence_objective=None)
+PRE_NORM_MUON = Recipe(
+    optimizer=kb.Muon, norm_first=True, learning_rate=1e-2, sentence_objective=None
+)
+FAST = dataclasses.replace(PRE_NORM_MUON, modern=True, dropout=0.0, first_mask_rate=0.3)
 RECIPES = {
+    # Each idea alone.
     "bert": Recipe(),
     "higher_rate": Recipe(learning_rate=3e-3),
     "pre_norm": Recipe(norm_first=True, learning_rate=3e-3),
+    "no_dropout": Recipe(dropout=0.0),
     "falling_mask_rate": Recipe(first_mask_rate=0.3),
     "sentence_order": Recipe(sentence_objective="sentence_order"),
     "full_sentences": Recipe(sentence_objective=None),
@@ -71,14 +78,15 @@ RECIPES = {
     "z_loss": Recipe(z_loss=1e-4),
     "gated_rotary": Recipe(modern=True, sentence_objective=None, learning_rate=3e-3),
     "muon": Recipe(optimizer=kb.Muon, learning_rate=3e-3),
-    "muon_pre_norm": Recipe(optimizer=kb.Muon, norm_first=True, learning_rate=1e-2),
+    # Those that go together.
+    "muon_pre_norm": PRE_NORM_MUON,
+    "muon_no_dropout": dataclasses.replace(PRE_NORM_MUON, dropout=0.0),
+    "muon_gated_rotary": dataclasses.replace(FAST, first_mask_rate=EVAL_RATE),
     "fast": FAST,
     "fast_higher_rate": dataclasses.replace(FAST, learning_rate=2e-2),
-    "fast_falling_mask_rate": dataclasses.replace(FAST, first_mask_rate=0.3),
-    "fast_growing_rows": dataclasses.replace(FAST, phases=((1, 0.5), (1, 1))),
     "fast_small_batch": dataclasses.replace(FAST, phases=((0.5, 1),)),
+    "fast_growing_rows": dataclasses.replace(FAST, phases=((1, 0.5), (1, 1))),
     "fast_average": dataclasses.replace(FAST, average=0.99),
-    "fast_gated_rotary": dataclasses.replace(FAST, modern=True),
 }
 
 
@@ -100,6 +108,7 @@ class Arguments:
     batch_size: int = flags.flag(32, "rows of a batch")
     sequence_length: int = flags.flag(64, "length of a row")
     picture: str | None = flags.flag(None, "file that gets the curves, .png")
+    output_dir: str | None = flags.flag(None, "directory that gets a checkpoint of each run")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,11 +215,20 @@ def pretrainer_of(arguments: Arguments, recipe: Recipe, vocabulary_size: int) ->
                 num_heads=config.num_heads,
                 # Three matrices in place of two: as many weights.
                 intermediate_dim=config.intermediate_dim * 2 // 3,
+                dropout=recipe.dropout,
+                attention_dropout=recipe.dropout,
             )
         )
     else:
-        own = {"vocabulary_size": vocabulary_size, "norm_first": recipe.norm_first}
-        encoder = kb.BertEncoder(dataclasses.replace(config, **own))
+        encoder = kb.BertEncoder(
+            dataclasses.replace(
+                config,
+                vocabulary_size=vocabulary_size,
+                norm_first=recipe.norm_first,
+                dropout=recipe.dropout,
+                attention_dropout=recipe.dropout,
+            )
+        )
     return kb.BertPretrainer(encoder, recipe.sentence_objective, num_sequences=recipe.num_sequences)
 
 
@@ -230,9 +248,16 @@ def train_ours(arguments: Arguments, seed: int, name: str, num_steps: int):
         model.compile(optimizer, **objective)
         curve = Curve(held_out(arguments), num_steps, recipe.average)
         model.fit(train, verbose=0, callbacks=[curve])
+        if arguments.output_dir:
+            kb.save(model, checkpoint_of(arguments, name, num_steps, seed), tokenizer)
         return curve.points
 
     return run
+
+
+def checkpoint_of(arguments: Arguments, name: str, num_steps: int, seed: int) -> pathlib.Path:
+    """Where the checkpoint of a run is written to, to be fine-tuned."""
+    return pathlib.Path(arguments.output_dir) / f"{name}-{num_steps}-{seed}"
 
 
 class WithZLoss(keras.losses.Loss):
@@ -282,7 +307,8 @@ class Curve(keras.callbacks.Callback):
         at = time.perf_counter()
         self._exchange()
         self.points.append(Point(step, at - self._began, self._loss()))
-        self._exchange()
+        if step != self._num_steps:  # what was held out is what is saved
+            self._exchange()
         self._began += time.perf_counter() - at
 
     def _follow(self, decay: tf.Tensor) -> None:
@@ -324,6 +350,10 @@ def train_transformers(arguments: Arguments, seed: int) -> Callable[[], list[Poi
         model = torch_pretrainer(arguments.preset, tokenizer.vocabulary_size, seed)
         batches = batches_of(arguments, recipe, tokenizer, seed, num_steps)
         seconds = torch_seconds(model, batches, schedule(recipe, num_steps))
+        if arguments.output_dir:
+            folder = checkpoint_of(arguments, "transformers", num_steps, seed)
+            model.save_pretrained(folder)
+            shutil.copy(arguments.vocabulary, folder / "vocab.txt")
         return [Point(num_steps, seconds, held_out_loss(model.eval(), held_out(arguments)))]
 
     return run

@@ -329,6 +329,7 @@ def _files_of(kind: Kind) -> TokenizerFiles:
         vocabularies=(*tables, FAST_TOKENIZER_FILE),
         read=functools.partial(read, kind),
         write=functools.partial(write, kind),
+        kinds=(BytePairTokenizer,),
     )
 
 

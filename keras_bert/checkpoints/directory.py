@@ -23,6 +23,7 @@ from keras_bert.checkpoints import (
     tokenizer_files,
     weights,
 )
+from keras_bert.checkpoints.families.family import with_article
 from keras_bert.checkpoints.snapshot import Snapshot, replaced
 from keras_bert.config import EncoderConfig
 from keras_bert.layers.initializers import independent
@@ -157,6 +158,9 @@ def save(
     models = {"": model}
     if isinstance(model, ReplacedTokenPretrainer):
         models = {"": model.detector, GENERATOR: model.generator}
+    for one in models.values():
+        family = families.family_of_model(getattr(one, "pretrainer", one))
+        family.tokenizer.check_kind(tokenizer, with_article(family.name))
     contents = {name: _content(one, tokenizer) for name, one in models.items()}
     with replaced(pathlib.Path(directory), _stale()) as staging:
         for name, one in models.items():

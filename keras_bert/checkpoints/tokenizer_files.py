@@ -32,11 +32,31 @@ class TokenizerFiles:
         read: from the directory, the model's config and the content of config.json to the
             tokenizer; a ValueError where it is none of the family's.
         write: writes the files of a tokenizer for a model of a config into a folder.
+        kinds: classes of the tokenizers that `write` has files for.
     """
 
     vocabularies: tuple[str, ...]
     read: Callable[[Snapshot, EncoderConfig, Mapping[str, Any]], SubwordTokenizer]
     write: Callable[[pathlib.Path, Any, EncoderConfig], None]
+    kinds: tuple[type[SubwordTokenizer], ...]
+
+    def check_kind(self, tokenizer: SubwordTokenizer, family: str) -> None:
+        """Refuses a tokenizer that the family's checkpoints have no files for.
+
+        Args:
+            tokenizer: SubwordTokenizer.
+            family: str, what the message calls the model, such as "a BERT".
+
+        Raises:
+            ValueError: it is of another kind.
+        """
+        if not isinstance(tokenizer, self.kinds):
+            kinds = " or a ".join(kind.__name__ for kind in self.kinds)
+            raise ValueError(
+                f"The checkpoint of {family} holds a {kinds}, but the tokenizer is a "
+                f"{type(tokenizer).__name__}, which transformers would not open beside it: build "
+                "the model for a tokenizer of its family, or another model for this one."
+            )
 
 
 def max_length(snapshot: Snapshot, config: EncoderConfig) -> int:

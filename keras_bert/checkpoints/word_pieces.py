@@ -14,6 +14,7 @@ from keras_bert.checkpoints.tokenizer_files import (
     FAST_TOKENIZER_FILE,
     SPECIAL_TOKENS_FILE,
     TOKENIZER_FILE,
+    TokenizerFiles,
     check_size,
 )
 from keras_bert.config import EncoderConfig
@@ -255,3 +256,6 @@ def _tokenizer(
         )
     except ValueError as error:
         raise ValueError(f"{snapshot.directory}: {error}") from error
+
+
+FILES = TokenizerFiles(VOCABULARIES, read, write, kinds=(Tokenizer,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from keras_bert.config.encoder import BASE, EncoderConfig
+from keras_bert.config.encoder import BASE, SMALLER, EncoderConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,6 +20,10 @@ class DistilBertConfig(EncoderConfig):
     6
     """
 
-    PRESETS = {"base": {**BASE, "num_layers": 6}}
+    # The two smallest were never published, and have the sizes of Turc et al. 2019.
+    PRESETS = {
+        **{name: SMALLER[name] for name in ("tiny", "mini")},
+        "base": {**BASE, "num_layers": 6},
+    }
 
     num_layers: int = 6

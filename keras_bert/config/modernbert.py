@@ -29,7 +29,13 @@ class ModernBertConfig(EncoderConfig):
     [True, False, False, True]
     """
 
-    PRESETS = {"base": sizes(22, 12, 768, 1152), "large": sizes(28, 16, 1024, 2624)}
+    # The two smallest were never published: base's proportions in the widths of Turc et al. 2019.
+    PRESETS = {
+        "tiny": sizes(2, 2, 128, 192),
+        "mini": sizes(4, 4, 256, 384),
+        "base": sizes(22, 12, 768, 1152),
+        "large": sizes(28, 16, 1024, 2624),
+    }
 
     vocabulary_size: int = 50368
     num_layers: int = 22

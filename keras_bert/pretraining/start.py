@@ -46,7 +46,8 @@ FAMILIES: Mapping[str, tuple[type[EncoderConfig], type[Encoder]]] = {
     "roberta": (RobertaConfig, RobertaEncoder),
     "modernbert": (ModernBertConfig, ModernBertEncoder),
 }
-FAMILIES_OF_BYTES = ("roberta_", "modernbert_")
+# Those whose pieces may be bytes, and must be.
+MAY_BE_BYTES, MUST_BE_BYTES = ("roberta_", "modernbert_"), ("roberta_",)
 
 
 def preset_of(name: str) -> EncoderConfig:
@@ -91,7 +92,7 @@ def fresh(
     """
     has_bytes = isinstance(tokenizer, BytePairTokenizer)
     preset = preset or ("roberta_base" if has_bytes else "base")
-    if has_bytes != preset.startswith(FAMILIES_OF_BYTES):
+    if not preset.startswith(MAY_BE_BYTES) if has_bytes else preset.startswith(MUST_BE_BYTES):
         kinds = ("word pieces", "byte pairs")
         raise ValueError(
             f"The vocabulary of {preset} must be of {kinds[not has_bytes]}, but is of "

@@ -50,3 +50,14 @@ def test_embeddings_without_a_piece_are_told(tokenizer, caplog, unused, level):
 def test_pieces_without_an_embedding_are_refused(tokenizer):
     with pytest.raises(ValueError, match="mine: .* vocabulary_size=90 pieces, but has 97"):
         tokenizer_files.check_size(tokenizer, kb.BertConfig(vocabulary_size=90), "mine")
+
+
+def test_a_tokenizer_of_another_kind_is_refused(encoder_of, byte_pairs_of, tokenizer, tmp_path):
+    for family, other, kind in (
+        ("Roberta", tokenizer, "RoBERTa holds a BytePairTokenizer, but the tokenizer is a Token"),
+        ("Electra", byte_pairs_of("ModernBert"), "ELECTRA holds a Tokenizer, but the tokenizer is"),
+    ):
+        encoder = encoder_of(family, num_layers=1, vocabulary_size=270)
+        with pytest.raises(ValueError, match=f"The checkpoint of an? {kind}"):
+            kb.save(encoder, tmp_path / family, other)
+        assert not (tmp_path / family).exists()

@@ -12,7 +12,6 @@ from keras_bert.checkpoints.families.family import (
     Family,
     HubClasses,
     HubTensors,
-    TokenizerFiles,
 )
 from keras_bert.checkpoints.families.hub_config import (
     CONFIG_KEYS,
@@ -174,6 +173,6 @@ BERT = Family(
         },
         counters=("bert.embeddings.position_ids",),
     ),
-    tokenizer=TokenizerFiles(word_pieces.VOCABULARIES, word_pieces.read, word_pieces.write),
+    tokenizer=word_pieces.FILES,
     google=ConfigFile(_read_google, _write_google),
 )

@@ -12,7 +12,6 @@ from keras_bert.checkpoints.families.family import (
     Family,
     HubClasses,
     HubTensors,
-    TokenizerFiles,
 )
 from keras_bert.checkpoints.families.hub_config import ConfigKeys, check_plain
 from keras_bert.checkpoints.names import Names, WeightName, dense, head, norm
@@ -116,5 +115,5 @@ DISTILBERT = Family(
         copies={"vocab_projector.weight": "distilbert.embeddings.word_embeddings.weight"},
         counters=("distilbert.embeddings.position_ids",),
     ),
-    tokenizer=TokenizerFiles(word_pieces.VOCABULARIES, word_pieces.read, word_pieces.write),
+    tokenizer=word_pieces.FILES,
 )

@@ -12,7 +12,6 @@ from keras_bert.checkpoints.families.family import (
     Family,
     HubClasses,
     HubTensors,
-    TokenizerFiles,
 )
 from keras_bert.checkpoints.families.hub_config import (
     CONFIG_KEYS,
@@ -111,5 +110,5 @@ ELECTRA = Family(
         },
         counters=("electra.embeddings.position_ids",),
     ),
-    tokenizer=TokenizerFiles(word_pieces.VOCABULARIES, word_pieces.read, word_pieces.write),
+    tokenizer=word_pieces.FILES,
 )

@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from keras_bert.checkpoints import names, settings
+from keras_bert.checkpoints import names, settings, word_pieces
 from keras_bert.checkpoints.byte_pair_files import MODERNBERT_TOKENIZER
 from keras_bert.checkpoints.families.family import ConfigFile, Family, HubClasses, HubTensors
 from keras_bert.checkpoints.families.hub_config import (
@@ -17,9 +17,12 @@ from keras_bert.checkpoints.families.hub_config import (
     check_plain,
 )
 from keras_bert.checkpoints.names import Names, WeightName, dense, head, norm
-from keras_bert.config import ModernBertConfig
+from keras_bert.checkpoints.snapshot import Snapshot
+from keras_bert.checkpoints.tokenizer_files import FAST_TOKENIZER_FILE, TokenizerFiles
+from keras_bert.config import EncoderConfig, ModernBertConfig
 from keras_bert.config.modernbert import POOLINGS
 from keras_bert.models.modernbert import ModernBertEncoder
+from keras_bert.text.subwords import SubwordTokenizer
 
 KEYS = ConfigKeys(
     "ModernBERT",
@@ -143,6 +146,26 @@ def _block(i: int) -> tuple[WeightName, ...]:
     )
 
 
+def _read_tokenizer(
+    snapshot: Snapshot, config: EncoderConfig, content: Mapping[str, Any]
+) -> SubwordTokenizer:
+    """Byte pairs, as all published models have them, or the word pieces of one made here."""
+    model = snapshot.json_if_there(FAST_TOKENIZER_FILE).get("model")
+    has_word_pieces = snapshot.has(word_pieces.VOCABULARY_FILE) or (
+        isinstance(model, dict) and model.get("type") == "WordPiece"
+    )
+    files = word_pieces.FILES if has_word_pieces else MODERNBERT_TOKENIZER
+    return files.read(snapshot, config, content)
+
+
+def _write_tokenizer(
+    folder: pathlib.Path, tokenizer: SubwordTokenizer, config: EncoderConfig
+) -> None:
+    has_word_pieces = isinstance(tokenizer, word_pieces.FILES.kinds)
+    files = word_pieces.FILES if has_word_pieces else MODERNBERT_TOKENIZER
+    files.write(folder, tokenizer, config)
+
+
 MODERNBERT = Family(
     name="ModernBERT",
     encoder=ModernBertEncoder,
@@ -156,5 +179,10 @@ MODERNBERT = Family(
         present_name=names.present_name("model.", ("embeddings.", "layers.", "final_norm.")),
         copies={"decoder.weight": "model.embeddings.tok_embeddings.weight"},
     ),
-    tokenizer=MODERNBERT_TOKENIZER,
+    tokenizer=TokenizerFiles(
+        vocabularies=(*MODERNBERT_TOKENIZER.vocabularies, word_pieces.VOCABULARY_FILE),
+        read=_read_tokenizer,
+        write=_write_tokenizer,
+        kinds=MODERNBERT_TOKENIZER.kinds + word_pieces.FILES.kinds,
+    ),
 )

@@ -14,7 +14,6 @@ from keras_bert.checkpoints.families.family import (
     Family,
     HubClasses,
     HubTensors,
-    TokenizerFiles,
 )
 from keras_bert.checkpoints.families.hub_config import CONFIG_KEYS, ConfigKeys, check_plain
 from keras_bert.checkpoints.names import Names, WeightName, dense, head, norm
@@ -151,9 +150,9 @@ XLM_ROBERTA = dataclasses.replace(
     model_types=("xlm-roberta",),
     class_prefix="XLMRoberta",
     classes=HubClasses.of("XLMRoberta"),
-    tokenizer=TokenizerFiles(
-        (*ROBERTA_TOKENIZER.vocabularies, SENTENCE_PIECE_FILE),
-        _read_tokenizer,
-        _write_tokenizer,
+    tokenizer=dataclasses.replace(
+        ROBERTA.tokenizer,
+        vocabularies=(*ROBERTA_TOKENIZER.vocabularies, SENTENCE_PIECE_FILE),
+        read=_read_tokenizer,
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 from collections.abc import Mapping
@@ -13,7 +14,6 @@ from keras_bert.checkpoints.families.family import (
     Family,
     HubClasses,
     HubTensors,
-    TokenizerFiles,
 )
 from keras_bert.checkpoints.names import Names
 from keras_bert.checkpoints.tokenizer_files import FAST_TOKENIZER_FILE
@@ -122,5 +122,5 @@ STATIC = Family(
     config=ConfigFile(_read, _write),
     names=weight_names,
     tensors=HubTensors(prefix="", present_name=lambda name: name),
-    tokenizer=TokenizerFiles(word_pieces.VOCABULARIES, word_pieces.read, write_tokenizer),
+    tokenizer=dataclasses.replace(word_pieces.FILES, write=write_tokenizer),
 )

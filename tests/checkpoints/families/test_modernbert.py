@@ -46,6 +46,20 @@ def test_transformers_opens_what_we_save(opens_in_transformers, encoder_of, byte
     opens_in_transformers(kind, encoder, byte_pairs_of("ModernBert"))
 
 
+@pytest.mark.reference("torch", "transformers")
+def test_transformers_opens_one_of_word_pieces(opens_in_transformers, encoder_of, tokenizer):
+    encoder = encoder_of("ModernBert", vocabulary_size=270)
+    opens_in_transformers("SequenceClassification", encoder, tokenizer)
+
+
+def test_one_of_word_pieces_is_read_again(encoder_of, tokenizer, tmp_path):
+    encoder = encoder_of("ModernBert", num_layers=1)
+    kb.save(encoder, tmp_path, tokenizer)
+    found = kb.load(tmp_path)
+    assert type(found.encoder) is kb.ModernBertEncoder
+    assert found.tokenizer.settings() == tokenizer.settings()
+
+
 def test_configs_of_older_versions_are_read():
     config = kb.ModernBertConfig(global_base=70000.0, local_base=7000.0, global_every=2)
     content = MODERNBERT.config.write(config)
