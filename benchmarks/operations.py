@@ -105,14 +105,13 @@ def frozen_encoder(arguments: Arguments, rows: int, length: int):
     )
     given = encoder_inputs(rows, length)
     encoder({name: tf.constant(value) for name, value in given.items()})
-    specs = {name: tf.TensorSpec(value.shape, value.dtype) for name, value in given.items()}
+    specs = {name: tf.TensorSpec(value.shape, value.dtype, name) for name, value in given.items()}
     traced = tf.function(
-        lambda inputs: encoder(inputs, training=False)["sequence_output"], autograph=False
-    ).get_concrete_function(specs)
+        lambda **inputs: encoder(inputs, training=False)["sequence_output"], autograph=False
+    ).get_concrete_function(**specs)
     frozen = convert_variables_to_constants_v2(traced)
-    # By name: the order of what a function takes is that of sorted keys.
-    feeds = dict(zip(frozen.inputs, (given[name] for name in sorted(given)), strict=True))
-    return frozen.graph, feeds, frozen.outputs[0]
+    feeds = {tensor.name: given[tensor.op.name] for tensor in frozen.inputs}
+    return frozen.graph, feeds, frozen.outputs[0].name
 
 
 def kernels_of(session, result, feeds) -> dict[str, tuple[float, int]]:
