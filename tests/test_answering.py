@@ -56,6 +56,20 @@ def test_forms_hold_the_same_answers(classifier, tmp_path, small_blocks, without
     assert (found.vectors == logits).all() and found.rows == ROWS
 
 
+def test_speed_is_that_of_answers_for_which_all_is_there(classifier, monkeypatch, without_graphs):
+    clock = iter([10.0, 12.5])
+    asked = []
+
+    def batches(examples):
+        asked.append(len(examples))
+        yield [0], {}
+
+    monkeypatch.setattr(answering.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(classifier, "answer_batches", batches)
+    assert answering.answered_per_second(classifier, ROWS) == 2.0
+    assert asked == [5, 5]
+
+
 def test_vectors_are_those_of_embed(embedder, tmp_path, small_blocks, without_graphs):
     examples = [{"text": text} for text in TEXTS]
     answering.write_answers(tmp_path / "a.npz", embedder, examples)

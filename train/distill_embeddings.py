@@ -6,8 +6,6 @@ keras-bert distill-embeddings --checkpoint=all-MiniLM-L6-v2 --output_dir=static
 from __future__ import annotations
 
 import dataclasses
-import time
-from collections.abc import Callable
 
 import keras_bert as kb
 from keras_bert import flags
@@ -43,24 +41,13 @@ def main(arguments: Arguments) -> None:
     size = f"{task.count_params():,} numbers in place of {teacher.count_params():,}"
     print(f"{arguments.output_dir}: vectors of {arguments.dimensions}, {size}.")
     if texts:
-        fast, slow = speed(task, texts[:TIMED]), speed(teacher, texts[:TIMED_OF_TEACHER])
+        examples = [{"text": text} for text in texts[:TIMED]]
+        speed = kb.answering.answered_per_second
+        fast, slow = speed(task, examples), speed(teacher, examples[:TIMED_OF_TEACHER])
         print(
             f"{fast:,.0f} texts a second in place of {slow:,.0f}: {fast / slow:.0f} times as many."
         )
     print(f"Next: keras-bert search --checkpoint={arguments.output_dir} --documents=...")
-
-
-def speed(task: kb.SentenceEmbedder, texts: list[str]) -> float:
-    """Texts a second, when graphs are there."""
-    task.embed(texts, progress=False)
-    return len(texts) / seconds_of(lambda: task.embed(texts, progress=False))
-
-
-def seconds_of(call: Callable[[], object]) -> float:
-    """How long a call takes."""
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def main(arguments: Arguments) -> None:
     alone = member_scores(task, examples)
     of_members = dict(zip(paths_of(arguments), alone, strict=True)) if alone else {}
     if of_members:
-        print("\n".join(table({**of_members, "together": scores})))
+        print(table({**of_members, "together": scores}))
     print(json.dumps({"examples": len(examples), **scores}, indent=2))
     if arguments.output_dir:
         folder = pathlib.Path(arguments.output_dir)
@@ -49,22 +49,20 @@ def main(arguments: Arguments) -> None:
         print(f"In {folder}: predictions.jsonl and metrics.json.")
 
 
-def table(scores: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Lines of scores side by side, a line a model.
+def table(scores: Mapping[str, Mapping[str, float]]) -> str:
+    """Scores side by side, a line a model.
 
     Example:
 
     >>> from train.evaluate import table
-    >>> table({"mine": {"accuracy": 0.5}, "together": {"accuracy": 0.75}})
-    ['          accuracy', 'mine        0.5000', 'together    0.7500']
+    >>> print(table({"mine": {"accuracy": 0.5}, "together": {"accuracy": 0.75}}))
+              accuracy
+    mine        0.5000
+    together    0.7500
     """
-    wide = max(map(len, scores))
-    names = next(iter(scores.values()))
-    lines = [" " * wide + "".join(f"  {name}" for name in names)]
-    for model, own in scores.items():
-        cells = (f"  {value:{len(name)}.4f}" for name, value in own.items())
-        lines.append(f"{model:{wide}}{''.join(cells)}")
-    return lines
+    lines = [("", *next(iter(scores.values())))]
+    lines += [(model, *(f"{value:.4f}" for value in own.values())) for model, own in scores.items()]
+    return kb.finetuning.aligned(lines)
 
 
 if __name__ == "__main__":

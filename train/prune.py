@@ -123,16 +123,7 @@ def said_of(task: kb.Task, smaller: kb.Task, held_out: Sequence[Any]) -> str:
         rows.append(_row("ms, one example", milliseconds(both, held_out[0]), ".1f"))
         scores = [one.scored(held_out) for one in both]
         rows += [_row(name, [one[name] for one in scores], ".4f") for name in scores[0]]
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    return "\n".join(
-        "  ".join(
-            [
-                row[0].ljust(widths[0]),
-                *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True)),
-            ]
-        )
-        for row in rows
-    )
+    return kb.finetuning.aligned(rows)
 
 
 def milliseconds(tasks: Sequence[kb.Task], example: Any) -> list[float]:

@@ -12,6 +12,7 @@ from keras_bert.finetuning.pictures import draw_confusion, draw_scores
 from keras_bert.finetuning.report import (
     Answered,
     Mistake,
+    aligned,
     answer_held_out,
     figures_of,
     mean_and_spread,
@@ -40,6 +41,7 @@ __all__ = [
     "Mistake",
     "Passes",
     "Run",
+    "aligned",
     "answer_held_out",
     "best_epoch",
     "best_run",

@@ -209,6 +209,30 @@ def write_metrics(path: str | os.PathLike, figures: Mapping[str, Any]) -> None:
     _write(path, json.dumps(figures, indent=2) + "\n")
 
 
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Lines of a table, models side by side or one below the other, whose cells are in columns.
+
+    Args:
+        lines: sequence of as many cells each; the first one of each says what the line is of.
+
+    Example:
+
+    >>> from keras_bert.finetuning.report import aligned
+    >>> print(aligned([("", "accuracy"), ("mine", "0.5000"), ("together", "0.7500")]))
+              accuracy
+    mine        0.5000
+    together    0.7500
+    """
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if i else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    )
+
+
 def mean_and_spread(runs: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, float]]:
     """The mean and the standard deviation of every score over runs with different seeds.
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from keras_bert.answering import answered_per_second
 from keras_bert.checkpoints.directory import Checkpoint
 from keras_bert.data.rows import Row
 from keras_bert.finetuning.loading import load_task
 from keras_bert.finetuning.options import given
+from keras_bert.finetuning.report import aligned
 from keras_bert.models.pruning import shorten
 from keras_bert.tasks.columns import ExampleFiles, split
 from keras_bert.tasks.examples import Example
@@ -84,7 +85,7 @@ def compared(models: Mapping[str, Task], held_out: Sequence[Example]) -> dict[st
         name: {
             "scores": task.scored(held_out),
             "parameters": task.count_params(),
-            "examples_per_second": _speed(task, task.as_examples(held_out)[:TIMED]),
+            "examples_per_second": answered_per_second(task, task.as_examples(held_out)[:TIMED]),
         }
         for name, task in models.items()
     }
@@ -114,21 +115,4 @@ def table_of(figures: Mapping[str, Mapping[str, Any]]) -> str:
         speed = one["examples_per_second"] / last["examples_per_second"]
         counts = [f"{one['parameters']:,}", f"{size:.2f}x"]
         lines.append([name, *scores, *counts, f"{one['examples_per_second']:.1f}", f"{speed:.2f}x"])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if i else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
-    )
-
-
-def _speed(task: Task, examples: Sequence[Example]) -> float:
-    """Examples a second, when graphs are there."""
-    for _ in task.answer_batches(examples):
-        pass
-    start = time.perf_counter()
-    for _ in task.answer_batches(examples):
-        pass
-    return len(examples) / (time.perf_counter() - start)
+    return aligned(lines)

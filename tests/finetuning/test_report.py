@@ -43,6 +43,15 @@ def test_no_column_is_lost_in_predictions(tmp_path):
     assert second == {"answer": "e", "source_": "a.tsv:7", "answer__": 2}
 
 
+def test_cells_stand_in_columns():
+    lines = [("", "f1", "parameters"), ("teacher", "0.9000", "7"), ("a", "0.8", "12,345")]
+    assert report.aligned(lines).splitlines() == [
+        "             f1  parameters",
+        "teacher  0.9000           7",
+        "a           0.8      12,345",
+    ]
+
+
 def test_mean_and_spread_of_one_run():
     assert report.mean_and_spread([{"f1": 0.5}]) == {"f1": (0.5, 0.0)}
 
