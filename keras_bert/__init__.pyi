@@ -50,6 +50,7 @@ from .models.electra import generator_config as generator_config
 from .models.importance import Importance as Importance
 from .models.importance import importance as importance
 from .models.importance import least_important as least_important
+from .models.lesson import Lesson as Lesson
 from .models.modernbert import ModernBertEncoder as ModernBertEncoder
 from .models.pretrainer import BertPretrainer as BertPretrainer
 from .models.pruning import prune as prune
@@ -68,7 +69,6 @@ from .tasks.question_answering import QuestionAnswerer as QuestionAnswerer
 from .tasks.search import search as search
 from .tasks.sentence_embedding import SentenceEmbedder as SentenceEmbedder
 from .tasks.static_embedding import static_embedder as static_embedder
-from .tasks.student import Lesson as Lesson
 from .tasks.student import student_of as student_of
 from .tasks.task import Task as Task
 from .tasks.teacher import Teacher as Teacher

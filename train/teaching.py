@@ -27,7 +27,8 @@ class Teaching:
         0.5, "of the loss, that is the teacher's; labels have the rest"
     )
     distil: str = flags.flag(
-        "outputs", "what is learned, with commas: outputs, relations, hidden_states, attention"
+        "outputs",
+        "what is learned, with commas: outputs, relations, cosine, hidden_states, attention",
     )
     unlabelled_files: str | None = flags.flag(
         None, "examples without labels besides, as --train_files, of which the teacher says all"

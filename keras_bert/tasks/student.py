@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import types
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,8 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_bert.layers.relations import attention_loss, relation_loss, state_loss
 from keras_bert.layers.transformer import Called, calls_of_blocks
+from keras_bert.models.lesson import OUTPUTS, JudgedByLabels, Lesson, soft_name
 from keras_bert.tasks.contrastive import CosineError, InBatchNegatives, Matryoshka
 from keras_bert.tasks.examples import Example
 from keras_bert.tasks.setting import settings_of
@@ -32,53 +31,10 @@ SOFT_LOSSES: dict[type[keras.losses.Loss], Any] = {
     CosineError: distillation.CosineDistance,
     Matryoshka: distillation.CosineDistance,
 }
-OUTPUTS = "outputs"
-# What is learned of its inner states.
-INNER = {"hidden_states": state_loss, "attention": attention_loss, "relations": relation_loss}
 IS_LABELLED = "is_labelled"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Lesson:
-    """What a student learns of its teacher.
-
-    Args:
-        temperature: float above 0, by which logits are divided (Hinton et al. 2015,
-            arXiv:1503.02531).
-        share: float in (0, 1], of the loss, that is the teacher's; labels have the rest.
-        of: sequence of str: "outputs", the soft targets; and of one teacher alone "hidden_states"
-            and "attention" (TinyBERT, arXiv:1909.10351), or "relations" (MiniLMv2,
-            arXiv:2012.15828), which ask for no width and no number of heads.
-
-    Raises:
-        ValueError: an argument is out of its range.
-    """
-
-    temperature: float = 2.0
-    share: float = 0.5
-    of: Sequence[str] = (OUTPUTS,)
-
-    def __post_init__(self):
-        if not self.temperature > 0:
-            raise ValueError(f"temperature must be above 0, not {self.temperature!r}: 2 is usual.")
-        if not 0 < self.share <= 1:
-            raise ValueError(
-                f"The teacher's share must lie in (0, 1], not {self.share!r}: 1 leaves labels out."
-            )
-        known = (OUTPUTS, *INNER)
-        if not self.of or not set(self.of) <= set(known):
-            raise ValueError(
-                f"What is learned of a teacher must be some of {', '.join(known)}, not "
-                f"{', '.join(self.of) or 'nothing'}: name one or several."
-            )
-
-    @property
-    def inner(self) -> list[str]:
-        """What of inner states is learned."""
-        return [name for name in INNER if name in self.of]
-
-
-class Student(Task, registered=False):
+class Student(JudgedByLabels, Task, registered=False):
     """A task that is trained by a teacher: made by `student_of`, on the layers of a plain task.
 
     Its model has the plain task's weights, and no others. What the teacher says is one more label
@@ -100,18 +56,9 @@ class Student(Task, registered=False):
     def objective(self, **options: Any) -> dict[str, Any]:
         """Losses and metrics, those of labels and those of the teacher, by their shares."""
         own, lesson = super().objective(**options), self._taught_by.lesson
-        losses, scales = {}, {}
-        for name, loss in own["loss"].items():
-            factor = own.get("loss_weights", {}).get(name, 1.0)
-            if lesson.share < 1:
-                losses[name], scales[name] = loss, factor * (1 - lesson.share)
-            if OUTPUTS in lesson.of:
-                losses[_soft(name)] = _soft_loss(loss)(lesson.temperature)
-                scales[_soft(name)] = factor * lesson.share
-        for name in lesson.inner:
-            losses[name], scales[name] = distillation.Itself(), lesson.share
+        soft = {name: _soft_loss(loss)(lesson.temperature) for name, loss in own["loss"].items()}
         metrics = own.get("weighted_metrics") if lesson.share < 1 else None
-        return {"loss": losses, "loss_weights": scales, "weighted_metrics": metrics}
+        return {**lesson.objective(own, soft), "weighted_metrics": metrics}
 
     def training_columns(
         self, examples: Sequence[Example], sample_weight: Sequence[float] | None = None
@@ -136,7 +83,7 @@ class Student(Task, registered=False):
         targets |= {"weight": weight, IS_LABELLED: tf.constant(is_labelled, tf.float32)}
         if OUTPUTS in lesson.of:
             said = self._taught_by.teacher.said(examples, {**targets, **inputs})
-            targets |= {_soft(name): self._fitted(name, said[name]) for name in said}
+            targets |= {soft_name(name): self._fitted(name, said[name]) for name in said}
         return inputs, targets
 
     def targets(self, columns, features):
@@ -146,43 +93,30 @@ class Student(Task, registered=False):
         weight = columns["weight"] * columns[IS_LABELLED]
         labels, weights = super().targets({**columns, "weight": weight}, features)
         if OUTPUTS in lesson.of:
-            said = {name: columns[_soft(name)] for name in of_all}
+            said = {name: columns[soft_name(name)] for name in of_all}
             for name, value in self.soft_targets(said, features).items():
-                labels[_soft(name)], weights[_soft(name)] = value, of_all[name]
+                labels[soft_name(name)], weights[soft_name(name)] = value, of_all[name]
         of_rows = next(iter(of_all.values()))
         of_rows = of_rows if of_rows.shape.rank == 1 else tf.reduce_max(of_rows, axis=1)
         for name in lesson.inner:
             labels[name], weights[name] = tf.zeros_like(of_rows), of_rows
         return labels, weights
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        """As of every model, of labels alone."""
-        return super().compute_metrics(x, *map(self._of_labels, (y, y_pred, sample_weight)))
-
-    def _compute_metrics_if(self, finite, x, y, y_pred, sample_weight) -> None:
-        super()._compute_metrics_if(finite, x, *map(self._of_labels, (y, y_pred, sample_weight)))
-
-    def _of_labels(self, tree: Any) -> Any:
-        if not isinstance(tree, Mapping):
-            return tree
-        return {name: value for name, value in tree.items() if name in self.output}
-
     def _forward(self, x, training: bool):
         lesson = self._taught_by.lesson
         with calls_of_blocks() as calls:
             outputs = super()._forward(x, training)
         if OUTPUTS in lesson.of:
-            outputs = {**outputs, **{_soft(name): value for name, value in outputs.items()}}
+            outputs = {**outputs, **{soft_name(name): value for name, value in outputs.items()}}
         return {**outputs, **self._inner_losses(calls, x)} if lesson.inner else outputs
 
     def _inner_losses(self, own: Sequence[Called], x: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         """A loss for each example, float32 [B], or the mean over its rows."""
         rows = {name: tf.reshape(ids, [-1, tf.shape(ids)[-1]]) for name, ids in x.items()}
-        mask = rows["padding_mask"] > 0
         [member] = self._taught_by.teacher.members
         with calls_of_blocks() as taught:
             member.encoder(rows, training=False)
-        losses = {name: INNER[name](own, taught, mask) for name in self._taught_by.lesson.inner}
+        losses = self._taught_by.lesson.inner_losses(own, taught, rows["padding_mask"])
         if x["padding_mask"].shape.rank == 2:
             return losses
         there = tf.cast(x["padding_mask"][:, :, 0] > 0, tf.float32)
@@ -269,13 +203,8 @@ def _check(task: Task, teacher: Teacher, lesson: Lesson) -> None:
         _check_outputs(task, member, first)
         if lesson.inner or task.IS_TAUGHT_BY_ROW:
             _check_rows(task, member, lesson.inner or [kind])
-    if lesson.inner and len(teacher.members) > 1:
-        raise ValueError(
-            f"{lesson.inner[0]} are those of one teacher, but there are {len(teacher.members)}: "
-            "name one, or learn of outputs alone."
-        )
-    if lesson.inner:
-        _check_sizes(task, first, lesson.inner)
+    configs = [member.encoder.config for member in teacher.members]
+    lesson.check_teachers(task.encoder.config, configs)
 
 
 def _check_outputs(task: Task, member: Task, first: Task) -> None:
@@ -322,22 +251,6 @@ def _check_rows(task: Task, member: Task, names: Sequence[str]) -> None:
             f"Rows that a teacher reads must have at most its {most} positions, but the student's "
             f"have {length}: choose a shorter sequence_length."
         )
-
-
-def _check_sizes(task: Task, member: Task, names: Sequence[str]) -> None:
-    """Raises where inner states are of sizes that cannot be compared."""
-    own, theirs = task.encoder.config, member.encoder.config
-    for name, size in (("hidden_states", "hidden_dim"), ("attention", "num_heads")):
-        if name in names and getattr(own, size) != getattr(theirs, size):
-            raise ValueError(
-                f"{name} ask for the teacher's {size}, {getattr(theirs, size)}, but the student "
-                f"has {getattr(own, size)}: learn relations, which any size has."
-            )
-
-
-def _soft(name: str) -> str:
-    """The name that an output has as the teacher's student."""
-    return f"soft_{name}"
 
 
 def _soft_loss(loss: keras.losses.Loss) -> Any:

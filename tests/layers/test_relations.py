@@ -1,7 +1,7 @@
 import numpy as np
 
 import keras_bert as kb
-from keras_bert.layers.relations import attention_loss, relation_loss, state_loss
+from keras_bert.layers.relations import attention_loss, cosine_loss, relation_loss, state_loss
 from keras_bert.layers.transformer import calls_of_blocks
 
 IDS = np.array([[5, 6, 7, 8], [5, 9, 0, 0]], "int32")
@@ -52,7 +52,7 @@ def test_relations_ask_for_no_width_and_no_number_of_layers(drawn):
 
 def test_who_is_its_own_teacher_has_nothing_to_learn(drawn):
     _, own = calls_of(drawn, 2, 12, norm_first=True)
-    for loss in (relation_loss, attention_loss, state_loss):
+    for loss in (relation_loss, attention_loss, state_loss, cosine_loss):
         np.testing.assert_allclose(loss(own, own, IDS > 0), [0, 0], atol=1e-6)
 
 
@@ -70,6 +70,33 @@ def test_states_and_attention_are_those_of_layers_in_the_same_place(drawn):
     pairs = [(own[0], taught[1]), (own[1], taught[3])]
     wanted = np.mean([attention_loss([one], [other], there) for one, other in pairs], axis=0)
     np.testing.assert_allclose(attention_loss(own, taught, there), wanted, rtol=1e-5)
+
+
+def test_the_cosine_is_that_of_the_last_states_of_all_tokens(drawn):
+    (student, own), (teacher, taught) = calls_of(drawn, 1, 12), calls_of(drawn, 2, 12)
+    states = [np.asarray(one(INPUTS)["sequence_output"]) for one in (student, teacher)]
+    units = [one / np.linalg.norm(one, axis=-1, keepdims=True) for one in states]
+    distances = 1 - (units[0] * units[1]).sum(axis=-1)
+    wanted = [distances[row][IDS[row] > 0].mean() for row in (0, 1)]
+    np.testing.assert_allclose(cosine_loss(own, taught, IDS > 0), wanted, rtol=1e-4)
+
+
+def test_sequences_of_one_row_have_nothing_to_do_with_each_other(drawn):
+    """Two in one row are as two rows."""
+    ids = np.array([[5, 6, 7, 8, 9]], "int32")
+    apart = np.array([[5, 6, 7], [8, 9, 0]], "int32")
+    encoders = [calls_of(drawn, layers, 12)[0] for layers in (1, 2)]
+    losses = []
+    for rows, numbers in ((ids, [[1, 1, 1, 2, 2]]), (apart, apart > 0)):
+        inputs = {"token_ids": rows, "padding_mask": np.array(numbers, "int32")}
+        calls = []
+        for encoder in encoders:
+            with calls_of_blocks() as called:
+                encoder(inputs)
+            calls.append(called)
+        losses.append(np.asarray(relation_loss(*calls, inputs["padding_mask"])))
+    both, [first, second] = losses
+    np.testing.assert_allclose(both, [(3 * first + 2 * second) / 5], rtol=1e-4)
 
 
 def test_of_a_large_teacher_the_fourth_from_the_end_is_taken(drawn):
