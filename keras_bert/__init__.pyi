@@ -53,6 +53,7 @@ from .models.importance import least_important as least_important
 from .models.lesson import Lesson as Lesson
 from .models.modernbert import ModernBertEncoder as ModernBertEncoder
 from .models.pretrainer import BertPretrainer as BertPretrainer
+from .models.pretraining_student import PretrainingStudent as PretrainingStudent
 from .models.pruning import prune as prune
 from .models.pruning import shorten as shorten
 from .models.replaced_tokens import ReplacedTokenPretrainer as ReplacedTokenPretrainer

@@ -13,8 +13,9 @@ import keras_bert as kb
 from keras_bert import flags
 
 from .devices import Devices, in_scope
-from .examples import split
-from .pretraining import Model, Rows, Texts, Updates, check_objective, shares
+from .examples import given_flags, split
+from .pretraining import Model, Rows, Texts, Updates, check_objective, check_taught, shares
+from .teaching import Taught, check_teaching, lesson_of, teachers
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -25,7 +26,7 @@ WARMUP_STEPS = 1000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Arguments(Texts, Model, Rows, Updates, Devices):
+class Arguments(Texts, Model, Rows, Updates, Taught, Devices):
     """The run."""
 
     output_dir: str = flags.required("directory of this run and its checkpoint")
@@ -51,8 +52,10 @@ def main(arguments: Arguments) -> None:
         training.data_service.watched(split(arguments.data_service) or ()),
     ):
         training.prepare(arguments.seed, arguments.precision)
-        checkpoint = starting_point(arguments)
-        model = build_model(arguments, checkpoint)
+        taught_by = {directory: kb.load(directory) for directory in teachers(arguments)}
+        checkpoint = starting_point(arguments, taught_by)
+        model = build_model(arguments, checkpoint, taught_by)
+        learner = learner_of(arguments, model, checkpoint.tokenizer, taught_by)
         pairs = getattr(model, "sentence_objective", None)
         train_data, eval_data = datasets(arguments, checkpoint.tokenizer, pairs)
         has_begun = training.has_begun(output_dir)
@@ -63,9 +66,9 @@ def main(arguments: Arguments) -> None:
             write_pieces = kb.pretraining.write_pieces
             training.by_chief(lambda: write_pieces(output_dir, checkpoint.tokenizer))
         rows, length = arguments.batch_size, arguments.sequence_length
-        flops = flops_of_a_row(model, length, arguments.max_predictions)
+        flops = flops_of_a_row(learner, length, arguments.max_predictions)
         history = training.train(
-            model,
+            learner,
             train_data,
             output_dir,
             epochs_of(arguments),
@@ -123,7 +126,12 @@ def check(arguments: Arguments) -> None:
             "--extend_vocabulary adds to the vocabulary of --initial_checkpoint, which is not "
             "given: give it, or learn a vocabulary of that size."
         )
+    if arguments.num_layers is not None and arguments.num_layers < 1:
+        raise ValueError(f"--num_layers must be at least 1, not {arguments.num_layers}.")
     check_objective(arguments, arguments)
+    check_teaching(arguments, given_flags(arguments))
+    if arguments.teacher:
+        check_taught(arguments, arguments, arguments)
     epochs_of(arguments)
 
 
@@ -133,21 +141,27 @@ def epochs_of(arguments: Arguments) -> kb.training.Epochs:
     return kb.training.Epochs(**{name: getattr(arguments, name) for name in names})
 
 
-def starting_point(arguments: Arguments) -> kb.Checkpoint:
-    """The checkpoint to go on from, or one with new weights."""
-    if arguments.initial_checkpoint:
-        checkpoint = kb.load(arguments.initial_checkpoint, arguments.dropout)
-        fields, source, vocabulary = wanted(arguments), arguments.initial_checkpoint, None
+def start_of(arguments: Arguments) -> str | None:
+    """The checkpoint to start from, or None for new weights."""
+    others = () if arguments.preset else teachers(arguments)
+    return arguments.initial_checkpoint or next(iter(others), None)
+
+
+def starting_point(
+    arguments: Arguments, taught_by: Mapping[str, kb.Checkpoint] | None = None
+) -> kb.Checkpoint:
+    """The checkpoint to go on from, that of a teacher perhaps, or one with new weights."""
+    source = start_of(arguments)
+    if source:
+        checkpoint = kb.load(source, arguments.dropout)
+        fields, vocabulary = wanted(arguments), None
         if arguments.vocabulary:
             vocabulary = kb.read_tokenizer(arguments.vocabulary).settings()["vocabulary"]
         kb.pretraining.check_same(checkpoint, fields, source, vocabulary)
-    elif not arguments.vocabulary:
-        raise ValueError(
-            "Give --vocabulary, as keras-bert learn-vocabulary writes it, or --initial_checkpoint "
-            "to go on from a model with its own."
-        )
     else:
-        checkpoint = new_checkpoint(arguments)
+        checkpoint = new_checkpoint(arguments, taught_by or {})
+    if arguments.num_layers:
+        checkpoint = kb.pretraining.shortened(checkpoint, arguments.num_layers)
     if arguments.objective == "replaced_tokens":
         checkpoint, told = kb.pretraining.with_generator(
             checkpoint, arguments.initial_checkpoint or None, arguments.generator_share
@@ -188,9 +202,17 @@ def with_more_pieces(arguments: Arguments, checkpoint: kb.Checkpoint) -> kb.Chec
     return checkpoint
 
 
-def new_checkpoint(arguments: Arguments) -> kb.Checkpoint:
-    """An encoder with fresh weights, of the size and vocabulary of the flags."""
-    tokenizer = kb.read_tokenizer(arguments.vocabulary, arguments.lowercase)
+def new_checkpoint(arguments: Arguments, taught_by: Mapping[str, kb.Checkpoint]) -> kb.Checkpoint:
+    """An encoder with fresh weights, of the size and vocabulary of the flags, or a teacher's."""
+    if arguments.vocabulary:
+        tokenizer = kb.read_tokenizer(arguments.vocabulary, arguments.lowercase)
+    elif taught_by:
+        tokenizer = next(iter(taught_by.values())).tokenizer
+    else:
+        raise ValueError(
+            "Give --vocabulary, as keras-bert learn-vocabulary writes it, or --initial_checkpoint "
+            "to go on from a model with its own."
+        )
     names = ("positions", "norm_first", "dropout")
     said = {name: getattr(arguments, name) for name in names}
     changes = {name: value for name, value in said.items() if value is not None}
@@ -203,16 +225,22 @@ def new_checkpoint(arguments: Arguments) -> kb.Checkpoint:
 
 
 def flops_of_a_row(
-    model: kb.BertPretrainer | kb.ReplacedTokenPretrainer, length: int, num_predictions: int
+    model: kb.BertPretrainer | kb.ReplacedTokenPretrainer | kb.PretrainingStudent,
+    length: int,
+    num_predictions: int,
 ) -> int:
     """Operations of an update on one row."""
+    if isinstance(model, kb.PretrainingStudent):
+        return kb.pretraining.taught_flops(model, length, num_predictions)
     if isinstance(model, kb.ReplacedTokenPretrainer):
         return kb.pretraining.detection_flops(model, length, num_predictions)
     return kb.num_training_flops(model.encoder.config, length, num_predictions)
 
 
 def build_model(
-    arguments: Arguments, checkpoint: kb.Checkpoint
+    arguments: Arguments,
+    checkpoint: kb.Checkpoint,
+    taught_by: Mapping[str, kb.Checkpoint] | None = None,
 ) -> kb.BertPretrainer | kb.ReplacedTokenPretrainer:
     """The compiled model over a checkpoint's encoder, with those of its heads that it wants."""
     encoder, tokenizer = checkpoint.encoder, checkpoint.tokenizer
@@ -225,8 +253,11 @@ def build_model(
         pairs = kb.pretraining.sentence_objective(arguments.sentence_objective, encoder)
         model = kb.BertPretrainer(encoder, pairs, num_sequences=arguments.num_sequences)
         weight, told = arguments.sentence_weight, kb.pretraining.take_known_heads(model, checkpoint)
-        if arguments.initial_checkpoint:
+        if start_of(arguments):
             print(told)
+        elif taught_by:
+            taken, trained = kb.pretraining.take_alike(model, next(iter(taught_by.values())))
+            print(f"{taken:,} of {trained:,} numbers are the teacher's, all others are new.")
     if arguments.word_vectors:
         print(kb.pretraining.take_word_vectors(encoder, tokenizer, arguments.word_vectors))
     model.compile(
@@ -235,6 +266,27 @@ def build_model(
         num_micro_batches=arguments.num_micro_batches,
     )
     return model
+
+
+def learner_of(
+    arguments: Arguments,
+    model: kb.BertPretrainer | kb.ReplacedTokenPretrainer,
+    tokenizer: kb.text.subwords.SubwordTokenizer,
+    taught_by: Mapping[str, kb.Checkpoint],
+) -> kb.BertPretrainer | kb.ReplacedTokenPretrainer | kb.PretrainingStudent:
+    """What is trained: the model, or with teachers a compiled student on its layers."""
+    if not taught_by:
+        return model
+    packer = kb.Packer(tokenizer, arguments.sequence_length)
+    lesson = lesson_of(arguments, has_labels=True)
+    student = kb.pretraining.student_of(model, packer, taught_by, lesson)
+    student.compile(
+        optimizer_of(arguments),
+        **student.objective(arguments.sentence_weight),
+        num_micro_batches=arguments.num_micro_batches,
+    )
+    print(f"Taught by {', '.join(taught_by)}: {', '.join(lesson.of)}.")
+    return student
 
 
 def optimizer_of(arguments: Updates) -> kb.AdamW | kb.Lamb | kb.Muon:

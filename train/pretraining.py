@@ -32,7 +32,7 @@ class Texts:
     vocabulary: str | None = flags.flag(
         None,
         "vocabulary, as learn-vocabulary writes it: the file of word pieces, or the folder of byte "
-        "pairs; else the initial checkpoint's",
+        "pairs; else the initial checkpoint's, or the teacher's",
     )
     lowercase: bool | None = flags.flag(
         None, "lower-case the text and strip accents; else as the initial checkpoint, or yes"
@@ -49,7 +49,7 @@ class Model:
     preset: Preset | None = flags.flag(
         None,
         "family, BERT if none is named, and size; else the initial checkpoint's, or base, with "
-        "replaced_tokens electra_base",
+        "replaced_tokens electra_base; with a teacher its weights begin as its where shapes allow",
     )
     positions: Literal["learned", "sinusoidal"] | None = flags.flag(
         None, "position embeddings; else the initial checkpoint's, or learned"
@@ -59,7 +59,12 @@ class Model:
     )
     dropout: float | None = flags.flag(None, "of hidden states and attention; else the config's")
     initial_checkpoint: str | None = flags.flag(
-        None, "checkpoint directory to go on from: its weights, size and vocabulary"
+        None,
+        "checkpoint directory to go on from: its weights, size and vocabulary; else, without "
+        "preset, that of the first teacher",
+    )
+    num_layers: int | None = flags.flag(
+        None, "blocks to start with, at equal distances among the model's; else all"
     )
     extend_vocabulary: str | None = flags.flag(
         None,
@@ -178,3 +183,26 @@ def check_objective(model: Model, rows: Rows) -> None:
             "--objective=replaced_tokens trains an ELECTRA, but --preset is "
             f"{model.preset}: choose one of {', '.join(get_args(Electras))}."
         )
+
+
+def check_taught(texts: Texts, model: Model, rows: Rows) -> None:
+    """Refuses flags by which a teacher and its student would read or learn something else.
+
+    Args:
+        texts, model, rows: the flags of these.
+
+    Raises:
+        ValueError: the message names the flags.
+    """
+    if rows.objective == "replaced_tokens":
+        raise ValueError(
+            "--teacher says which pieces are missing, but --objective=replaced_tokens learns which "
+            "ones a generator has put there: leave one of them out."
+        )
+    if model.extend_vocabulary:
+        raise ValueError(
+            "--teacher has the vocabulary of its student, but --extend_vocabulary gives that one "
+            "more pieces: leave it out, or extend and train the teacher first."
+        )
+    if texts.lowercase is not None and not (texts.vocabulary or model.initial_checkpoint):
+        raise ValueError("Whether to lower-case is the teacher's: leave --lowercase out.")

@@ -15,12 +15,11 @@ OF_TEACHER = ("temperature", "teacher_share", "distil", "unlabelled_files")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Teaching:
-    """By whom it is taught, if by labels not alone."""
+class Taught:
+    """By whom it is taught, if by examples not alone."""
 
     teacher: str | None = flags.flag(
-        None,
-        "checkpoints that were fine-tuned for the task, with commas: the mean of what they say",
+        None, "checkpoints that have learned the same, with commas: the mean of what they say"
     )
     temperature: float = flags.flag(2.0, "by which logits are divided, to soften what is said")
     teacher_share: float = flags.flag(
@@ -30,17 +29,23 @@ class Teaching:
         "outputs",
         "what is learned, with commas: outputs, relations, cosine, hidden_states, attention",
     )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Teaching(Taught):
+    """By whom a task is taught."""
+
     unlabelled_files: str | None = flags.flag(
         None, "examples without labels besides, as --train_files, of which the teacher says all"
     )
 
 
-def teachers(arguments: Teaching) -> tuple[str, ...]:
+def teachers(arguments: Taught) -> tuple[str, ...]:
     """The directories of the teachers."""
     return split(arguments.teacher) or ()
 
 
-def lesson_of(arguments: Teaching, *, has_labels: bool) -> kb.Lesson:
+def lesson_of(arguments: Taught, *, has_labels: bool) -> kb.Lesson:
     """What the flags say is learned of a teacher; all where there are no labels."""
     return kb.Lesson(
         temperature=arguments.temperature,
@@ -49,11 +54,11 @@ def lesson_of(arguments: Teaching, *, has_labels: bool) -> kb.Lesson:
     )
 
 
-def check_teaching(arguments: Teaching, given: set[str]) -> None:
+def check_teaching(arguments: Taught, given: set[str]) -> None:
     """Refuses what only a teacher has use for where there is none, and values out of range.
 
     Args:
-        arguments: Teaching.
+        arguments: the flags of teachers.
         given: names of the flags that are not as they are by default.
 
     Raises:

@@ -1,5 +1,6 @@
 """Fine-tuning a task on a checkpoint: data held out, the best epoch and seed kept, a report."""
 
+from keras_bert.checkpoints.transfer import shortened
 from keras_bert.finetuning.card import Card, write_card
 from keras_bert.finetuning.choice import Choice, KeepBest, best_epoch, check_choice, scores_of_best
 from keras_bert.finetuning.examples import read_for, read_to_learn
@@ -25,7 +26,6 @@ from keras_bert.finetuning.start import make_task, new_start, take_head
 from keras_bert.finetuning.teaching import (
     compared,
     read_unlabelled,
-    shortened,
     table_of,
     teacher_of,
 )

@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_bert.answering import answered_per_second
-from keras_bert.checkpoints.directory import Checkpoint
 from keras_bert.data.rows import Row
 from keras_bert.finetuning.loading import load_task
 from keras_bert.finetuning.options import given
 from keras_bert.finetuning.report import aligned
-from keras_bert.models.pruning import shorten
 from keras_bert.tasks.columns import ExampleFiles, split
 from keras_bert.tasks.examples import Example
 from keras_bert.tasks.hooks import Hooks
@@ -33,23 +31,6 @@ def teacher_of(directories: Sequence[str | os.PathLike]) -> Teacher:
         ValueError: one holds no task, they hold several kinds, or what `load` raises.
     """
     return Teacher([load_task(directory) for directory in directories])
-
-
-def shortened(start: Checkpoint, num_layers: int) -> Checkpoint:
-    """A checkpoint with some of its blocks: see `kb.shorten`.
-
-    Args:
-        start: Checkpoint.
-        num_layers: int, blocks.
-
-    Raises:
-        ValueError: there are not as many.
-    """
-    whole = start.encoder if start.model is None else start.model
-    model = shorten(whole, num_layers)
-    encoder = model.encoder
-    has_head = start.model is not None
-    return Checkpoint(encoder.config, start.tokenizer, encoder, model if has_head else None)
 
 
 def read_unlabelled(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import keras_bert as kb
-from keras_bert.checkpoints.transfer import take_heads
+from keras_bert.checkpoints.transfer import shortened, take_alike, take_heads
 
 
 @pytest.fixture
@@ -57,3 +57,30 @@ def test_without_heads_of_the_same_kind_all_are_new(start):
 def without_heads(start):
     """The same checkpoint without its heads."""
     return dataclasses.replace(start, model=None)
+
+
+def test_some_of_the_blocks_are_a_checkpoint_with_the_same_heads(start):
+    short = shortened(start, 1)
+    assert short.config.num_layers == short.encoder.config.num_layers == 1
+    np.testing.assert_array_equal(
+        heads_of(short.model)["masked_lm/dense/kernel"],
+        heads_of(start.model)["masked_lm/dense/kernel"],
+    )
+    assert shortened(without_heads(start), 1).model is None
+
+
+def test_what_has_the_same_place_and_shape_is_taken_over(start, encoder_of):
+    numbers = []
+    for changes in ({}, {"intermediate_dim": 30}):
+        model = kb.BertPretrainer(encoder_of("DistilBert", num_layers=1, **changes), None)
+        taken, trained = take_alike(model, start)
+        numbers.append(trained - taken)
+        one, other = model.encoder.blocks[0], start.encoder.blocks[0]
+        np.testing.assert_array_equal(one.attention.key.kernel, other.attention.key.kernel)
+        dense = [one.get_layer("masked_lm").dense.kernel for one in (model, start.model)]
+        np.testing.assert_array_equal(*dense)
+    # Of the narrower network only the last bias fits.
+    assert numbers == [0, 30 * (2 * 18 + 1)]
+    far = kb.BertPretrainer(encoder_of("Bert", hidden_dim=12), None)
+    taken, _ = take_alike(far, start)
+    assert taken == start.config.vocabulary_size + 2 * 31  # the biases that have no width

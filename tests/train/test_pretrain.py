@@ -250,6 +250,99 @@ def test_a_detector_goes_on_with_its_generator_and_more_pieces(
         call("pretrain", *refused, f"--output_dir={folder}/electra_5")
 
 
+@pytest.fixture(scope="module")
+def teacher(folder, encoder_of, drawn):
+    """The checkpoint of a pretrainer of four blocks."""
+    tokenizer = kb.Tokenizer(kb.read_vocabulary(folder / "vocab.txt"))
+    encoder = encoder_of("Bert", num_layers=4, max_sequence_length=40)
+    model = drawn(kb.BertPretrainer(encoder, "sentence_order"))
+    kb.save(model, folder / "teacher", tokenizer)
+    return folder / "teacher"
+
+
+def student_flags(folder, teacher, *more):
+    return (
+        *(f"--input_pattern={folder}/corpus/train/*.txt", f"--teacher={teacher}"),
+        *("--documents=blank_lines", "--sequence_length=33", "--batch_size=6", "--num_steps=2"),
+        *("--max_predictions=5", "--learning_rate=1e-3", *more),
+    )
+
+
+def test_a_student_is_pretrained_from_some_of_its_teachers_blocks(
+    folder, teacher, call, without_graphs
+):
+    own = ("--num_layers=2", "--distil=outputs,cosine", f"--output_dir={folder}/student")
+    own = (*own, "--sentence_objective=none", "--num_steps=1")
+    printed = call("pretrain", *student_flags(folder, teacher, *own))
+    assert "All weights are the checkpoint's." in printed
+    assert f"Taught by {teacher}: outputs, cosine." in printed
+    [line] = map(json.loads, (folder / "student" / "metrics.jsonl").open())
+    parts = ("masked_lm_loss", "soft_masked_lm_loss", "cosine_loss")
+    assert line["loss"] == pytest.approx(sum(line[name] for name in parts) / 2, rel=1e-5)
+    whole, student = kb.load(teacher), kb.load(folder / "student")
+    assert student.config.num_layers == 2
+    # A teacher is not saved with its student.
+    assert student.model.count_params() < whole.model.count_params()
+    last = [one.encoder.blocks[-1].attention.query.kernel.numpy() for one in (whole, student)]
+    assert 0 < np.abs(last[0] - last[1]).max() < 0.05
+
+
+@pytest.mark.slow
+def test_a_student_of_joined_rows_that_was_killed_ends_as_if_it_had_not_been(
+    folder, teacher, call, without_graphs
+):
+    own = (
+        *("--num_sequences=2", "--sentence_objective=sentence_order", "--teacher_share=1"),
+        *("--preset=tiny", "--num_micro_batches=2", "--recompute", "--precision=mixed_bfloat16"),
+        *("--steps_per_epoch=2", "--save_every=1", "--dropout=0.1"),
+        *(f"--output_dir={folder}/taught", f"--eval_pattern={folder}/corpus/eval/*.txt"),
+    )
+    said = call("pretrain", *student_flags(folder, teacher, *own))
+    assert re.search(r"[\d,]+ of [\d,]+ numbers are the teacher's, all others are new", said)
+    assert "masked_lm accuracy" in said and "sentence_order accuracy" in said
+    before = (folder / "taught" / "model.safetensors").read_bytes()
+    shutil.rmtree(folder / "taught" / "checkpoints" / "step-00000002")
+    (folder / "taught" / "model.safetensors").unlink()
+    call("pretrain", f"--flagfile={folder}/taught/pretrain.flags", "--save_every=1")
+    assert (folder / "taught" / "model.safetensors").read_bytes() == before
+    # It has its teacher's pieces, and weights of its own.
+    assert kb.load(folder / "taught").tokenizer.settings() == kb.load(teacher).tokenizer.settings()
+
+
+@pytest.mark.slow
+def test_a_student_on_two_devices_is_that_of_one(folder, teacher, run):
+    own = ("--num_layers=1", "--distil=outputs,relations,attention", "--dropout=0")
+    own = (*own, "--sentence_objective=sentence_order")
+    for name, more in (("one", ()), ("two", ("--strategy=mirrored", "--logical_devices=2"))):
+        flags = student_flags(folder, teacher, *own, *more)
+        run("pretrain", *flags, f"--output_dir={folder}/of_{name}")
+    one, two = (kb.load(folder / f"of_{name}").model for name in ("one", "two"))
+    for own, other in zip(one.weights, two.weights, strict=True):
+        np.testing.assert_allclose(own, other, atol=1e-4, err_msg=own.path)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--objective=replaced_tokens", "--teacher says which pieces are missing, but --objective"),
+        ("--extend_vocabulary=9", "adds to the vocabulary of --initial_checkpoint"),
+        ("--extend_vocabulary=9 --initial_checkpoint={}/bert", "gives that one more pieces: leave"),
+        ("--lowercase", "Whether to lower-case is the teacher's: leave --lowercase out"),
+        ("--distil=output", "must be some of outputs, hidden_states"),
+        ("--teacher= --temperature=3", "--temperature is for what a teacher says: give --teacher"),
+        ("--num_layers=0", "--num_layers must be at least 1, not 0"),
+        ("--preset=tiny --vocabulary={}/fewer.txt", "their vocabularies, .* are others: leave"),
+        ("--preset=tiny --distil=cosine", "asks for the teacher's hidden_dim, 18, but the student"),
+    ],
+)
+def test_what_a_teacher_does_not_go_with_is_refused(folder, teacher, flags, message, refused):
+    pieces = kb.read_vocabulary(folder / "vocab.txt")
+    kb.write_vocabulary(folder / "fewer.txt", pieces[:-1])
+    own = (*flags.replace("{}", str(folder)).split(), f"--output_dir={folder}/none")
+    assert re.search(message, refused("pretrain", *student_flags(folder, teacher, *own)))
+    assert not (folder / "none").exists()
+
+
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
