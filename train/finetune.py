@@ -16,6 +16,8 @@ from keras_bert import flags
 from keras_bert.data.rows import Row
 from keras_bert.tasks.table import TASKS, task_class
 
+from .card import card_of
+from .cutting import Cutting, check_cutting, cut_of
 from .devices import Devices, in_scope
 from .examples import Files, files_of, given_flags, options_of
 from .teaching import Teaching, check_teaching, lesson_of, show_beside, teachers
@@ -29,11 +31,6 @@ EXCLUDES = {
     "dataset": {"train_files", "eval_files", "eval_share"},
     "eval_files": {"eval_share"},
 }
-# What its card says of how a model was made.
-HYPERPARAMETERS = (
-    *("num_epochs", "batch_size", "learning_rate", "warmup_share", "weight_decay"),
-    *("sequence_length", "layer_decay", "frozen_layers", "label_smoothing", "precision", "seed"),
-)
 SINGLE_LABEL, REGRESSION = "single_label_classification", "regression"
 
 
@@ -103,7 +100,7 @@ class Updates:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Arguments(Start, Examples, Updates, Teaching, Files, Devices):
+class Arguments(Start, Examples, Updates, Teaching, Cutting, Files, Devices):
     """The run."""
 
     task: Literal[tuple(TASKS)] = flags.required("what is learned")
@@ -178,6 +175,7 @@ def check(arguments: Arguments) -> None:
         if value is not None and value < 1:
             raise ValueError(f"--{name} must be at least 1, not {value}.")
     check_teaching(arguments, given_flags(arguments))
+    check_cutting(arguments, arguments.frozen_layers)
     # Last, as the tasks are opened for it.
     kb.finetuning.check_options(arguments.task, given_flags(arguments))
 
@@ -223,10 +221,7 @@ def one_run(
     fine_tuning = kb.finetuning
     kb.training.prepare(seed, arguments.precision)
     task = make(arguments, rows, teacher)
-    learner = task
-    if teacher is not None:
-        lesson = lesson_of(arguments, has_labels=bool(rows.labelled))
-        learner = kb.student_of(task, teacher, lesson)
+    learner = learner_of(arguments, task, rows, teacher)
     given = fine_tuning.given(task.sample_weights, options_of(arguments))
     weights = task.sample_weights(rows.labelled, **given)
     data = learner.dataset(
@@ -236,9 +231,11 @@ def one_run(
         seed=seed,
         sample_weight=weights and [*weights, *(1.0 for _ in rows.unlabelled)],
     )
+    num_batches = fine_tuning.num_batches(data)
     for one in dict.fromkeys((task, learner)):
-        compile_task(arguments, one, fine_tuning.num_batches(data) * arguments.num_epochs)
-    choice = fine_tuning.Choice(arguments.metric, arguments.patience)
+        cut = compile_task(arguments, one, num_batches * arguments.num_epochs)
+    first_epoch = cut.first_epoch(num_batches) if cut else 0
+    choice = fine_tuning.Choice(arguments.metric, arguments.patience, first_epoch)
     fine_tuning.check_choice(task, rows.held_out, choice)
     kb.training.begin(KIND, arguments, pathlib.Path(arguments.output_dir))
     history = fine_tuning.fine_tune(
@@ -255,10 +252,22 @@ def one_run(
         ),
         choice=choice,
     )
+    if cut:
+        print(fine_tuning.remove_cut(folder))
     if not rows.held_out:
         return {"loss": history["loss"][-1]}
     kb.training.by_chief(lambda: fine_tuning.draw_scores(history, folder / "scores.png"))
     return fine_tuning.scores_of_best(history, task, choice)
+
+
+def learner_of(
+    arguments: Arguments, task: kb.Task, rows: Rows, teacher: kb.Teacher | None
+) -> kb.Task:
+    """What is trained: the task, or with a teacher a student on its layers."""
+    if teacher is None:
+        return task
+    lesson = lesson_of(arguments, has_labels=bool(rows.labelled))
+    return kb.student_of(task, teacher, lesson)
 
 
 def make(arguments: Arguments, rows: Rows, teacher: kb.Teacher | None) -> kb.Task:
@@ -293,8 +302,8 @@ def with_labels_of(teacher: kb.Teacher | None, options: dict[str, Any]) -> dict[
     return options
 
 
-def compile_task(arguments: Arguments, task: kb.Task, num_steps: int) -> None:
-    """Sets the optimizer, its schedule, and the objective."""
+def compile_task(arguments: Arguments, task: kb.Task, num_steps: int) -> kb.finetuning.Cut | None:
+    """Sets the optimizer, its schedule, and the objective; gives what is cut on the way."""
     warmup_steps = int(arguments.warmup_share * num_steps)
     optimizer = kb.AdamW(
         kb.Schedule(arguments.learning_rate, num_steps, warmup_steps=warmup_steps),
@@ -302,10 +311,14 @@ def compile_task(arguments: Arguments, task: kb.Task, num_steps: int) -> None:
         bias_correction=arguments.bias_correction,
         rate_factors=kb.finetuning.layer_rates(task.encoder, arguments.layer_decay),
     )
+    cut = cut_of(arguments, num_steps, warmup_steps)
+    if cut:
+        optimizer.cut(cut.movement(task.encoder))
     given = kb.finetuning.given(task.judged().objective, options_of(arguments))
     task.compile(
         optimizer, **task.objective(**given), num_micro_batches=arguments.num_micro_batches
     )
+    return cut
 
 
 def finish(
@@ -324,7 +337,7 @@ def finish(
     figures = fine_tuning.figures_of(
         best.figures, [one.figures for one in runs], classes, are_scores=bool(held_out)
     )
-    card = card_of(arguments, figures, rows)
+    card = card_of(arguments, figures, rows, start_of(arguments))
     if teacher and held_out:
         figures["teachers"] = show_beside(arguments, task, teacher, held_out)
     if answered:
@@ -344,41 +357,6 @@ def finish(
     )
     if answered and answered.warning:
         print(answered.warning)
-
-
-def card_of(arguments: Arguments, figures: dict, rows: Rows) -> kb.finetuning.Card:
-    """What the card says, but for mistakes."""
-    learned_from = arguments.train_files or arguments.dataset
-    data = {}
-    if rows.labelled:
-        data["learned from"] = f"{learned_from} ({len(rows.labelled):,} examples)"
-    if arguments.teacher:
-        data["taught by"] = f"{arguments.teacher}, {arguments.distil}"
-    if rows.unlabelled:
-        number = len(rows.unlabelled)
-        data["without labels"] = f"{arguments.unlabelled_files} ({number:,} examples)"
-    held_out = rows.held_out
-    if held_out:
-        scored_on = arguments.eval_files or arguments.dataset or f"{arguments.eval_share} of them"
-        data["scored on"] = f"{scored_on} ({len(held_out):,} examples)"
-    of_teacher = ("temperature", "teacher_share") if arguments.teacher else ()
-    of_size = ("num_layers",) if arguments.num_layers else ()
-    names = (*HYPERPARAMETERS, *of_size, *of_teacher)
-    start = start_of(arguments)
-    flagfile = pathlib.Path(arguments.output_dir, kb.training.directory.FLAGFILES[KIND])
-    return kb.finetuning.Card(
-        name=arguments.output_dir,
-        data=data,
-        scores=figures.get("mean and standard deviation", figures.get("scores", {})),
-        command=f"keras-bert finetune --flagfile={flagfile}",
-        version=kb.__version__,
-        classes=figures.get("classes", {}),
-        hyperparameters={name: getattr(arguments, name) for name in names},
-        asked=(held_out or rows.learned)[0],
-        base=pathlib.PurePath(start).name if start else None,
-        language=arguments.language,
-        license=arguments.license,
-    )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from keras_bert.checkpoints.transfer import shortened
 from keras_bert.finetuning.card import Card, write_card
 from keras_bert.finetuning.choice import Choice, KeepBest, best_epoch, check_choice, scores_of_best
+from keras_bert.finetuning.cutting import Cut, remove_cut
 from keras_bert.finetuning.examples import read_for, read_to_learn
 from keras_bert.finetuning.held_out import HeldOut
 from keras_bert.finetuning.hold_out import hold_out
@@ -35,6 +36,7 @@ __all__ = [
     "Answered",
     "Card",
     "Choice",
+    "Cut",
     "ExampleFiles",
     "HeldOut",
     "KeepBest",
@@ -66,6 +68,7 @@ __all__ = [
     "read_for",
     "read_to_learn",
     "read_unlabelled",
+    "remove_cut",
     "scores_of_best",
     "shortened",
     "table_of",

@@ -27,10 +27,12 @@ class Choice:
     Args:
         metric: str, one of the task's `score_names`; None is the first.
         patience: int, stop after so many epochs without a better one; None never does.
+        first_epoch: int, the first that may be chosen, from 0 on.
     """
 
     metric: str | None = None
     patience: int | None = None
+    first_epoch: int = 0
 
     def metric_of(self, task: Task) -> str:
         """The score of a task to choose by."""
@@ -41,8 +43,13 @@ class Choice:
 FIRST_SCORE = Choice()
 
 
-def best_epoch(history: Mapping[str, Sequence[float]], metric: str) -> int:
+def best_epoch(history: Mapping[str, Sequence[float]], metric: str, first_epoch: int = 0) -> int:
     """The index of the epoch with the best `val_<metric>`, the earliest of equal ones.
+
+    Args:
+        history: dict of figures, a value an epoch.
+        metric: str.
+        first_epoch: int, as of `Choice`.
 
     Example:
 
@@ -58,14 +65,14 @@ def best_epoch(history: Mapping[str, Sequence[float]], metric: str) -> int:
             f"The best epoch is chosen by {name}, but the history has {', '.join(history)}: name a "
             "score on held-out examples that it has."
         )
-    return metrics.best(metric, history[name])
+    return first_epoch + metrics.best(metric, history[name][first_epoch:])
 
 
 def scores_of_best(
     history: Mapping[str, Sequence[float]], task: Task, choice: Choice
 ) -> dict[str, float]:
     """The scores on held-out examples, without their loss, of the epoch that was kept."""
-    best = best_epoch(history, choice.metric_of(task))
+    best = best_epoch(history, choice.metric_of(task), choice.first_epoch)
     prefix = "val_"
     return {
         name.removeprefix(prefix): values[best]
@@ -103,6 +110,7 @@ class KeepBest(keras.callbacks.Callback):
         super().__init__()
         check_choice(held_out.task, held_out.examples, choice)
         self.metric, self.patience = choice.metric_of(held_out.task), choice.patience
+        self.first_epoch = choice.first_epoch
         self.held_out = held_out
         self.record = MetricsLog(pathlib.Path(output_dir) / "metrics.jsonl")
         self.save = save
@@ -123,6 +131,9 @@ class KeepBest(keras.callbacks.Callback):
                 "epoch is kept only as long as no other one has a number.",
                 self.metric,
             )
+        if len(values) <= self.first_epoch:
+            return
+        values = values[self.first_epoch :]
         # The first worker's decides: scores of two machines may differ in their last digits.
         [[waited, *_]] = gathered(len(values) - 1 - metrics.best(self.metric, values))
         if not waited:
@@ -155,7 +166,7 @@ def check_choice(task: Task, held_out: Sequence[Example], choice: Choice) -> Non
     held_out = task.as_examples(held_out)
     if held_out:
         task.check_examples(held_out)
-    elif choice != FIRST_SCORE:
+    elif (metric, patience) != (None, None):
         raise ValueError(
             "The best epoch is chosen by scores on held-out examples, but there are none for "
             f"metric={metric!r} and patience={patience!r}: hold examples out, or leave these out."

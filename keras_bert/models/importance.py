@@ -5,9 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
+import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_bert.models.encoder import Encoder
+from keras_bert.models.pruning import check_parts_go
+from keras_bert.training.movement import Movement, Parts
 from keras_bert.training.trainable import Trainable
 
 
@@ -58,10 +62,7 @@ def importance(model: Trainable, batches: Iterable) -> Importance:
     [(3,), (31,)]
     """
     blocks = model.encoder.blocks
-    kernels = [
-        *(block.attention.projection.kernel.value for block in blocks),
-        *(block.projection.kernel.value for block in blocks),
-    ]
+    kernels = [kernel.value for kernels in kernels_behind(model.encoder) for kernel in kernels]
 
     @tf.function(autograph=False, reduce_retracing=True)
     def derivatives(x, y, sample_weight):
@@ -87,6 +88,55 @@ def importance(model: Trainable, batches: Iterable) -> Importance:
         )
     heads, columns = sums[: len(blocks)], sums[len(blocks) :]
     return Importance([_normalized(one) for one in heads], [_normalized(one) for one in columns])
+
+
+def kernels_behind(encoder: Encoder) -> tuple[list[keras.Variable], list[keras.Variable]]:
+    """The matrices behind the heads of every block, and those behind its columns.
+
+    A head's output is multiplied with as many rows of the first as it is wide, a column's with a
+    row of the second.
+
+    Example:
+
+    >>> import keras_bert as kb
+    >>> from keras_bert.models.importance import kernels_behind
+    >>> encoder = kb.BertEncoder(kb.BertConfig.preset("tiny"))
+    >>> [[tuple(one.shape) for one in kernels] for kernels in kernels_behind(encoder)]
+    [[(128, 128), (128, 128)], [(512, 128), (512, 128)]]
+    """
+    blocks = encoder.blocks
+    heads = [block.attention.projection.kernel for block in blocks]
+    return heads, [block.projection.kernel for block in blocks]
+
+
+def movement_of(
+    encoder: Encoder, shares: tuple[float, float], *, first: int, last: int
+) -> Movement:
+    """What has an optimizer cut heads and columns while a model on an encoder is trained.
+
+    Args:
+        encoder: Encoder of a BertConfig.
+        shares: pair of floats in [0, 1), of all heads, and of all columns.
+        first, last: int, as of `Movement`.
+
+    Raises:
+        ValueError: the encoder is of another family.
+
+    Example:
+
+    >>> import keras_bert as kb
+    >>> from keras_bert.models.importance import movement_of
+    >>> encoder = kb.BertEncoder(kb.BertConfig.preset("tiny"))
+    >>> movement = movement_of(encoder, (0.5, 0.0), first=10, last=20)
+    >>> [group.number_to_cut for group in movement.groups]
+    [2]
+    """
+    check_parts_go(encoder.config)
+    heads, columns = kernels_behind(encoder)
+    num_heads = [block.attention.num_heads for block in encoder.blocks]
+    numbers = num_heads, [kernel.shape[0] for kernel in columns]
+    parts = zip((heads, columns), numbers, shares, strict=True)
+    return Movement([Parts(*one) for one in parts if one[-1]], first=first, last=last)
 
 
 def least_important(values: Sequence[np.ndarray], share: float) -> Mapping[int, Sequence[int]]:

@@ -112,6 +112,54 @@ def shorten(model: Model, num_layers: int) -> Model:
     return prune(model, layers=[layer for layer in range(own) if layer not in kept])
 
 
+def silent_parts(model: keras.Model) -> Mapping[str, Removed]:
+    """Heads and columns that add nothing, since the rows behind them are 0.
+
+    Args:
+        model: an encoder, a pretrainer or a task.
+
+    Returns:
+        dict of `heads` and `columns`, as `prune` takes them; one of each block stays.
+
+    Example:
+
+    >>> import keras_bert as kb
+    >>> import numpy as np
+    >>> from keras_bert.models.pruning import silent_parts
+    >>> encoder = kb.BertEncoder(kb.BertConfig.preset("tiny"))
+    >>> kernel = encoder.blocks[1].projection.kernel
+    >>> _ = kernel.assign(np.array(kernel) * (np.arange(512) != 3)[:, None])
+    >>> silent_parts(encoder)
+    {'heads': {}, 'columns': {1: [3]}}
+    """
+    found: dict[str, dict[int, list[int]]] = {"heads": {}, "columns": {}}
+    for layer, block in enumerate(encoder_of(model, "pruned").blocks):
+        columns = block.projection.kernel
+        for name, kernel, number in (
+            ("heads", block.attention.projection.kernel, block.attention.num_heads),
+            ("columns", columns, columns.shape[0]),
+        ):
+            is_silent = ~np.array(kernel).reshape(number, -1).any(axis=1)
+            silent = np.flatnonzero(is_silent)[: number - 1].tolist()
+            if silent:
+                found[name][layer] = silent
+    return found
+
+
+def check_parts_go(config: EncoderConfig) -> None:
+    """Refuses to take heads or columns from a family whose files could not say so.
+
+    Raises:
+        ValueError: the config is of another family than BERT.
+    """
+    if not isinstance(config, BertConfig):
+        raise ValueError(
+            "Heads and columns go from models of BertConfig alone, not of "
+            f"{type(config).__name__}, whose files have no place for blocks of several sizes: "
+            "leave out layers instead."
+        )
+
+
 def _place(path: str, kept: Sequence[int]) -> tuple[str, int, str]:
     """What a variable's path was, in which block, and the path within that; -1, "" in none."""
     found = re.match(r"layer_(\d+)/(.*)", path)
@@ -156,12 +204,8 @@ def _config_of(
 
 
 def _check(config: EncoderConfig, heads: Removed, columns: Removed, layers: Sequence[int]) -> None:
-    if (heads or columns) and not isinstance(config, BertConfig):
-        raise ValueError(
-            "Heads and columns go from models of BertConfig alone, not of "
-            f"{type(config).__name__}, whose files have no place for blocks of several sizes: "
-            "leave out layers instead."
-        )
+    if heads or columns:
+        check_parts_go(config)
     _check_parts("layers", layers, config.num_layers, "the model")
     for what, removed, number_of in (
         ("heads", heads, config.heads_of),

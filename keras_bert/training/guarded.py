@@ -12,6 +12,7 @@ import tensorflow as tf
 from absl import logging
 
 from keras_bert.training.loss_scale import LossScale
+from keras_bert.training.movement import Movement
 from keras_bert.training.replicas import sum_over_replicas
 
 
@@ -35,6 +36,7 @@ class GuardedOptimizer(keras.optimizers.Optimizer):
     Attributes:
         skipped: int64 variable, how many updates were left out; `build` creates it.
         loss_scale: `LossScale`, or None where losses are not scaled.
+        movement: `Movement`, or None where nothing is cut.
 
     Raises:
         ValueError: a value is out of its range, or a pattern is no regular expression.
@@ -67,6 +69,7 @@ class GuardedOptimizer(keras.optimizers.Optimizer):
         factors = patterns_of(rate_factors, "rate_factors"), rate_factors.values()
         self.rate_factors = dict(zip(*factors, strict=True))
         self.loss_scale: LossScale | None = None
+        self.movement: Movement | None = None
         self._check()
 
     def _check(self) -> None:
@@ -105,6 +108,8 @@ class GuardedOptimizer(keras.optimizers.Optimizer):
         for variable in variables:
             slots = tuple(self._slot(variable, name) for name in self._slot_names(variable))
             self._slots.of[id(variable)] = slots
+        if self.movement is not None:
+            self.movement.build(self.add_variable)
         self.skipped = self.add_variable(shape=(), dtype="int64", name="skipped")
 
     def _slot_names(self, variable: keras.Variable) -> tuple[str, ...]:
@@ -147,6 +152,19 @@ class GuardedOptimizer(keras.optimizers.Optimizer):
             )
         self.loss_scale = LossScale(self.add_variable)
 
+    def cut(self, movement: Movement) -> None:
+        """Cut parts of matrices from now on, those that a `Movement` finds.
+
+        Raises:
+            ValueError: the optimizer is built.
+        """
+        if self.built:
+            raise ValueError(
+                f"What is cut is known from the first update on, but this {type(self).__name__} "
+                "was built without: make a new one."
+            )
+        self.movement = movement
+
     def scale_loss(self, loss: tf.Tensor) -> tf.Tensor:
         """The loss whose gradients `apply` takes: as it is, where losses are not scaled."""
         return loss if self.loss_scale is None else loss * self.loss_scale.scale.value
@@ -170,16 +188,22 @@ class GuardedOptimizer(keras.optimizers.Optimizer):
         pairs = [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
         trained = [variable for _, variable in pairs]
         _check_gradients(variables, trained)
-        gradients = self.reduce_gradients([dense(gradient) for gradient, _ in pairs])
+        gradients = of_all = self.reduce_gradients([dense(gradient) for gradient, _ in pairs])
+        if self.movement is not None:
+            gradients = self.movement.masked(of_all, trained)
         norm = global_norm(gradients)
         finite, factor, scalars = tf.math.is_finite(norm), self._factor(norm), self._scalars()
 
         def update() -> None:
+            if self.movement is not None:
+                self.movement.learn(of_all, trained, factor)
             clipped = [g if factor is None else g * factor for g in gradients]
             self._update_all(clipped, trained, scalars)
             for variable in trained:
                 if variable.constraint is not None:
                     variable.assign(variable.constraint(variable))
+            if self.movement is not None:
+                self.movement.cut(self.iterations.value + 1)
 
         # `iterations` is counted by one replica for all, which cannot be done within a branch.
         tf.cond(finite, update, lambda: None)

@@ -27,14 +27,14 @@ def numbers(task):
     return kb.TextClassifier(task.encoder, task.packer, ("score",), problem="regression")
 
 
-def kept(task, folder, values, metric="accuracy", patience=None):
+def kept(task, folder, values, metric="accuracy", **chosen):
     """The epochs that are saved where the scores are these, and whether the run ends then."""
     saved = []
     examples = [{**example, "label": 1} for example in EXAMPLES] if metric in NUMBERS else EXAMPLES
     judge = HeldOut(task, examples, 3)
     judge.scored = lambda: {metric: values[len(log.lines())], "f1": 0.0}
     keep = choice.KeepBest(
-        *(judge, folder, lambda: saved.append(len(log.lines()))), Choice(metric, patience)
+        *(judge, folder, lambda: saved.append(len(log.lines()))), Choice(metric, **chosen)
     )
     keep.set_model(task)
     log, task.stop_training = keep.record, False
@@ -69,6 +69,17 @@ def test_every_score_has_a_best_epoch(task, numbers, tmp_path, caplog, metric, v
 def test_patience_waits_for_what_is_better(numbers, tmp_path):
     values = [0.9, 0.5, 0.6, 0.7, 0.1]
     assert kept(numbers, tmp_path, values, "mean_squared_error", patience=2) == ([0, 1], 4)
+
+
+def test_epochs_at_the_beginning_may_not_be_chosen(task, tmp_path):
+    values = [0.9, 0.8, 0.4, 0.5, 0.5, 0.3]
+    chosen = {"first_epoch": 2, "patience": 2}
+    assert kept(task, tmp_path, values, **chosen) == ([2, 3], 6)
+    assert choice.best_epoch({"val_accuracy": values}, "accuracy", first_epoch=2) == 3
+    history = {"val_accuracy": values, "val_f1": values}
+    found = choice.scores_of_best(history, task, Choice(**chosen))
+    assert found == {"accuracy": 0.5, "f1": 0.5}
+    choice.check_choice(task, [], Choice(first_epoch=2))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import keras_bert as kb
+from keras_bert.models.importance import kernels_behind, movement_of
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +62,11 @@ def test_one_part_of_every_block_stays():
     assert kb.least_important(values, 0) == {}
     with pytest.raises(ValueError, match=r"must lie in \[0, 1\), not 1"):
         kb.least_important(values, 1)
+
+
+def test_a_movement_is_of_all_blocks_and_of_what_has_a_share(task):
+    movement = movement_of(task.encoder, (0.0, 0.5), first=1, last=2)
+    [columns] = movement.groups
+    assert columns.number_to_cut == 31
+    assert columns.kernels == kernels_behind(task.encoder)[1]
+    assert columns.kernels[1] is task.encoder.blocks[1].projection.kernel

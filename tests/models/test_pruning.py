@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import keras_bert as kb
+from keras_bert.models.pruning import check_parts_go, silent_parts
 
 HEADS, COLUMNS = {0: [1], 2: [0, 2]}, {0: [3, 5, 30], 1: [0], 2: [1, 2]}
 EXAMPLES = [
@@ -51,6 +52,8 @@ def test_it_computes_what_is_computed_without_the_parts(task, without_graphs):
     assert config.layer_intermediate_dims == (28, 30, 29)
     wanted, answers = other(EXAMPLES), smaller(EXAMPLES)
     assert of_good(answers) == pytest.approx(of_good(wanted), abs=1e-5)
+    assert silent_parts(other) == {"heads": HEADS, "columns": COLUMNS}
+    assert silent_parts(smaller) == {"heads": {}, "columns": {}}
     assert of_good(answers) != pytest.approx(of_good(task(EXAMPLES)), abs=1e-3)
     assert [b.trainable for b in smaller.encoder.blocks[1].weights] == [False] * 16
     gone = task.count_params() - smaller.count_params()
@@ -101,6 +104,7 @@ def test_blocks_go_from_every_family(encoder_of):
         kb.prune(encoder, layers=[0])
     with pytest.raises(ValueError, match="of BertConfig alone, not of ModernBertConfig"):
         kb.prune(encoder, heads={0: [0]})
+    check_parts_go(kb.BertConfig.preset("tiny"))
 
 
 @pytest.mark.parametrize(

@@ -349,5 +349,32 @@ def test_on_two_devices_a_task_learns_what_it_does_on_one(
         assert lines == [pytest.approx(line, abs=1e-4) for line in expected]
 
 
+@pytest.mark.slow
+def test_what_is_cut_of_a_task_is_gone_and_a_teacher_may_help(
+    with_two_seeds, files, task, checkpoint, call, without_graphs, without_pictures
+):
+    folder = files.folder / "cut"
+    teacher = () if task == "fill_mask" else (f"--teacher={with_two_seeds}",)
+    call(
+        "finetune",
+        *files.flags,
+        f"--checkpoint={checkpoint}/whole",
+        *(f"--eval_files={files.folder}/eval.jsonl", f"--output_dir={folder}", *teacher),
+        *("--remove_heads=0.4", "--remove_columns=0.4", "--num_micro_batches=1"),
+    )
+    config = kb.load(folder).config
+    assert (config.layer_heads, config.intermediate_dim) == ((2,), 31 - 12)
+    figures = json.loads((folder / "metrics.json").read_text())
+    said = call(
+        "evaluate",
+        f"--checkpoint={folder}",
+        f"--eval_files={files.folder}/eval.jsonl",
+        *TASKS[task].flags,
+    )
+    if task != "question_answering":  # where the threshold is chosen afterwards
+        for name, value in figures["scores"].items():
+            assert json.loads(said)[name] == pytest.approx(value, abs=1e-4), name
+
+
 def test_every_task_of_the_binary_has_its_row():
     assert list(TASKS) == list(table.TASKS)
