@@ -12,7 +12,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from keras_bert.lite.lite import Lite, read_config
-from keras_bert.serving.server import version_files
+from keras_bert.serving.server.served import Served
 from keras_bert.serving.wire import errors, layout, messages, signatures
 
 # As the graph of a SavedModel has it: a longer text is refused, not cut.
@@ -21,43 +21,18 @@ MAX_TEXT_BYTES = 1 << 16
 METHOD = "tensorflow/serving/predict"
 
 
-class LiteModel:
-    """An export for LiteRT in memory, whose signatures take texts; from any thread.
+class LiteModel(Served):
+    """An export for LiteRT in memory, whose signatures take texts; a longer one is refused."""
 
-    Args:
-        path: the directory with `litert.json`.
-        name: str, the model's name.
-        version: int.
+    METADATA = layout.LITE_FILE
 
-    Raises:
-        ValueError: a file is not the one that was exported, or it is of a later version.
+    def read_signatures(self, path: pathlib.Path) -> Message:
+        return _signature_defs(read_config(path)["signatures"])
 
-    Attributes:
-        signatures: Signature by name, of those that requests can ask for.
-        signature_defs: SignatureDefMap, as TF Serving's metadata has it.
-    """
-
-    def __init__(self, path: pathlib.Path, name: str, version: int):
-        self.name = name
-        self.version = version
-        version_files.check(path, layout.LITE_FILE)
-        self.signature_defs = _signature_defs(read_config(path)["signatures"])
-        self.signatures = messages.signatures_of(self.signature_defs)
+    def load(self, path: pathlib.Path) -> None:
         self._lite = Lite(path, num_threads=os.cpu_count() or 1)
 
     def run(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The outputs of a signature for inputs that have passed its checks.
-
-        Args:
-            signature: str, its name.
-            inputs: array by name.
-
-        Returns:
-            array by name; strings are arrays of bytes objects.
-
-        Raises:
-            ServingError: a text is too long, or cannot be answered.
-        """
         columns = {name: array.tolist() for name, array in inputs.items()}
         for name, texts in columns.items():
             if any(_num_bytes(text) > MAX_TEXT_BYTES for text in texts):

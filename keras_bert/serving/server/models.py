@@ -9,19 +9,13 @@ import pathlib
 import threading
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeAlias
 
 from absl import logging
 from google.protobuf.message import Message
 
+from keras_bert.serving.server.served import Served
 from keras_bert.serving.wire import errors, layout, messages
 from keras_bert.serving.wire.models_config import read_config
-
-if TYPE_CHECKING:
-    from keras_bert.serving.server.lite_model import LiteModel
-    from keras_bert.serving.server.saved_model import SavedModel
-
-    Served: TypeAlias = SavedModel | LiteModel
 
 # A version that could not be loaded is tried again after so long.
 RETRY_S = 60.0

@@ -11,55 +11,31 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401  (registers the ops that models tokenize with)
 from google.protobuf.message import Message
 
-from keras_bert.serving.server import version_files
+from keras_bert.serving.server.served import Served
 from keras_bert.serving.wire import errors, layout, messages, proto_tensors, signatures
 
 
-class SavedModel:
-    """A SavedModel in memory, whose signatures are called with arrays; from any thread.
-
-    Args:
-        path: the directory with `saved_model.pb`.
-        name: str, the model's name.
-        version: int.
+class SavedModel(Served):
+    """A SavedModel in memory, which has answered the warm-up requests beside it.
 
     Raises:
-        ValueError: there is no SavedModel, or a file is not the one that was exported.
-        Exception: TensorFlow cannot load it, or a warm-up request is not answered; the message
-            names the file.
-
-    Attributes:
-        signatures: Signature by name, of those that requests can ask for.
-        signature_defs: SignatureDefMap, as TF Serving's metadata has it.
+        Exception: besides, TensorFlow cannot load it, or a warm-up request is not answered; the
+            message names the file.
     """
 
-    def __init__(self, path: pathlib.Path, name: str, version: int):
-        self.name = name
-        self.version = version
-        version_files.check(path, layout.METADATA_FILE)
-        self.signature_defs = _signature_defs(path)
+    METADATA = layout.METADATA_FILE
+
+    def read_signatures(self, path: pathlib.Path) -> Message:
+        return _signature_defs(path)
+
+    def load(self, path: pathlib.Path) -> None:
         with _naming(path):
             self._model = tf.saved_model.load(str(path), tags=["serve"])
-        self.signatures = {
-            key: signature
-            for key, signature in messages.signatures_of(self.signature_defs).items()
-            if key in self._model.signatures
-        }
+        served = self._model.signatures
+        self.signatures = {key: one for key, one in self.signatures.items() if key in served}
         self._warm_up(path / layout.WARMUP_FILE)
 
     def run(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The outputs of a signature for inputs that have passed its checks.
-
-        Args:
-            signature: str, its name.
-            inputs: array by name.
-
-        Returns:
-            array by name; strings are arrays of bytes objects.
-
-        Raises:
-            ServingError: the graph refuses them, or fails.
-        """
         tensors = {
             name: tf.constant(array, tf.string if array.dtype == signatures.STRING else None)
             for name, array in inputs.items()
