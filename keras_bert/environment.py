@@ -12,9 +12,24 @@ segmentation fault where TensorFlow came before it.
 import contextlib
 import os
 import platform
+import sys
 
 if platform.machine() in ("x86_64", "AMD64"):
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-with contextlib.suppress(ImportError):
-    import triton  # noqa: F401
+
+class BeforeTensorFlow:
+    """Imports triton when TensorFlow is asked for: what needs no TensorFlow has no time for it."""
+
+    is_due = True
+
+    def find_spec(self, name, path, target=None):
+        if name == "tensorflow" and self.is_due:
+            self.is_due = False
+            with contextlib.suppress(ImportError):
+                import triton  # noqa: F401
+
+
+if "tensorflow" not in sys.modules:
+    # Python asks for no more of a finder than `find_spec`.
+    sys.meta_path.insert(0, BeforeTensorFlow())

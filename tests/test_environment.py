@@ -31,3 +31,17 @@ def test_a_package_imports_it_and_tensorflow_waits(package):
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     loaded = {"keras_bert.environment", "tensorflow"} & {*result.stdout.split()}
     assert loaded == {"keras_bert.environment"}, result.stderr
+
+
+def test_triton_comes_before_tensorflow_and_not_without_it(tmp_path):
+    for name in ("triton", "tensorflow"):
+        (tmp_path / f"{name}.py").write_text(f"print({name!r}, end=' ')")
+    code = "import keras_bert; print('ours', end=' '); import tensorflow"
+    paths = os.pathsep.join((str(tmp_path), str(ROOT)))
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+    )
+    assert result.stdout == "ours triton tensorflow ", result.stderr
