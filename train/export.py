@@ -39,7 +39,8 @@ class Arguments(Files):
     )
     eval_files: str | None = flags.flag(
         None,
-        "of LiteRT: files with examples to score before and after, named as for train.finetune",
+        "of LiteRT: files with examples to score before and after, named as for train.finetune; in "
+        "int8 layers stay float32 where the first score would fall by more than half a point",
     )
     dimensions: int | None = flags.flag(None, "numbers of an embedding, its first ones; else all")
     models_config: str | None = flags.flag(
@@ -63,6 +64,7 @@ def main(arguments: Arguments) -> None:
         arguments.output_dir,
         arguments.precision,
         format=arguments.format,
+        examples=examples if arguments.precision == "int8" else None,
     )
     print(_summary(path) if arguments.format == "saved_model" else _summary_of_lite(path))
     if examples is not None:
@@ -115,6 +117,8 @@ def _summary_of_lite(path: pathlib.Path) -> str:
         if length <= longest
     ]
     lines = [_head(path, metadata), *_signatures(metadata), *_differences(metadata)]
+    if layers := metadata.get("float32_layers"):
+        lines.append(f"  In float32, as the score needs them: {', '.join(layers)}.")
     lines.append(
         f"  On one thread {', '.join(times) or 'its rows, which are short, are not timed'}."
     )

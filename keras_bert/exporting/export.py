@@ -23,6 +23,7 @@ from keras_bert.exporting.differences import differences, largest, sizes_of
 from keras_bert.models.encoder import Encoder
 from keras_bert.models.pretrainer import BertPretrainer
 from keras_bert.serving.wire import layout
+from keras_bert.tasks.examples import Example
 from keras_bert.tasks.fill_mask import FillMask
 from keras_bert.tasks.sentence_embedding import SentenceEmbedder
 from keras_bert.tasks.setting import settings_of
@@ -45,6 +46,7 @@ def export(
     tokenizer: SubwordTokenizer | None = None,
     *,
     format: Form = "saved_model",
+    examples: Sequence[Example] | None = None,
 ) -> pathlib.Path:
     """Writes a model as the next version of a served model: `<directory>/<number>/`.
 
@@ -71,6 +73,9 @@ def export(
         tokenizer: SubwordTokenizer of an encoder or pretrainer; None for a task, which has its
             own.
         format: "saved_model" or "litert".
+        examples: of LiteRT in int8: held-out examples, as `fit` takes them. Where the task's first
+            score on them falls by more than half a point, the layers that do most damage stay
+            float32, and no more than it needs; they are in `litert.json` and in the log.
 
     Returns:
         pathlib.Path of the new version.
@@ -99,6 +104,7 @@ def export(
     """
     _check_form(format, precision)
     reference = as_task(model, tokenizer).in_precision("float32")
+    held_out = _held_out(reference, precision, examples)
     resources = reference.resources
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -106,7 +112,7 @@ def export(
         version = _next_version(directory)
         with files.whole_folder(version) as staging:
             if format == "litert":
-                config = litert.write(reference, staging, precision)
+                config = litert.write(reference, staging, precision, held_out)
                 _check(staging, precision, config["difference_from_float32"])
             else:
                 _write(reference, precision, staging, resources)
@@ -122,6 +128,22 @@ def _check_form(format: Form, precision: Precision) -> None:
             f"precision must be one of {PRECISIONS[format]} in the format {format!r}, not "
             f"{precision!r}."
         )
+
+
+def _held_out(
+    task: Task, precision: Precision, examples: Sequence[Example] | None
+) -> list[Example]:
+    """Examples as the task scores them; what is wrong with them shows at once."""
+    if examples is None:
+        return []
+    if precision != "int8":
+        raise ValueError(
+            "Examples say which layers stay float32 in int8, but the precision is "
+            f"{precision!r}: leave them out."
+        )
+    found = task.as_examples(examples)
+    task.check_examples(found)
+    return found
 
 
 @functools.singledispatch
@@ -223,8 +245,9 @@ def _check(path: pathlib.Path, precision: Precision, found: dict[str, dict[str, 
             f"What was written must answer as the model does, up to {TOLERANCE}, but {path} "
             f"differs by {worst}: export again, and report it if it stays so."
         )
-    for name, difference in found.items():
-        logging.info("%s differs from the float32 model: %s", name, difference)
+    if precision != "float32":
+        for name, difference in found.items():
+            logging.info("%s differs from the float32 model: %s", name, difference)
 
 
 class _Served(tf.Module):

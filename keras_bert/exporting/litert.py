@@ -6,7 +6,7 @@ import dataclasses
 import importlib.metadata
 import pathlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -17,38 +17,44 @@ from keras_bert.checkpoints.settings import write_json
 from keras_bert.exporting import warmup
 from keras_bert.exporting.differences import differences, sizes_of
 from keras_bert.exporting.functions import ANSWER, ConcreteFunction, as_examples
+from keras_bert.exporting.lite_tokenizers import described, files_of
+from keras_bert.exporting.mixed_precision import Mixture, find_layers
 from keras_bert.lite.lite import (
     CONFIG_FILE,
     FORMAT_VERSION,
     MODEL_FILE,
     TASKS,
-    VOCABULARY_FILE,
     Lite,
 )
 from keras_bert.lite.model import NUM_BLANKS, SIGNATURE
+from keras_bert.tasks.examples import Example
 from keras_bert.tasks.setting import settings_of
 from keras_bert.tasks.task import Task
-from keras_bert.text.subwords import SubwordTokenizer
-from keras_bert.text.tokenizer import Tokenizer
-from keras_bert.text.vocabulary import SPECIAL_TOKENS
 
 # What is written is tried with batches up to this size.
 MOST_TRIED = 8
 
 
-def write(task: Task, directory: pathlib.Path, precision: str) -> dict[str, Any]:
+def write(
+    task: Task,
+    directory: pathlib.Path,
+    precision: str,
+    examples: Sequence[Example] = (),
+) -> dict[str, Any]:
     """Writes what `keras_bert.lite.Lite` answers with.
 
     - `model.tflite`: the model's outputs for a row of any length. In int8 large matrices are whole
       numbers, with a scale for each row, and what they are multiplied with is rounded as it comes
       (dynamic range).
-    - `vocab.txt`: the pieces, one a line.
+    - `vocab.txt`: the pieces, one a line; and of byte-level ones `merges.txt`.
     - `litert.json`: the task, its settings, its tokenizer's, and signatures as servers have them.
 
     Args:
         task: Task.
         directory: path of a directory, which is there.
         precision: "float32" or "int8".
+        examples: sequence of dict, as the task scores them, in int8: where the first score falls by
+            more than half a point, the layers that it needs stay float32.
 
     Returns:
         dict, what stands in `litert.json`.
@@ -73,7 +79,7 @@ def write(task: Task, directory: pathlib.Path, precision: str) -> dict[str, Any]
     >>> bool(abs(lite.embed("fine film") - task.embed("fine film")).max() < 1e-5)
     True
     """
-    name, tokenizer = _checked_name(task), _checked_tokenizer(task.tokenizer)
+    name, tokenizer = _checked_name(task), described(task.tokenizer)
     requests = _requests(task)
     expected = warmup.replay(lambda _, inputs: task.answer(as_examples(inputs)), requests)
     config = {
@@ -83,7 +89,7 @@ def write(task: Task, directory: pathlib.Path, precision: str) -> dict[str, Any]
         "precision": precision,
         "sequence_length": task.packer.sequence_length,
         "template": dataclasses.asdict(task.packer.template),
-        "tokenizer": described(tokenizer),
+        "tokenizer": tokenizer,
         "settings": {key: value for key, value in settings_of(task).items() if key != "packer"},
         "signatures": {
             request.signature: {"inputs": _specs(request.inputs), "outputs": _specs(outputs)}
@@ -91,9 +97,11 @@ def write(task: Task, directory: pathlib.Path, precision: str) -> dict[str, Any]
         },
     }
     (directory / MODEL_FILE).write_bytes(_converted(task, precision))
-    vocabulary = "\n".join(tokenizer.vocabulary)
-    (directory / VOCABULARY_FILE).write_bytes(vocabulary.encode("utf-8"))
+    for file, content in files_of(task.tokenizer).items():
+        (directory / file).write_bytes(content.encode("utf-8"))
     write_json(directory / CONFIG_FILE, config)
+    if examples:
+        config["float32_layers"] = _kept(task, directory, examples)
     lite = Lite(directory)
     answers = warmup.replay(lambda name, inputs: _answered(lite, name, inputs), requests)
     of_texts = [i for i, request in enumerate(requests) if request.signature == ANSWER]
@@ -105,6 +113,11 @@ def write(task: Task, directory: pathlib.Path, precision: str) -> dict[str, Any]
 
 def _checked_name(task: Task) -> str:
     """The name of a task's class that the runtime has."""
+    if task.beside:
+        raise ValueError(
+            "LiteRT runs ensembles whose members read texts alike, but here some have a tokenizer "
+            "or a length of their own: export a SavedModel."
+        )
     for cls in type(task).__mro__:
         if cls.__name__ in TASKS:
             return cls.__name__
@@ -113,27 +126,12 @@ def _checked_name(task: Task) -> str:
     )
 
 
-def _checked_tokenizer(tokenizer: SubwordTokenizer) -> Tokenizer:
-    if isinstance(tokenizer, Tokenizer):
-        return tokenizer
-    raise ValueError(
-        "Outside TensorFlow texts are cut into word pieces, but this model has a "
-        f"{type(tokenizer).__name__}: export a SavedModel."
+def _kept(task: Task, directory: pathlib.Path, examples: Sequence[Example]) -> list[str]:
+    """The layers that are float32 in what was written in int8, since a score needs them."""
+    content = (directory / MODEL_FILE).read_bytes()
+    return find_layers(
+        task, directory, lambda: Mixture(_converted(task, "float32"), content), examples
     )
-
-
-def described(tokenizer: Tokenizer) -> dict[str, Any]:
-    """What `keras_bert.lite.tokenizer` needs besides the pieces."""
-    ids = {piece: id_ for id_, piece in enumerate(tokenizer.vocabulary)}
-    return {
-        "normalization": dataclasses.asdict(tokenizer.normalization),
-        "unmatched": tokenizer.unmatched,
-        "added_tokens": [
-            {**dataclasses.asdict(token), "id": ids[token.content]}
-            for token in tokenizer.added_tokens
-            if token.content not in SPECIAL_TOKENS
-        ],
-    }
 
 
 def _requests(task: Task) -> list[warmup.Request]:

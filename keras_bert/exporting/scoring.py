@@ -55,7 +55,7 @@ def milliseconds(lite: Lite, num_rows: int, length: int) -> float:
         num_rows: int.
         length: int, at most the longest of the export.
     """
-    rows = [Row([lite.tokenizer.id_of["[UNK]"]] * length, [0] * length)] * num_rows
+    rows = [Row([lite.tokenizer.unknown] * length, [0] * length)] * num_rows
     times = []
     for _ in range(1 + NUM_CALLS):
         start = time.perf_counter()

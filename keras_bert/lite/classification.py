@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_bert.lite.model import NUM_BLANKS, Model, best, softmax
 from keras_bert.lite.rows import Packer, Row
-from keras_bert.lite.tokenizer import Tokenizer
+from keras_bert.lite.subwords import SubwordTokenizer
 
 Example = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -20,7 +20,7 @@ class LiteTask:
 
     Args:
         model: Model.
-        tokenizer: Tokenizer.
+        tokenizer: SubwordTokenizer.
         packer: Packer.
         settings: mapping, those of the task by their names.
 
@@ -32,7 +32,7 @@ class LiteTask:
     OTHERS: ClassVar[dict[str, int]] = {}
 
     def __init__(
-        self, model: Model, tokenizer: Tokenizer, packer: Packer, settings: Mapping[str, Any]
+        self, model: Model, tokenizer: SubwordTokenizer, packer: Packer, settings: Mapping[str, Any]
     ):
         self.model = model
         self.tokenizer = tokenizer

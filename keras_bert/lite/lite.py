@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_bert.lite.byte_pairs import BytePairTokenizer
 from keras_bert.lite.classification import (
     Answer,
     FillMask,
@@ -21,13 +22,13 @@ from keras_bert.lite.classification import (
 )
 from keras_bert.lite.examples import as_examples
 from keras_bert.lite.model import Model
-from keras_bert.lite.normalization import Normalization
 from keras_bert.lite.questions import QuestionAnswerer
 from keras_bert.lite.rows import Packer
+from keras_bert.lite.subwords import SubwordTokenizer
 from keras_bert.lite.tagging import TokenClassifier
 from keras_bert.lite.tokenizer import Tokenizer
 
-CONFIG_FILE, MODEL_FILE, VOCABULARY_FILE = "litert.json", "model.tflite", "vocab.txt"
+CONFIG_FILE, MODEL_FILE = "litert.json", "model.tflite"
 # A later one is refused.
 FORMAT_VERSION = 1
 
@@ -37,6 +38,9 @@ TASKS: dict[str, type[LiteTask]] = {
         *(TextClassifier, TokenClassifier, QuestionAnswerer),
         *(MultipleChoice, SentenceEmbedder, FillMask),
     )
+}
+TOKENIZERS: dict[str, type[SubwordTokenizer]] = {
+    cls.__name__: cls for cls in (Tokenizer, BytePairTokenizer)
 }
 
 
@@ -63,11 +67,7 @@ class Lite:
     def __init__(self, directory: str | os.PathLike, num_threads: int = 1):
         path = _newest(pathlib.Path(directory))
         self.config = read_config(path)
-        own = self.config["tokenizer"]
-        vocabulary = (path / VOCABULARY_FILE).read_bytes().decode("utf-8").split("\n")
-        tokenizer = Tokenizer(
-            vocabulary, Normalization(**own["normalization"]), own["unmatched"], own["added_tokens"]
-        )
+        tokenizer = read_tokenizer(path, self.config["tokenizer"])
         packer = Packer(self.config["template"], self.config["sequence_length"])
         model = Model(path / MODEL_FILE, num_threads)
         self._task = TASKS[self.config["task"]](model, tokenizer, packer, self.config["settings"])
@@ -141,6 +141,17 @@ def read_config(path: pathlib.Path) -> dict[str, Any]:
             "newer kerasbert, or export with this one."
         )
     return config
+
+
+def read_tokenizer(path: pathlib.Path, described: Mapping[str, Any]) -> SubwordTokenizer:
+    """The tokenizer of an export; where its class is not said it cuts word pieces.
+
+    Args:
+        path: path of the export.
+        described: mapping, what `litert.json` says of it.
+    """
+    settings = {"class": Tokenizer.__name__, **described}
+    return TOKENIZERS[settings.pop("class")].read(path, settings)
 
 
 def _newest(directory: pathlib.Path) -> pathlib.Path:

@@ -14,9 +14,8 @@ from keras_bert.lite import characters
 # A word of more characters is [UNK].
 MAX_WORD_CHARACTERS = 200
 
-_NOT_LOWERED = re.compile(f"([{characters.NOT_LOWERED}]+)")
-_MARKS = re.compile(f"[{characters.MARKS}]+")
-_MARKS_AND_NONE = re.compile(f"[{characters.MARKS}\ufffd]+")
+# The classes of all characters take long to compile, and many texts meet nothing but ASCII.
+_CONTROLS = re.compile(f"[{characters.ASCII_CONTROLS}]+")
 
 
 class Normalization(NamedTuple):
@@ -42,14 +41,15 @@ def normalize(text: str, how: Normalization) -> str:
     >>> normalize("Cafe\u0301 \u200bNOIR", Normalization())
     'cafe noir'
     """
-    if text.isascii() and text.isprintable():
+    if text.isascii():
+        text = text if text.isprintable() else _CONTROLS.sub("", text)
         return text.lower() if how.lowercase else text
     text = _dropped(how).sub("", text)
     if how.lowercase:
         text = _lower(text)
     if how.strip_accents:
         text = unicodedata.normalize("NFD", text.translate(characters.DECOMPOSED))
-        text = _MARKS_AND_NONE.sub("", text)
+        text = _marks("\ufffd").sub("", text)
     return text
 
 
@@ -62,7 +62,9 @@ def words_of(normalized: str, how: Normalization) -> list[tuple[int, int]]:
     >>> words_of("don't", Normalization())
     [(0, 3), (3, 4), (4, 5)]
     """
-    return [match.span() for match in _words(how.split_cjk).finditer(normalized)]
+    is_ascii = normalized.isascii()
+    words = _words(is_ascii, how.split_cjk and not is_ascii)
+    return [match.span() for match in words.finditer(normalized)]
 
 
 def original_spans(
@@ -90,13 +92,13 @@ def original_spans(
     for i, character in enumerate(text):
         if widths[i]:
             last = i
-        elif last >= 0 and _MARKS.match(character):
+        elif last >= 0 and _marks("").match(character):
             after[last] = i + 1
     return [(of[start], after[of[end - 1]]) for start, end in spans]
 
 
 def _lower(text: str) -> str:
-    parts = _NOT_LOWERED.split(text)
+    parts = _not_lowered().split(text)
     return "".join(part if i % 2 else part.lower() for i, part in enumerate(parts))
 
 
@@ -112,8 +114,18 @@ def _dropped(how: Normalization) -> re.Pattern[str]:
 
 
 @functools.cache
-def _words(split_cjk: bool) -> re.Pattern[str]:
-    alone = characters.PUNCTUATION
+def _marks(others: str) -> re.Pattern[str]:
+    return re.compile(f"[{characters.MARKS}{others}]+")
+
+
+@functools.cache
+def _not_lowered() -> re.Pattern[str]:
+    return re.compile(f"([{characters.NOT_LOWERED}]+)")
+
+
+@functools.cache
+def _words(is_ascii: bool, split_cjk: bool) -> re.Pattern[str]:
+    alone = characters.ASCII_PUNCTUATION if is_ascii else characters.PUNCTUATION
     if split_cjk:
         alone += characters.NEWER_PUNCTUATION + characters.CJK
     return re.compile(f"[{alone}]|[^{alone}{characters.SPACES}]+")

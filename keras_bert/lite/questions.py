@@ -10,7 +10,7 @@ import numpy as np
 from keras_bert.lite.classification import Answer, LiteTask
 from keras_bert.lite.model import best, softmax
 from keras_bert.lite.rows import Window, with_most_context
-from keras_bert.lite.tokenizer import Piece
+from keras_bert.lite.subwords import Piece
 
 # The score of what is no answer; a sum with it is below half of it.
 NEVER = -1e9

@@ -113,11 +113,36 @@ def test_arrays_are_those_of_a_served_model(lite_exports):
     np.testing.assert_allclose(found["probabilities"], wanted["probabilities"], atol=1e-5)
 
 
-def test_other_tokenizers_are_refused_before_any_work(encoder_of, byte_pairs_of, tmp_path):
-    encoder = encoder_of("Roberta", num_layers=1, vocabulary_size=270)
-    task = kb.TextClassifier(encoder, kb.Packer(byte_pairs_of("Roberta"), 16), ("a", "b"))
-    with pytest.raises(ValueError, match="word pieces, but this model has a BytePairTokenizer"):
-        export(task, tmp_path / "mine", format="litert")
+@pytest.mark.parametrize(
+    ("family", "name"),
+    [
+        ("Roberta", "labels"),
+        *(
+            pytest.param(family, name, marks=pytest.mark.slow)
+            for family in ("Roberta", "ModernBert")
+            for name in ASKED
+            if (family, name) != ("Roberta", "labels")
+        ),
+    ],
+)
+def test_byte_level_pieces_are_cut_as_in_tensorflow(
+    make, encoder_of, byte_pairs_of, family, name, tmp_path
+):
+    tokenizer = byte_pairs_of(family)
+    encoder = encoder_of(family, num_layers=1, vocabulary_size=270)
+    task = make(name, encoder, kb.Packer(tokenizer, 23))
+    asked = ASKED[name]
+    if name == "blanks":
+        asked = [text.replace("[MASK]", tokenizer.mask_token) for text in asked]
+    lite = Lite(export(task, tmp_path / name, format="litert"))
+    pairs = zip(lite(asked), task(asked), strict=True)
+    assert [pair for pair in pairs if not same(*pair, 1e-4)] == []
+
+
+def test_ensembles_that_read_texts_in_several_ways_are_refused(make, tokenizer, tmp_path):
+    both = kb.ensemble([make("labels"), make("labels", packer=kb.Packer(tokenizer, 16))])
+    with pytest.raises(ValueError, match="some have a tokenizer or a length of their own"):
+        export(both, tmp_path / "mine", format="litert")
     assert not (tmp_path / "mine" / "1").exists()
 
 

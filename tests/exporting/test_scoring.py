@@ -37,7 +37,7 @@ def test_vectors_of_both_sides_are_the_export_s(config, tokenizer, without_graph
 def test_rows_are_run_one_after_the_other():
     lengths = []
     lite = types.SimpleNamespace(
-        tokenizer=types.SimpleNamespace(id_of={"[UNK]": 1}),
+        tokenizer=types.SimpleNamespace(unknown=1),
         model=lambda row: lengths.append(len(row.token_ids)),
     )
     assert scoring.milliseconds(lite, 3, 7) >= 0

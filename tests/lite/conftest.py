@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from keras_bert.exporting.lite_tokenizers import described, files_of
+from keras_bert.lite.lite import read_tokenizer
 from keras_bert.lite.rows import Packer
 from keras_bert.lite.tokenizer import Tokenizer
 
@@ -26,5 +28,17 @@ def of_ids():
     def make(name, table):
         table = np.asarray(table, np.float32)
         return lambda row: {name: table[row.token_ids]}
+
+    return make
+
+
+@pytest.fixture
+def lite_of(tmp_path):
+    """Makes of a tokenizer the one that its export has."""
+
+    def make(tokenizer):
+        for name, content in files_of(tokenizer).items():
+            (tmp_path / name).write_bytes(content.encode("utf-8"))
+        return read_tokenizer(tmp_path, described(tokenizer))
 
     return make

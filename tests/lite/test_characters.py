@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from keras_bert.lite import characters
-from keras_bert.text import added_tokens, normalization
+from keras_bert.text import added_tokens, byte_cutter, normalization
 
 EVERY = [chr(c) for c in range(1, 0x110000) if not 0xD800 <= c <= 0xDFFF]
 CLASSES = {
@@ -14,6 +14,9 @@ CLASSES = {
     "PUNCTUATION": f"[{normalization._PUNCTUATION}]",
     "CJK": f"[{normalization.CJK}]",
     "WORD": added_tokens._WORD,
+    "BLANKS": f"[{byte_cutter.SPACES}]",
+    "LETTERS": f"[{byte_cutter._LETTERS}]",
+    "NUMBERS": f"[{byte_cutter._NUMBERS}]",
 }
 
 

@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 
 import keras_bert as kb
-from keras_bert.exporting.litert import described
 from keras_bert.lite.normalization import Normalization
 from keras_bert.lite.tokenizer import Tokenizer
 from keras_bert.text.added_tokens import AddedToken
@@ -21,12 +20,6 @@ TRICKY += [
 ]
 MOVED = "\u302e\u302f"
 TRICKY += ["<e1>", "Q x", "q\u3000X", "9", "_", "\U000105c9", "\u1b4e", "\U00016d68"]
-
-
-def lite_of(tokenizer: kb.Tokenizer) -> Tokenizer:
-    own = described(tokenizer)
-    how = Normalization(**own["normalization"])
-    return Tokenizer(tokenizer.vocabulary, how, own["unmatched"], own["added_tokens"])
 
 
 def random_texts(number: int) -> list[str]:
@@ -69,7 +62,7 @@ ADDED = (
 
 @pytest.mark.parametrize("split_cjk", [True, False])
 @pytest.mark.parametrize(("lowercase", "strip"), [(True, True), (False, False), (True, False)])
-def test_random_texts_are_cut_as_by_the_graph(vocabulary, lowercase, strip, split_cjk):
+def test_random_texts_are_cut_as_by_the_graph(vocabulary, lite_of, lowercase, strip, split_cjk):
     letters = {
         c for text in TRICKY for c in (*text.lower(), *text) if not c.isspace() and c != "\0"
     }
@@ -96,7 +89,7 @@ def test_random_texts_are_cut_as_by_the_graph(vocabulary, lowercase, strip, spli
 @pytest.mark.slow
 @pytest.mark.parametrize("split_cjk", [True, False])
 @pytest.mark.parametrize("lowercase", [True, False])
-def test_every_character_is_cut_as_by_the_graph(lowercase, split_cjk):
+def test_every_character_is_cut_as_by_the_graph(lite_of, lowercase, split_cjk):
     texts = [f"a{chr(c)}b" for c in range(1, 0x110000) if not 0xD800 <= c <= 0xDFFF]
     marks = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
     tokenizer = kb.Tokenizer((*marks, "a", "b", "##b"), lowercase, split_cjk=split_cjk)
@@ -104,16 +97,17 @@ def test_every_character_is_cut_as_by_the_graph(lowercase, split_cjk):
     assert [t for t, ids in zip(texts, wanted, strict=True) if lite.tokenize(t) != ids] == []
 
 
-def test_words_that_are_too_long_and_halves_of_characters(tokenizer):
+def test_words_that_are_too_long_and_halves_of_characters(tokenizer, lite_of):
     texts = ["a" * 200, "a" * 201, "film " + "b" * 230 + "!", "\ud800 fine"]
     wanted = [
         tokenizer.tokenize(text.encode("utf-8", "replace")).numpy().tolist() for text in texts
     ]
-    assert [lite_of(tokenizer).tokenize(text) for text in texts] == wanted
+    lite = lite_of(tokenizer)
+    assert [lite.tokenize(text) for text in texts] == wanted
     assert wanted[1] == [tokenizer.unknown_id]
 
 
-def test_pieces_start_words_as_in_the_graph(tokenizer):
+def test_pieces_start_words_as_in_the_graph(tokenizer, lite_of):
     lite, ids = lite_of(tokenizer), range(tokenizer.vocabulary_size)
     assert [lite.starts_word(i) for i in ids] == tokenizer.starts_word(
         tf.range(len(ids))

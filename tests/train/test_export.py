@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 import keras_bert as kb
-from keras_bert.exporting import warmup
+from keras_bert.exporting import litert, warmup
 from keras_bert.lite import Lite
 from train.export import Arguments, main
 
@@ -80,3 +80,13 @@ def test_what_is_for_litert_alone_is_refused_elsewhere(checkpoint, examples, tmp
         with pytest.raises(ValueError, match=said):
             main(Arguments(checkpoint, output_dir, **options))
     assert not (tmp_path / "mine").exists()
+
+
+@pytest.mark.slow
+def test_layers_that_stay_float32_are_named(checkpoint, examples, tmp_path, capsys, monkeypatch):
+    found = ["bert/token", "bert/key"]
+    monkeypatch.setattr(litert, "find_layers", lambda *_: found)
+    options = {"format": "litert", "precision": "int8", "eval_files": examples}
+    main(Arguments(checkpoint, str(tmp_path / "lite"), **options))
+    printed = capsys.readouterr().out
+    assert "  In float32, as the score needs them: bert/token, bert/key.\n" in printed
