@@ -32,7 +32,7 @@ def functions_of(task: Task) -> dict[str, ConcreteFunction]:
     - `tokenize`: the texts again. The ids that `tokens` takes. Not for a task in which a long text
       has several rows, as an output must have a row for each example.
 
-    An ensemble whose members read otherwise has neither of the last two.
+    An ensemble whose members have rows of their own has neither of the last two.
 
     Each begins with checks in the graph, whose failure is INVALID_ARGUMENT: a tensor of another
     rank than its signature says would end the process, in TensorFlow Text, or give a wrong answer.
@@ -62,7 +62,7 @@ def functions_of(task: Task) -> dict[str, ConcreteFunction]:
     functions = {ANSWER: answer_function(task)}
     for name, spec in task.other_spec.items():
         functions[name] = _of_texts(task.answer, {name: spec})
-    if task.beside:  # whose ids are of several tokenizers
+    if task.has_other_rows:  # whose ids are of several models
         return functions
     functions[TOKENS] = _of_ids(task)
     if task.ONE_ROW_EACH:

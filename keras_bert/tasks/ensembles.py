@@ -13,15 +13,16 @@ from keras_bert.tasks.examples import Example
 from keras_bert.tasks.labels import key
 from keras_bert.tasks.members import Member, Reader, pool_of, readers_of
 from keras_bert.tasks.pooling import KINDS, Kind, Pool
-from keras_bert.tasks.predictions import Predictions
 from keras_bert.tasks.problems import PROBLEMS
 from keras_bert.tasks.setting import settings_of
 from keras_bert.tasks.task import Task
 
 # Members may have learned with another dropout, and refuse at another score: the first one's holds.
 _FREE = ("packer", "dropout", "no_answer_threshold", "labels")
-# In which those may differ besides whose outputs are of examples, not of their pieces.
-_OF_READING = ("stride",)
+# In which those may differ besides that may read otherwise: rows, how many answers are looked at,
+# and how a vector is made.
+_OF_READING = ("stride", "max_question_tokens", "max_answer_tokens", "num_best")
+_OF_VECTORS = ("pooling", "state_layers", "combine", "normalize", "dimensions")
 
 
 def average(tasks: Sequence[Task]) -> Task:
@@ -67,17 +68,19 @@ def ensemble(
     """A task that answers as several models do together.
 
     It answers, scores and is exported like each of them; it is neither trained nor saved, as a
-    checkpoint holds one model. Where the outputs are of whole examples (text classification,
-    multiple choice), members may be of any family, with tokenizers and lengths of their own, models
-    of Keras, and files of predictions; an ensemble with a file answers the file's examples, and is
-    not exported. Of the other tasks they have one tokenizer and length. Labels are known by their
-    names, in any order.
+    checkpoint holds one model. Members may be of any family, with tokenizers and lengths of their
+    own, models of Keras, and files of predictions; an ensemble with a file answers the file's
+    examples, and is not exported. Labels are known by their names, in any order. What members say
+    is put together by the words of the first task, by the characters where answers stand, and, of
+    vectors, by their cosines ("mean"); vectors themselves ("outputs") and blanks are of one space
+    and one vocabulary, so that members read alike there.
 
     Args:
         members: sequence of Task; `Member`, which is a model of Keras; and paths of files with
             answers (`Predictions`), `.jsonl`, `.csv` and so on. At least one is a Task.
         by: "outputs", the mean of outputs, which are logits for the most part; "mean", of
-            probabilities; "vote", the class that most of them say.
+            probabilities, or of the cosines of vectors; "vote", the class, or the answer to a
+            question, that most of them say.
         weights: sequence of float, one for each member; None weighs all alike.
         held_out: examples with what is learned: members weigh as much as their first score there.
 
@@ -112,7 +115,7 @@ def ensemble(
             )
         raise ValueError(f"by must be one of {', '.join(KINDS)}, not {by!r}: choose one.")
     pool = Pool(by, _activation(first))
-    if by == "vote" and pool.activation is None:
+    if by == "vote" and pool.activation in (None, "unit"):
         raise ValueError(
             f"Votes are for classes, which a {type(first).__name__} does not tell apart here: "
             "take by='mean'."
@@ -140,41 +143,80 @@ def member_scores(task: Task, examples: Sequence[Example]) -> list[dict[str, flo
 def _reader(first: Task, member: Any, place: int, pool: Pool) -> Reader:
     """A member with what it reads, and how its labels stand."""
     if isinstance(member, Task):
-        return _of_task(first, member, place)
-    if not _is_of_examples(first):
-        raise ValueError(
-            f"A {type(first).__name__} says something of the pieces of a text, which only tasks "
-            f"with the same tokenizer say too, but a member is {member!r:.100}: leave it out."
-        )
+        return _of_task(first, member, place, pool)
+    if not _may_differ(first, pool):
+        raise ValueError(f"{_why_alike(first)}, but a member is {member!r:.100}: {_advice(first)}.")
     prefix = f"member_{place}_"
     if isinstance(member, str | os.PathLike):
-        found = Predictions(member, first, pool)
+        found: Any = first.ANSWER_ROWS(member, first, pool)
         if found.only_votes and pool.by != "vote":
             raise ValueError(
                 f"{found.path} must have probabilities, but has rows with a label alone: take "
                 "by='vote'."
             )
         return Reader(found, prefix)
-    if not isinstance(member, Member) or not settings_of(first).get("labels"):
+    labels = settings_of(first).get("labels")
+    if not isinstance(member, Member) or not _fits(first, member):
         raise ValueError(
-            f"A member of an ensemble must be a task or a file of answers, or, beside classifiers "
-            f"of text, a kb.Member, but is {member!r:.100}: kb.Member(model, labels=..., "
-            "gives='probabilities')."
+            "A member of an ensemble must be a task or a file of answers, or, beside tasks that "
+            f"say labels or vectors, a kb.Member that gives them, but is {member!r:.100}: "
+            "kb.Member(model, labels=..., gives='probabilities')."
         )
-    order = _order(first.labels, member.labels)
-    return Reader(member.reading(tuple(first.example_spec), pool), prefix, order)
+    order = _order(labels or (), member.labels)
+    of_words = not first.ONE_ROW_EACH
+    columns = first.other_spec if of_words else first.example_spec
+    return Reader(member.reading(tuple(columns), pool, of_words=of_words), prefix, order)
 
 
-def _of_task(first: Task, member: Task, place: int) -> Reader:
-    of_examples = _is_of_examples(first)
-    same, other = _kind(first, of_examples), _kind(member, of_examples)
-    _check_same(same, other)
+def _fits(first: Task, member: Member) -> bool:
+    """Whether a model of Keras gives what a task does."""
+    has_labels = bool(settings_of(first).get("labels"))
+    return [*first.output] == ["embeddings"] if member.gives == "vectors" else has_labels
+
+
+def _may_differ(first: Task, pool: Pool) -> bool:
+    """Whether members may read otherwise than the first task."""
+    if [*first.output] == ["embeddings"]:
+        return pool.by != "outputs"
+    return first.ANSWER_ROWS is not None and "token_embeddings" not in first.output
+
+
+def _why_alike(first: Task) -> str:
+    kind = type(first).__name__
+    if first.ACTIVATION == "unit":
+        return (
+            f"The vectors of a {kind} lie in a space of their own, and their mean says something "
+            "of models that read alike alone"
+        )
+    return (
+        f"A {kind} says pieces of its own vocabulary, which only tasks with the same tokenizer say "
+        "too"
+    )
+
+
+def _advice(first: Task) -> str:
+    if [*first.output] == ["embeddings"]:
+        return "take by='mean', the mean of their cosines, or leave it out"
+    return "leave it out"
+
+
+def _of_task(first: Task, member: Task, place: int, pool: Pool) -> Reader:
+    may_differ = _may_differ(first, pool)
+    _check_same(_kind(first, may_differ), _kind(member, may_differ))
     labels = (settings_of(task).get("labels") for task in (first, member))
     order = _order(*(tuple(some or ()) for some in labels))
-    reads_alike = _reading(first) == _reading(member)
-    if not of_examples:
-        _check_same(_reading(first), _reading(member))
-    return Reader(member, "" if reads_alike and not member.beside else f"member_{place}_", order)
+    own, theirs = _reading(first), _reading(member)
+    if not may_differ:
+        shapes = (_shapes_of_outputs(task) for task in (first, member))
+        own, theirs = ({**x, **shape} for x, shape in zip((own, theirs), shapes, strict=True))
+        if own != theirs:
+            name = _first_difference(own, theirs)
+            raise ValueError(
+                f"{_why_alike(first)}, but {name} is {own.get(name)!r:.200} of the first and "
+                f"{theirs.get(name)!r:.200} of another one: {_advice(first)}."
+            )
+    reads_alike = own == theirs and not member.beside
+    return Reader(member, "" if reads_alike else f"member_{place}_", order)
 
 
 def _order(labels: Sequence[str], of_member: Sequence[str]) -> tuple[int, ...] | None:
@@ -188,11 +230,6 @@ def _order(labels: Sequence[str], of_member: Sequence[str]) -> tuple[int, ...] |
         )
     order = tuple(there.index(name) for name in wanted)
     return None if order == tuple(range(len(order))) else order
-
-
-def _is_of_examples(task: Task) -> bool:
-    """Whether the output is of examples, [B, C], and not of pieces or of a space of its own."""
-    return [*task.output] == ["logits"] and len(task.output["logits"].shape) == 2
 
 
 def _activation(task: Task) -> Any:
@@ -235,7 +272,7 @@ def _no_members(given: Sequence[Any], what: str) -> ValueError:
 
 def _check_same(first: dict[str, Any], other: dict[str, Any]) -> None:
     if first != other:
-        name = next(name for name in first | other if first.get(name) != other.get(name))
+        name = _first_difference(first, other)
         raise ValueError(
             f"Tasks that are combined must be of one kind, with the same settings, but {name} "
             f"is {first.get(name)!r:.200} of the first and {other.get(name)!r:.200} of another "
@@ -243,33 +280,42 @@ def _check_same(first: dict[str, Any], other: dict[str, Any]) -> None:
         )
 
 
+def _first_difference(first: dict[str, Any], other: dict[str, Any]) -> str:
+    return next(name for name in first | other if first.get(name) != other.get(name))
+
+
 def _labelled(task: Task) -> dict[str, Any]:
     """All in which tasks are alike that have weights of one shape and meaning."""
     labels = settings_of(task).get("labels")
-    return {"labels": labels, **_kind(task, of_examples=False), **_reading(task)}
+    shapes = _shapes_of_outputs(task)
+    return {"labels": labels, **_kind(task, may_differ=False), **_reading(task), **shapes}
 
 
-def _kind(task: Task, of_examples: bool) -> dict[str, Any]:
+def _kind(task: Task, may_differ: bool) -> dict[str, Any]:
     """All in which members must be alike, whatever they read."""
-    free = (*_FREE, *_OF_READING) if of_examples else _FREE
+    free = (*_FREE, *_OF_READING, *(_OF_VECTORS if may_differ else ()))
     settings = {name: value for name, value in settings_of(task).items() if name not in free}
-    shapes = {f"the shape of {name}": tensor.shape for name, tensor in task.output.items()}
-    return {"the task": type(task).__name__, **settings, **({} if of_examples else shapes)}
+    outputs = {"the output": [*task.output]} if task.ONE_ROW_EACH else {}
+    return {"the task": type(task).__name__, **settings, **outputs}
 
 
 def _reading(task: Task) -> dict[str, Any]:
     """All in which those are alike that read the same rows."""
     own = task.tokenizer.settings()
     tokenizer = {f"the tokenizer's {name}": value for name, value in own.items()}
-    stride, packer = settings_of(task).get("stride"), task.packer
+    settings, packer = settings_of(task), task.packer
     kind = type(task.tokenizer).__name__
     return {
         "sequence_length": packer.sequence_length,
-        "stride": stride,
+        **{name: settings.get(name) for name in _OF_READING},
         "the tokenizer": kind,
         **tokenizer,
         "the template": packer.template,
     }
+
+
+def _shapes_of_outputs(task: Task) -> dict[str, Any]:
+    return {f"the shape of {name}": tensor.shape for name, tensor in task.output.items()}
 
 
 def _shapes(task: Task) -> dict[str, Any]:

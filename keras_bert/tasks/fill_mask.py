@@ -59,6 +59,8 @@ class FillMask(Task):
     USES_POOLER = False
     # A number for each piece of the vocabulary is too much to keep of every blank.
     IS_TAUGHT = False
+    # Each tokenizer has pieces of its own.
+    ANSWER_ROWS = None
     COLUMNS = ColumnNames(("text",), "answers")
 
     top_k = Setting()

@@ -57,5 +57,5 @@ def _policies(model: keras.Model) -> Iterator[str]:
 def spec_of(column: tf.Tensor | tf.RaggedTensor) -> tf.TensorSpec | tf.RaggedTensorSpec:
     """What a column of any number of examples is, texts or lists of them."""
     if isinstance(column, tf.RaggedTensor):
-        return tf.RaggedTensorSpec([None, None], column.dtype, ragged_rank=1)
+        return tf.RaggedTensorSpec([None, None, *column.shape[2:]], column.dtype, ragged_rank=1)
     return tf.TensorSpec([None, *column.shape[1:]], column.dtype)

@@ -14,6 +14,7 @@ from keras_bert.data.rows import Row
 from keras_bert.models.encoder import Encoder
 from keras_bert.tasks.columns import ColumnNames, ExampleFiles
 from keras_bert.tasks.examples import Example
+from keras_bert.tasks.predictions import Predictions
 from keras_bert.tasks.steps import Steps
 from keras_bert.tasks.table import name_of
 from keras_bert.text.packing import Packer
@@ -94,6 +95,9 @@ class Hooks(Steps):
 
     # The names of its columns, for files that call theirs otherwise.
     COLUMNS = ColumnNames(("text",))
+    # What opens a file of its answers, to stand beside it in an ensemble; None: what it says cannot
+    # be put together with what models of other pieces say.
+    ANSWER_ROWS: type[Any] | None = Predictions
     # The output that has one shape for all examples, which files of arrays hold; None: it has none.
     ARRAY: str | None = None
 

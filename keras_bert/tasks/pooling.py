@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -25,7 +26,8 @@ class Pool:
             the share of members for which a class is the likeliest, or, of several labels, likelier
             than not.
         activation: what makes probabilities of outputs, "softmax" over the last axis or "sigmoid";
-            None has numbers that are none.
+            None has numbers that are none. "unit" has vectors: "mean" puts those of all beside each
+            other, scaled so that their cosines are the mean of the members'.
         weights: a float for each member; None weighs all alike.
 
     Args (call):
@@ -33,6 +35,7 @@ class Pool:
 
     Returns:
         Tensor [..., C]: but for "outputs", its probabilities are the mean, or the shares of votes.
+        Of vectors put beside each other C is the sum of theirs.
 
     Example:
 
@@ -47,10 +50,12 @@ class Pool:
     """
 
     by: Kind = "outputs"
-    activation: Literal["softmax", "sigmoid"] | None = None
+    activation: Literal["softmax", "sigmoid", "unit"] | None = None
     weights: tuple[float, ...] | None = None
 
     def __call__(self, several: Sequence[Any]) -> Any:
+        if self.by != "outputs" and self.activation == "unit":
+            return self._beside(several)
         several = _as_wide(several)
         if self.by == "outputs" or self.activation is None:
             return self._mean(several)
@@ -86,8 +91,19 @@ class Pool:
     def _mean(self, several: Sequence[Any]) -> Any:
         if self.weights is None:
             return sum(several) / len(several)
-        whole = sum(self.weights)
-        return sum(one * (w / whole) for one, w in zip(several, self.weights, strict=True))
+        shares = self._shares(len(several))
+        return sum(one * share for one, share in zip(several, shares, strict=True))
+
+    def _beside(self, several: Sequence[Any]) -> Any:
+        """Vectors of length 1, whose scalar products are the mean of the members' cosines."""
+        shares = self._shares(len(several))
+        units = [ops.normalize(ops.cast(one, "float32"), axis=-1) for one in several]
+        scaled = [one * math.sqrt(share) for one, share in zip(units, shares, strict=True)]
+        return ops.concatenate(scaled, axis=-1)
+
+    def _shares(self, number: int) -> list[float]:
+        weights = self.weights or (1.0,) * number
+        return [weight / sum(weights) for weight in weights]
 
 
 MEAN_OF_OUTPUTS = Pool()

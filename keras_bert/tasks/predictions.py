@@ -1,18 +1,18 @@
-"""Predictions: what a file says of examples, as a member of an ensemble."""
+"""Predictions: what a file says of the classes, or numbers, of examples."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from keras_bert.data.answers.reading import ANSWER, read_answers
+from keras_bert.data.answers.reading import ANSWER
 from keras_bert.data.rows import Path, Row
+from keras_bert.tasks.answer_rows import AnswerRows, are_near
 from keras_bert.tasks.examples import Example, plain, source_of
 from keras_bert.tasks.labels import key, label_number, names_of
 from keras_bert.tasks.pooling import Pool
@@ -21,13 +21,12 @@ from keras_bert.tasks.pooling import Pool
 _ROUNDING = 0.02
 
 
-class Predictions:
-    """What a file says of examples, with the methods of a member.
+class Predictions(AnswerRows):
+    """What a file says of the classes of examples, or of their numbers.
 
     A row has the probabilities of all labels: by their names (`probability_good`, or an object
     under `probabilities`), or as a list in the order that its `label`s show; or a label alone,
-    which is a vote. In regression it has a `value`, or `values`. Rows are those of examples with
-    the same `id`, where both have one; else with the same texts; else in the same order.
+    which is a vote. In regression it has a `value`, or `values`.
 
     Args:
         path: path of the file, as of `read_answers`.
@@ -40,31 +39,17 @@ class Predictions:
     """
 
     def __init__(self, path: Path, task: Any, pool: Pool):
-        self.path = os.fspath(path)
-        self.rows = read_answers(path)
+        super().__init__(path, tuple(task.example_spec))
         self._names = {key(label): i for i, label in enumerate(getattr(task, "labels", ()))}
-        self._texts = tuple(task.example_spec)
         self._pool = pool
-        self.only_votes = False
         self._order: list[int] | None = None
-        # By their identity, and themselves, so that it stays theirs.
-        self._places: dict[int, tuple[int, Example]] = {}
         self._order = self._order_of_lists()
-        self._numbers = [self._row_of_numbers(row) for row in self.rows]
+        self._found = [self._row_of_numbers(row) for row in self.rows]
 
     @property
     def input_specs(self) -> dict[str, tuple[tuple, str]]:
         """Shape and dtype of what it takes, by name."""
         return {"logits": ((None, len(self._names) or None), "float32")}
-
-    def join(self, examples: Sequence[Example]) -> None:
-        """Finds the rows of all examples, some of which will be asked of.
-
-        Raises:
-            ValueError: as of `columns_beside`.
-        """
-        found = enumerate(self._joined(examples))
-        self._places = {id(examples[i]): (place, examples[i]) for i, place in found}
 
     def columns_beside(self, examples: Sequence[Example]) -> dict[str, tf.Tensor]:
         """What the file says of examples, as logits [N, C].
@@ -72,7 +57,7 @@ class Predictions:
         Raises:
             ValueError: it says nothing of one of them, or has another number of choices.
         """
-        found = [self._numbers[i] for i in self._joined(examples)]
+        found = self._of(examples)
         for numbers, example in zip(found, examples, strict=True):
             if not self._names and len(numbers) != len(plain(example["choices"])):
                 raise ValueError(
@@ -84,61 +69,11 @@ class Predictions:
         logits = self._pool.logits(np.array(filled, "float32").reshape(len(found), width))
         return {"logits": tf.convert_to_tensor(logits)}
 
-    def features(self, examples: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What `columns_beside` gave."""
-        return examples
-
-    def model_inputs(self, features: Mapping[str, Any]) -> dict[str, Any]:
-        """The logits."""
-        return {"logits": features["logits"]}
-
     def __call__(self, inputs: Mapping[str, Any], training: bool = False) -> dict[str, Any]:
         return dict(inputs)
 
-    @property
-    def resources(self) -> list[Any]:
-        """Raises a ValueError: what is served answers other texts than those of a file."""
-        raise ValueError(
-            f"What is exported must answer any text, but {self.path} has predictions for its own "
-            "examples alone: export the ensemble without it."
-        )
-
-    def _joined(self, examples: Sequence[Example]) -> Sequence[int]:
-        """The number of the row of each example."""
-        known = [self._places.get(id(example)) for example in examples]
-        if None not in known:
-            return [one[0] for one in known if one is not None]
-        everything = [*self.rows, *examples]
-        for names in (("id",), self._texts):
-            if all(name in one for one in everything for name in names):
-                return self._joined_by(names, examples)
-        if len(self.rows) != len(examples):
-            raise ValueError(
-                f"{self.path} must have a row for each of the {len(examples)} examples, in their "
-                f"order, since it has neither ids nor texts ({', '.join(self._texts)}), but has "
-                f"{len(self.rows)}: have all answered, or write their ids."
-            )
-        return range(len(examples))
-
-    def _joined_by(self, names: Sequence[str], examples: Sequence[Example]) -> list[int]:
-        rows: dict[Hashable, int] = {}
-        for i, row in enumerate(self.rows):
-            before = rows.setdefault(_known_by(row, names), i)
-            if self._numbers[before] != self._numbers[i]:
-                raise ValueError(
-                    f"{row.source}: {_told(row, names)} must be there once, but "
-                    f"{self.rows[before].source} says something else of it: leave one out, or "
-                    "give each an id."
-                )
-        found = [rows.get(_known_by(example, names)) for example in examples]
-        if None in found:
-            example = examples[found.index(None)]
-            raise ValueError(
-                f"{self.path} must say something of every example, but has none with "
-                f"{_told(example, names)} ({source_of(example)}), in {len(self.rows)} rows from "
-                f"{_told(self.rows[0], names)} on: have the same examples answered."
-            )
-        return [i for i in found if i is not None]
+    def _agree(self, one: list[float], other: list[float]) -> bool:
+        return are_near(one, other)
 
     def _row_of_numbers(self, row: Row) -> list[float]:
         """The probabilities, or values, of a row in the order of the labels."""
@@ -249,30 +184,8 @@ class Predictions:
         if said is None or likely != {str(key(name)) for name in names_of(said)}:
             raise self._fault(row, f"have labels above 0.5 of {', '.join(labels)} in a list", said)
 
-    def _fault(self, row: Row, must: str, came: Any) -> ValueError:
-        return ValueError(
-            f"{row.source}: a prediction must {must}, but has {came!r:.200}: have the texts "
-            "answered again by a model with the same labels, or leave the file out."
-        )
-
 
 def _label(row: Row) -> Any:
     """What a row says, and not what its example had."""
     said = row[ANSWER]
     return said.get("label_", said.get("label"))
-
-
-def _known_by(row: Mapping[str, Any], names: Sequence[str]) -> Hashable:
-    return tuple(_written(row[name]) for name in names)
-
-
-def _written(value: Any) -> str:
-    """A text or an id as files write it; a list of texts as JSON."""
-    value = plain(value)
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | tuple) else str(value)
-
-
-def _told(row: Mapping[str, Any], names: Sequence[str]) -> str:
-    return ", ".join(f"{name} {row[name]!r:.80}" for name in names)

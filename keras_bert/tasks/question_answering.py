@@ -12,7 +12,9 @@ from keras import ops
 from keras_bert.data.examples.questions import questions
 from keras_bert.data.rows import Row
 from keras_bert.models.encoder import Encoder
-from keras_bert.tasks.batches import batches, by_example, outputs_in_parts, taken
+from keras_bert.tasks.answer_kinds import Spans
+from keras_bert.tasks.batches import batches, by_example, taken
+from keras_bert.tasks.candidates import best_of, candidates_of, joined, with_best
 from keras_bert.tasks.columns import ColumnNames, ExampleFiles
 from keras_bert.tasks.examples import Example
 from keras_bert.tasks.heads import head_initializer, logits_layer
@@ -30,7 +32,7 @@ from keras_bert.tasks.questions import (
     span_of,
 )
 from keras_bert.tasks.setting import Setting, packer_of, settings_of
-from keras_bert.tasks.spans import NEVER, answers_in_text, best_spans, in_rows, labels_in_rows
+from keras_bert.tasks.spans import NEVER, answers_in_text, in_rows, labels_in_rows
 from keras_bert.tasks.task import Task
 from keras_bert.text.packing import Packer
 from keras_bert.text.subwords import SubwordTokenizer
@@ -38,13 +40,6 @@ from keras_bert.text.windows import windows
 
 OUTPUTS = ("start_logits", "end_logits")
 
-# What is said of each of the best answers, and the columns that say it.
-_BEST = {
-    "answer": "best_answers",
-    "start": "best_starts",
-    "end": "best_ends",
-    "probability": "best_probabilities",
-}
 # Settings that are numbers of something, and all that are not made for the model.
 _COUNTS = ("stride", "max_question_tokens", "max_answer_tokens", "num_best")
 _OPTIONS = (*_COUNTS, "no_answer_threshold")
@@ -102,6 +97,9 @@ class QuestionAnswerer(Task):
     USES_POOLER = False
     LABELS_TOKENS = True
     ONE_ROW_EACH = False
+    ACTIVATION = "softmax"
+    IS_POOLED_IN_ROWS = False  # probabilities are of whole answers
+    ANSWER_ROWS = Spans
     IS_TAUGHT_BY_ROW = True
     COLUMNS = ColumnNames(("question", "context"), "answers", ("answer_starts", "impossible"))
 
@@ -163,7 +161,7 @@ class QuestionAnswerer(Task):
     def from_examples(
         cls, start: Start, examples: Sequence[Row], *, stride: int | None = None
     ) -> QuestionAnswerer:
-        """As of every task; it may answer nothing where that is right for some examples."""
+        """As of every task; it may answer nothing where that is right."""
         may_be_none = any(example.get("impossible") for example in examples)
         threshold = 0.0 if may_be_none else None
         return cls(start.encoder, start.packer, stride=stride, no_answer_threshold=threshold)
@@ -294,9 +292,17 @@ class QuestionAnswerer(Task):
             "weighted_metrics": {name: [accuracy(name="accuracy")] for name in OUTPUTS},
         }
 
-    def outputs_of(self, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """The model's outputs, float32 [W, T]: long contexts have many rows, so some at a time."""
-        return outputs_in_parts(self, self.model_inputs(features))
+    def shared(self, outputs, features):
+        """Its best answers, and none: see `candidates_of`."""
+        if "scores" in outputs:  # of members, put together
+            return outputs
+        logits = [outputs[name] for name in OUTPUTS]
+        numbers = {"num_best": self.num_best, "max_tokens": self.max_answer_tokens}
+        return candidates_of(*logits, features, **numbers)
+
+    def together(self, several, pool, features):
+        may_be_none = self.no_answer_threshold is not None
+        return joined(several, pool, features["context"], may_be_none=may_be_none)
 
     def answers(self, outputs, features) -> dict[str, tf.Tensor]:
         """The best answers of all rows of an example.
@@ -306,7 +312,7 @@ class QuestionAnswerer(Task):
         `[CLS]`, the lowest of all rows.
 
         Args:
-            outputs: dict of `start_logits` and `end_logits`, float [W, T].
+            outputs: dict of `start_logits` and `end_logits`, float [W, T]; or what `together` gave.
             features: what `packed` made of the examples.
 
         Returns:
@@ -317,22 +323,16 @@ class QuestionAnswerer(Task):
             ones `best_answers`, `best_starts`, `best_ends`, `best_probabilities` [B, K], filled up
             with "" and 0.
         """
-        start_logits, end_logits = (tf.cast(outputs[name], tf.float32) for name in OUTPUTS)
-        context, rows_of = features["context"], features["rows_of"]
-        none = start_logits[:, 0] + end_logits[:, 0]
-        none = tf.math.unsorted_segment_min(none, rows_of, tf.size(context))
-        spans = start_logits, end_logits, features
-        best = best_spans(*spans, num_best=self.num_best, max_tokens=self.max_answer_tokens)
-        return answers_in_text(context, best, none, self.no_answer_threshold)
+        found = self.shared(outputs, features)
+        best, threshold = best_of(found, self.num_best), self.no_answer_threshold
+        return answers_in_text(features["context"], best, found["none"], threshold)
 
     def as_python(self, answer: dict[str, Any]) -> dict[str, Any]:
         """As `answers` says, but `best_answers` is a list of dict, of those that there are.
 
         Each has `answer`, `start`, `end` and `probability`.
         """
-        columns = [answer.pop(name) for name in _BEST.values()]
-        best = [dict(zip(_BEST, one, strict=True)) for one in zip(*columns, strict=True)]
-        return {**answer, "best_answers": [one for one in best if one["answer"]]}
+        return with_best(answer)
 
     @property
     def score_names(self) -> tuple[str, ...]:

@@ -15,11 +15,13 @@ from keras_bert.layers.pooling import Pooling
 from keras_bert.layers.rows import GatherRows
 from keras_bert.models.encoder import Encoder
 from keras_bert.tasks import contrastive
+from keras_bert.tasks.answer_kinds import Vectors
 from keras_bert.tasks.batches import ANSWER_BATCH, column
 from keras_bert.tasks.columns import ColumnNames, ExampleFiles
 from keras_bert.tasks.examples import Example, text_columns
 from keras_bert.tasks.heads import check_layers, flat_rows, states_of
 from keras_bert.tasks.hooks import Start
+from keras_bert.tasks.members import check_alone
 from keras_bert.tasks.pairs import check_range, cosine_of, range_of
 from keras_bert.tasks.search import ranks_among, unit
 from keras_bert.tasks.setting import Setting, packer_of
@@ -47,14 +49,13 @@ class SentenceEmbedder(Task):
       a `negative`, a text that does not.
     - "cosine_regression": a `second` text and how alike the two are, the number `label`.
 
-    All texts of an example go through the one encoder, as rows of its batch; a text alone is one
-    row. What belongs to several texts should not be in one batch: it counts as a negative there.
+    All texts of an example are rows of its batch. What belongs to several texts should not be in
+    one batch: it counts as a negative there.
 
     Args:
         encoder: Encoder.
         packer: Packer; what is longer than its rows is cut.
-        pooling: "cls", "mean", "max", "mean_max" or "none" (a vector for every token, which cannot
-            be trained here), as `Pooling` has them.
+        pooling: "cls", "mean", "max", "mean_max" or "none" (a vector for every token, untrained).
         layers: sequence of int, the hidden states to use: 0 is the embeddings, 1 the first block,
             -1 the last one, behind the last norm.
         combine: "concatenate" or "sum", what is done with those of several layers.
@@ -85,6 +86,8 @@ class SentenceEmbedder(Task):
     USES_POOLER = False
     COLUMNS = ColumnNames(("text", "second"), "label", ("positive", "negative"))
     ARRAY = "embeddings"
+    ACTIVATION = "unit"
+    ANSWER_ROWS = Vectors
 
     pooling = Setting(fixed=True)
     state_layers = Setting(tuple, fixed=True)
@@ -133,6 +136,7 @@ class SentenceEmbedder(Task):
 
     def cut(self, dimensions: int) -> SentenceEmbedder:
         """The same task, whose vectors are the first dimensions of this one's."""
+        check_alone(self)
         own = {**self.settings()["keras_bert"], "dimensions": dimensions}
         return self.from_settings(self.encoder, self.tokenizer, {"keras_bert": own})
 
@@ -208,11 +212,10 @@ class SentenceEmbedder(Task):
         Args:
             texts: sequence of str, or one alone; or what a call takes for them.
             batch_size: int, texts of about the same length that are embedded at a time.
-            progress: bool, whether to show a bar; None does for somebody who waits, in a terminal
-                or a notebook.
+            progress: bool, whether to show a bar: see `with_bar`.
 
         Returns:
-            float32 [number of texts, D], in the given order, or [D] of one alone.
+            float32 [N, D], in the given order, or [D] of one alone.
         """
         self._check_pooled()
         examples, is_one = self._asked(texts)
@@ -222,11 +225,7 @@ class SentenceEmbedder(Task):
         return vectors[0] if is_one else vectors
 
     def tokenized(self, examples: Mapping[str, tf.Tensor]) -> dict[str, tf.RaggedTensor]:
-        """The pieces of `text`, and in training of the texts that go with it.
-
-        Returns:
-            dict of ragged int32 [B, (pieces)].
-        """
+        """The pieces of `text` and what goes with it in training, ragged int32 [B, (pieces)]."""
         return {key: self.tokenizer.tokenize(examples[key]) for key in _TEXTS if key in examples}
 
     def packed(self, pieces: Mapping[str, tf.RaggedTensor]) -> dict[str, tf.Tensor]:
@@ -316,9 +315,8 @@ class SentenceEmbedder(Task):
         """How good answers are; the texts that go with those answered are embedded here.
 
         Returns:
-            For in-batch negatives `accuracy@1`, `recall@10` and `mrr`, by the rank of an example's
-            positive among all different positives and negatives. For cosines `spearman` and
-            `pearson`, their correlation with the labels.
+            For in-batch negatives `accuracy@1`, `recall@10` and `mrr`, by an example's positive
+            among all that differ. For cosines `spearman` and `pearson` with the labels.
         """
         examples = self.as_examples(examples)
         vectors = unit(column(answers, "embedding").astype("float32"))

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_bert.models.encoder import Encoder
 from keras_bert.tasks.examples import Example, Specs
+from keras_bert.tasks.pooling import Pool
 from keras_bert.text.subwords import SubwordTokenizer
 
 if TYPE_CHECKING:
@@ -33,8 +34,11 @@ class Steps:
     LABELS_TOKENS = False
     # Whether the model's inputs have a row for each example, however long its texts are.
     ONE_ROW_EACH = True
-    # What makes probabilities of its output: "softmax", "sigmoid"; None where it says no classes.
+    # What makes probabilities of its output: "softmax", "sigmoid"; "unit" makes directions of
+    # vectors; None where it says no classes.
     ACTIVATION: str | None = None
+    # Whether several that read alike may be pooled place by place of their rows, in any way.
+    IS_POOLED_IN_ROWS = True
     # Whether a student learns its outputs of a teacher, and whether both must read the same rows.
     IS_TAUGHT = True
     IS_TAUGHT_BY_ROW = False
@@ -129,6 +133,40 @@ class Steps:
             features: what `packed` made of the same examples.
         """
         return dict(columns)
+
+    def shared(self, outputs: Tensors, features: Tensors) -> dict[str, Any]:
+        """What models that read otherwise say alike: an entry for each example, none of its rows.
+
+        Args:
+            outputs: the model's.
+            features: what `packed` made of the examples.
+
+        Returns:
+            dict of tensors [B, ...], perhaps ragged.
+        """
+        return self.taught(outputs, features)
+
+    def together(self, several: Sequence[Tensors], pool: Pool, features: Tensors) -> Tensors:
+        """Outputs for `answers` of what several models say.
+
+        Args:
+            several: what the `shared` of each gave.
+            pool: Pool.
+            features: what this one's `packed` made of the examples.
+        """
+        pooled = {
+            name: first.with_flat_values(pool([one[name].flat_values for one in several]))
+            for name, first in several[0].items()
+        }
+        return self.soft_targets(pooled, features)
+
+    def read_by_members(self, features: Tensors) -> dict[str, Any]:
+        """What members of an ensemble read in place of what its examples have.
+
+        Args:
+            features: what this one's `packed` made of the examples.
+        """
+        return {}
 
     def objective(self) -> dict[str, Any]:
         """Losses and metrics, as keyword arguments of `compile`."""

@@ -16,17 +16,16 @@ from keras_bert.models.encoder import Encoder
 from keras_bert.models.inputs import with_segments
 from keras_bert.tasks import saving, streams
 from keras_bert.tasks.batches import ANSWER_BATCH, buckets, of_all, taken
+from keras_bert.tasks.combined import Combined
 from keras_bert.tasks.examples import Example, Reads, as_examples
 from keras_bert.tasks.graphs import Graphs
-from keras_bert.tasks.learning import Learning
 from keras_bert.tasks.members import (
-    MeanOfMembers,
     Reader,
     check_alone,
+    made_of,
     members_of,
     pool_of,
     readers_of,
-    resources_of,
 )
 from keras_bert.tasks.pooling import MEAN_OF_OUTPUTS, Pool
 from keras_bert.tasks.progress import with_bar
@@ -41,7 +40,7 @@ LENGTH_MULTIPLE = 8
 AnswerBatches = Iterator[tuple[list[int], dict[str, np.ndarray]]]
 
 
-class Task(Learning):
+class Task(Combined):
     """A model with all that belongs to one task: what it reads, learns from, and says.
 
     An example is a dict with the columns that `example_spec` names and what is to be learned; if it
@@ -166,56 +165,11 @@ class Task(Learning):
             readers: sequence of Reader; those without a prefix read what this task reads.
             pool: Pool, which makes one answer of theirs.
         """
-        inputs: dict[str, keras.KerasTensor] = {}
-        for reader in readers:
-            inputs = {**reader.inputs(), **inputs}
-        outputs = MeanOfMembers(readers, pool)(inputs)
+        inputs, outputs = made_of(self, readers, pool)
         other = type(self).__new__(type(self))
         Task.__init__(other, self.encoder, self.packer, inputs, outputs, self.name)
         other.__dict__.update(settings_of(self))
         return other
-
-    @property
-    def beside(self) -> tuple[Reader, ...]:
-        """Of an ensemble, the members that read otherwise than it does."""
-        return tuple(reader for reader in readers_of(self) if reader.prefix)
-
-    @property
-    def resources(self) -> list[Any]:
-        """What an exported model has to hold besides its weights: tables of pieces.
-
-        Raises:
-            ValueError: a member is a file of predictions.
-        """
-        return resources_of(self.tokenizer, readers_of(self))
-
-    def columns_beside(self, examples: Sequence[Example]) -> dict[str, tf.Tensor]:
-        """What an ensemble needs of examples besides their texts: what files say of them."""
-        beside = (reader.columns(examples) for reader in self.beside)
-        return {name: column for columns in beside for name, column in columns.items()}
-
-    def input_columns(self, examples: Sequence[Example]) -> dict[str, tf.Tensor | tf.RaggedTensor]:
-        """As in `Learning`; of an ensemble with `columns_beside`."""
-        return {**super().input_columns(examples), **self.columns_beside(examples)}
-
-    def features(self, examples: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """As of `Steps`; of an ensemble with those of each member that reads otherwise."""
-        beside = (reader.features(examples) for reader in self.beside)
-        own = super().features(examples)
-        return {**own, **{name: value for some in beside for name, value in some.items()}}
-
-    def batch_of(self, pieces: Mapping[str, tf.Tensor], targets: Mapping[str, tf.Tensor]) -> tuple:
-        """As in `Learning`, but for members that read otherwise.
-
-        Raises:
-            ValueError: it is such an ensemble.
-        """
-        if self.beside:
-            raise ValueError(
-                "An ensemble whose members read otherwise answers and is scored, but is to be "
-                "trained, or evaluated by its loss: train its members, or call `scored`."
-            )
-        return super().batch_of(pieces, targets)
 
     def get_config(self) -> dict[str, Any]:
         """What makes the task anew, for Keras' files.
@@ -371,10 +325,6 @@ class Task(Learning):
         """From raw strings to answers in one graph: what an exported SavedModel serves."""
         features = self.features(examples)
         return self.answers(self.outputs_of(features), features)
-
-    def outputs_of(self, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """The model's outputs for what `features` gives."""
-        return self(self.model_inputs(features), training=False)
 
     def trimmed(self, packed: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Packed rows [..., T] without the padding that all of them have; on a TPU as they are."""

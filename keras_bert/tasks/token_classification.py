@@ -16,7 +16,7 @@ from keras_bert.data.examples.schemes import in_iob2, tagging_scheme
 from keras_bert.data.rows import Row
 from keras_bert.metrics import LabelAccuracy
 from keras_bert.models.encoder import Encoder
-from keras_bert.tasks.batches import outputs_in_parts
+from keras_bert.tasks.answer_kinds import Tags
 from keras_bert.tasks.columns import ColumnNames, ExampleFiles
 from keras_bert.tasks.entities import Scheme, entities_of, scheme_of
 from keras_bert.tasks.examples import Example, text_columns
@@ -35,7 +35,7 @@ from keras_bert.tasks.labels import (
 from keras_bert.tasks.setting import Setting, packer_of
 from keras_bert.tasks.tags import tag_breakdown, tag_scores, tagged_rows, tags_of
 from keras_bert.tasks.task import Task
-from keras_bert.tasks.words import at_words, in_rows, labels_at, word_positions, words_of_texts
+from keras_bert.tasks.words import at_words, in_rows, labels_at, pieces_of, word_positions, words_in
 from keras_bert.text.packing import Packer
 from keras_bert.text.subwords import SubwordTokenizer
 from keras_bert.text.windows import windows
@@ -96,6 +96,7 @@ class TokenClassifier(Task):
     LABELS_TOKENS = True
     ONE_ROW_EACH = False
     ACTIVATION = "softmax"
+    ANSWER_ROWS = Tags
     COLUMNS = ColumnNames(("words",), "labels")
 
     labels = Setting(checked_labels)
@@ -213,7 +214,8 @@ class TokenClassifier(Task):
         """
         have_texts = any("text" in example for example in examples)
         have_words = any("words" in example for example in examples) or not have_texts
-        return text_columns(examples, _WORDS if have_words else self.example_spec)
+        found = text_columns(examples, _WORDS if have_words else self.example_spec)
+        return {**found, **self.columns_beside(examples)}
 
     def tokenized(self, examples: Mapping[str, tf.Tensor]) -> dict[str, tf.RaggedTensor]:
         """Strings to pieces.
@@ -226,16 +228,7 @@ class TokenClassifier(Task):
             [B, (words)] `word_starts` and `word_ends`, their characters in the text, and string [B]
             `text`.
         """
-        if "words" in examples:
-            words = examples["words"]
-            return {"words": words.with_values(self.tokenizer.tokenize(words.values))}
-        words, starts, ends = words_of_texts(self.tokenizer, examples["text"])
-        return {
-            "words": words,
-            "word_starts": starts,
-            "word_ends": ends,
-            "text": examples["text"],
-        }
+        return pieces_of(self.tokenizer, examples)
 
     def packed(self, pieces: Mapping[str, tf.RaggedTensor]) -> dict[str, tf.Tensor]:
         """Pieces to rows.
@@ -310,9 +303,9 @@ class TokenClassifier(Task):
         )
         return {"loss": {"logits": loss}, "weighted_metrics": {"logits": [LabelAccuracy()]}}
 
-    def outputs_of(self, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """The model's outputs for what `features` gives, so many rows at a time."""
-        return outputs_in_parts(self, self.model_inputs(features))
+    def read_by_members(self, features):
+        """The words of texts, so that all say something of the same ones."""
+        return {"words": words_in(features)} if "text" in features else {}
 
     def answers(self, outputs, features) -> dict[str, tf.Tensor]:
         """The labels of words, or the entities of texts.

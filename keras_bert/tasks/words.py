@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import tensorflow as tf
 
+from keras_bert.tasks.entities import substrings
 from keras_bert.text.subwords import SubwordTokenizer
 
 
@@ -42,6 +46,38 @@ def words_of_texts(tokenizer: SubwordTokenizer, texts: tf.Tensor) -> tuple[tf.Ra
     )
     of_text = tf.searchsorted(first, ids.row_splits, out_type=tf.int64)
     return tuple(tf.RaggedTensor.from_row_splits(values, of_text) for values in words)
+
+
+def pieces_of(
+    tokenizer: SubwordTokenizer, examples: Mapping[str, Any]
+) -> dict[str, tf.RaggedTensor]:
+    """The pieces of words, or of the words of texts: what `TokenClassifier.tokenized` says.
+
+    Args:
+        tokenizer: SubwordTokenizer.
+        examples: dict of `words`, ragged string [B, (words)], or of `text`, string [B].
+    """
+    if "words" in examples:
+        words = examples["words"]
+        return {"words": words.with_values(tokenizer.tokenize(words.values))}
+    text = examples["text"]
+    words, starts, ends = words_of_texts(tokenizer, text)
+    return {"words": words, "word_starts": starts, "word_ends": ends, "text": text}
+
+
+def words_in(features: Mapping[str, Any]) -> tf.RaggedTensor:
+    """The words of texts as strings, for models that cut them into pieces otherwise.
+
+    Args:
+        features: dict of `text` string [B], and ragged int32 [B, (words)] `word_starts` and
+            `word_ends`, as of `words_of_texts`.
+
+    Returns:
+        Ragged string [B, (words)].
+    """
+    starts, ends = features["word_starts"], features["word_ends"]
+    texts = starts.value_rowids()
+    return starts.with_values(substrings(features["text"], texts, starts.values, ends.values))
 
 
 def word_positions(words: tf.RaggedTensor, has_most_context: tf.Tensor) -> tf.RaggedTensor:
