@@ -11,7 +11,6 @@ from keras_bert.tasks.batches import outputs_in_parts
 from keras_bert.tasks.examples import Example
 from keras_bert.tasks.learning import Learning
 from keras_bert.tasks.members import JoinedMembers, Reader, holder_of, readers_of, resources_of
-from keras_bert.text.subwords import SubwordTokenizer
 
 
 class Combined(Learning):
@@ -22,8 +21,6 @@ class Combined(Learning):
     model, too. Rows of others stand for no example: they are put together by what they are of,
     words or places in a context (`Steps.shared`).
     """
-
-    tokenizer: SubwordTokenizer
 
     @property
     def beside(self) -> tuple[Reader, ...]:
@@ -42,7 +39,7 @@ class Combined(Learning):
         Raises:
             ValueError: a member is a file of predictions.
         """
-        return resources_of(self.tokenizer, readers_of(self))
+        return resources_of(self.packer.tokenizer, readers_of(self))
 
     def columns_beside(self, examples: Sequence[Example]) -> dict[str, tf.Tensor]:
         """What an ensemble needs of examples besides their texts: what files say of them."""

@@ -148,7 +148,8 @@ def _reader(first: Task, member: Any, place: int, pool: Pool) -> Reader:
         raise ValueError(f"{_why_alike(first)}, but a member is {member!r:.100}: {_advice(first)}.")
     prefix = f"member_{place}_"
     if isinstance(member, str | os.PathLike):
-        found: Any = first.ANSWER_ROWS(member, first, pool)
+        rows: Any = first.ANSWER_ROWS
+        found = rows(member, first, pool)
         if found.only_votes and pool.by != "vote":
             raise ValueError(
                 f"{found.path} must have probabilities, but has rows with a label alone: take "

@@ -296,9 +296,9 @@ class QuestionAnswerer(Task):
         """Its best answers, and none: see `candidates_of`."""
         if "scores" in outputs:  # of members, put together
             return outputs
-        logits = [outputs[name] for name in OUTPUTS]
+        starts, ends = (outputs[name] for name in OUTPUTS)
         numbers = {"num_best": self.num_best, "max_tokens": self.max_answer_tokens}
-        return candidates_of(*logits, features, **numbers)
+        return candidates_of(starts, ends, features, **numbers)
 
     def together(self, several, pool, features):
         may_be_none = self.no_answer_threshold is not None
