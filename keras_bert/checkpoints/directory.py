@@ -170,7 +170,9 @@ def save(
 
 def _content(model: keras.Model, tokenizer: SubwordTokenizer) -> dict[str, Any]:
     """What config.json is to hold."""
-    content = hub.settings_of(getattr(model, "pretrainer", model), _head_settings(model))
+    bare = getattr(model, "pretrainer", model)
+    content = hub.settings_of(bare, _head_settings(model))
+    weights.check_named(bare)
     content.setdefault("pad_token_id", tokenizer.special.pad)
     return content
 

@@ -91,6 +91,29 @@ def tensors_of(model: keras.Model, form: Form) -> dict[str, np.ndarray]:
     return {name: np.ascontiguousarray(np.concatenate(parts)) for name, parts in found.items()}
 
 
+def check_named(model: keras.Model) -> None:
+    """Refuses a model with weights that its family has no names for: they would be lost.
+
+    Args:
+        model: an encoder, a pretrainer or a task.
+
+    Raises:
+        ValueError: it has some.
+    """
+    known = {*names_of(model), *pooler_of(model)}
+    lost = [
+        path
+        for path, variable in by_path(model).items()
+        if path not in known and keras.backend.is_float_dtype(variable.dtype)
+    ]
+    if lost:
+        family = with_article(family_of_model(model).name)
+        raise ValueError(
+            f"Files of {family} have no name for {_some(lost)} of a {type(model).__name__}: take "
+            "an encoder of another family, or name them in the family's file."
+        )
+
+
 def check_shapes(
     tensors: Tensors,
     family: Family[Config],

@@ -9,6 +9,7 @@ import keras
 from keras_bert.config import StaticConfig
 from keras_bert.layers.configured import registered
 from keras_bert.layers.embeddings import Embeddings
+from keras_bert.layers.pooling import Pooling
 from keras_bert.models.assembly import Parts, table
 from keras_bert.models.encoder import Encoder
 
@@ -17,7 +18,8 @@ from keras_bert.models.encoder import Encoder
 class StaticEncoder(Encoder):
     """The vectors of pieces alone, for sentence embeddings that cost next to nothing.
 
-    As of "Model2Vec" (Tulkens and van Dongen 2024): see `static_embedder`.
+    As of "Model2Vec" (Tulkens and van Dongen 2024): see `static_embedder`. For a classifier the
+    mean of all vectors stands for a text.
 
     Args:
         config: StaticConfig.
@@ -54,4 +56,5 @@ class StaticEncoder(Encoder):
     ) -> Parts:
         token = table("token", config.vocabulary_size, config.hidden_dim, initializer, dtype)
         embeddings = Embeddings(token, dtype=dtype, name="embeddings")
-        return Parts(embeddings, embeddings(inputs["token_ids"]), [], [])
+        embedded = embeddings(inputs["token_ids"])
+        return Parts(embeddings, embedded, [], [], pooling=Pooling("mean", dtype="float32"))

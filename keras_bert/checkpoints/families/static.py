@@ -15,7 +15,7 @@ from keras_bert.checkpoints.families.family import (
     HubClasses,
     HubTensors,
 )
-from keras_bert.checkpoints.names import Names
+from keras_bert.checkpoints.names import Names, head
 from keras_bert.checkpoints.tokenizer_files import FAST_TOKENIZER_FILE
 from keras_bert.config import EncoderConfig, StaticConfig
 from keras_bert.models.static import StaticEncoder
@@ -45,9 +45,10 @@ def _write(config: StaticConfig) -> dict[str, Any]:
 
 
 def weight_names(config: StaticConfig) -> Names:
-    """The one table."""
+    """The one table, and the heads of tasks."""
     table = names.table("embeddings/token", "embedding.weight", "", "vocabulary_size")
-    return Names(encoder=(table,))
+    heads = (*head("classifier", "classifier"), *head("span", "qa_outputs"))
+    return Names(encoder=(table,), heads=heads)
 
 
 def write_tokenizer(folder: pathlib.Path, tokenizer: Tokenizer, config: EncoderConfig) -> None:

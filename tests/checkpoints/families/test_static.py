@@ -40,6 +40,18 @@ def test_a_table_is_saved_as_one_and_opens_as_what_embeds(directory, without_gra
     assert not checkpoint.model.embed("").any()
 
 
+def test_a_head_on_a_table_is_saved_with_it(directory, tokenizer, drawn, tmp_path, without_graphs):
+    table, packer = kb.load(directory).encoder, kb.Packer(tokenizer, 15)
+    task = drawn(kb.TextClassifier(table, packer, ("bad", "good")))
+    kb.save(task, tmp_path)
+    again = kb.load(tmp_path).model
+    assert again(TEXTS) == task(TEXTS)
+    assert len({answer["probability"] for answer in task(TEXTS)}) == len(TEXTS)
+    with pytest.raises(ValueError, match="a static table have no name for masked_lm/.* of a Bert"):
+        kb.save(kb.BertPretrainer(table, None), tmp_path / "other", tokenizer)
+    assert not (tmp_path / "other").exists()
+
+
 def test_transformers_has_no_name_for_it(directory):
     config = json.loads((directory / "config.json").read_text())
     assert config["model_type"] == "keras_bert_static"
