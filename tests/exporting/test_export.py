@@ -510,3 +510,11 @@ def test_older_tensorflow_answers(tmp_path, config, tokenizer, name, precision):
             flat, found = (keras.tree.flatten(some) for some in (value, outputs[key]))
             tolerance = 1e-5 if precision == "float32" else 1e-2
             assert found == pytest.approx(flat, abs=tolerance), (version, key)
+
+
+@pytest.mark.parametrize(("precision", "number"), [("float32", 0), ("int8", 1)])
+def test_only_another_precision_is_said_to_differ(monkeypatch, precision, number):
+    said = []
+    monkeypatch.setattr(module.logging, "info", lambda *words: said.append(words))
+    module._check(pathlib.Path("mine"), precision, {"value": {"max_absolute_difference": 0.0}})
+    assert len(said) == number
