@@ -1,12 +1,14 @@
 """The table of crossings: each task with each way to train, stop, resume, save, combine and export.
 
-A new task is a row of `TASKS`; a new way is a test here, which every task then goes through.
+A new task is a row of `TASKS`, a new kind of checkpoint to start from one of `STARTS`; a new way is
+a test here, which every task then goes through, from every start.
 
 Most of it runs operation by operation. In graphs every task trains in half precision, is combined
 and is exported here, and learns by heart in tests/tasks; what they answer is compared with what
 operations answer.
 """
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -14,6 +16,7 @@ import pathlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import keras
 import ml_dtypes
 import numpy as np
 import pytest
@@ -24,9 +27,11 @@ from matplotlib.figure import Figure
 import keras_bert as kb
 from keras_bert.checkpoints import weights
 from keras_bert.exporting import warmup
+from keras_bert.lite import Lite
 from keras_bert.tasks import ensembles, table
 from keras_bert.training.callbacks import SaveCheckpoints
-from train import predict
+from train import predict, together
+from train.examples import files_of, options_of
 
 NOUNS = ("cat", "dog", "fox", "film", "the", "lazy", "quick", "brown", "jump", "over", "fine")
 
@@ -110,13 +115,52 @@ class Files(NamedTuple):
     flags: tuple[str, ...]
 
 
+def pretrained(config, tokenizer):
+    config = dataclasses.replace(config, num_layers=1)
+    return kb.BertPretrainer(kb.BertEncoder(config)), tokenizer
+
+
+def pruned(config, tokenizer):
+    """One whose blocks have as many heads and columns as each likes."""
+    whole = kb.BertPretrainer(kb.BertEncoder(config))
+    return kb.prune(whole, heads={0: [1]}, columns={0: range(9), 1: [3]}), tokenizer
+
+
+def extended(config, tokenizer):
+    """One with pieces of a domain."""
+    larger, parts = kb.extend_vocabulary(tokenizer, ("cat", "lazyfox", "jumps", "mood", "sees"))
+    model, first = pretrained(config, tokenizer)[0], tokenizer.vocabulary_size
+    parts = dict(enumerate(parts, start=first))
+    return kb.resize(model, vocabulary_size=larger.vocabulary_size, parts=parts), larger
+
+
+def detector(config, tokenizer):
+    """ELECTRA, which has found replaced tokens; its generator lies in a folder beside it."""
+    sizes = ("vocabulary_size", "num_heads", "hidden_dim", "intermediate_dim")
+    fields = {name: getattr(config, name) for name in (*sizes, "max_sequence_length")}
+    encoder = kb.ElectraEncoder(kb.ElectraConfig(**fields, num_layers=1, embedding_dim=11))
+    return kb.ReplacedTokenPretrainer(kb.ReplacedTokenDetector(encoder)), tokenizer
+
+
+def static(config, tokenizer):
+    """A table of vectors."""
+    encoder = pretrained(config, tokenizer)[0].encoder
+    teacher = kb.SentenceEmbedder(encoder, kb.Packer(tokenizer, 23))
+    return kb.static_embedder(teacher, 12, progress=False), tokenizer
+
+
+STARTS = {make.__name__: make for make in (pretrained, pruned, extended, detector, static)}
+# What no start of the kind can do.
+REFUSED = {("detector", "fill_mask"), ("static", "fill_mask")}
+
+
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory, tokenizer, config):
-    """A pretrained checkpoint, and a copy in half precision."""
+def checkpoint(tmp_path_factory, crossing, tokenizer, config):
+    """A checkpoint of the kind that a crossing starts from, and another one in half precision."""
     folder = tmp_path_factory.mktemp("checkpoints")
-    small = dataclasses.replace(config, num_layers=1)
-    kb.save(kb.BertPretrainer(kb.BertEncoder(small)), folder / "whole", tokenizer)
-    kb.save(kb.BertPretrainer(kb.BertEncoder(small)), folder / "half", tokenizer)
+    for name in ("whole", "half"):
+        model, own = STARTS[crossing[0]](config, tokenizer)
+        kb.save(model, folder / name, own)
     path = folder / "half" / "model.safetensors"
     tensors = safetensors.numpy.load_file(path)
     halved = {name: value.astype(ml_dtypes.bfloat16) for name, value in tensors.items()}
@@ -127,12 +171,26 @@ def checkpoint(tmp_path_factory, tokenizer, config):
 
 # The default run has a task of one row, one of several, and one that compares rows.
 DEFAULT = ("text_classification", "question_answering", "sentence_embedding")
-IN_TIERS = [pytest.param(name, marks=() if name in DEFAULT else pytest.mark.slow) for name in TASKS]
+IN_TIERS = [
+    pytest.param(
+        (start, name),
+        id=name if start == "pretrained" else f"{start}-{name}",
+        marks=() if start == "pretrained" and name in DEFAULT else pytest.mark.slow,
+    )
+    for start in STARTS
+    for name in TASKS
+    if (start, name) not in REFUSED
+]
 
 
 @pytest.fixture(scope="module", params=IN_TIERS)
-def task(request) -> str:
+def crossing(request) -> tuple[str, str]:
     return request.param
+
+
+@pytest.fixture(scope="module")
+def task(crossing) -> str:
+    return crossing[1]
 
 
 @pytest.fixture(scope="module")
@@ -374,6 +432,165 @@ def test_what_is_cut_of_a_task_is_gone_and_a_teacher_may_help(
     if task != "question_answering":  # where the threshold is chosen afterwards
         for name, value in figures["scores"].items():
             assert json.loads(said)[name] == pytest.approx(value, abs=1e-4), name
+
+
+@pytest.mark.slow
+def test_the_export_for_litert_answers_as_the_checkpoint(
+    with_two_seeds, files, task, call, parsed, eagerly, monkeypatch
+):
+    monkeypatch.setattr(warmup, "BATCH_SIZES", (1,))
+    folder = files.folder / "lite"
+    call("export", f"--checkpoint={with_two_seeds}", f"--output_dir={folder}", "--format=litert")
+    model, examples = asked(with_two_seeds, task, parsed)
+    columns = {
+        name: column.to_list() if isinstance(column, tf.RaggedTensor) else column.numpy().tolist()
+        for name, column in model.input_columns(examples).items()
+    }
+    outputs = Lite(folder).arrays(columns, "serving_default")
+    with eagerly():
+        [(_, wanted)] = model.answer_batches(examples)
+    compared = [name for name in wanted if np.issubdtype(wanted[name].dtype, np.floating)]
+    assert compared
+    for name in compared:
+        found = np.zeros_like(wanted[name])  # lists are as long as the longest there
+        found[tuple(map(slice, outputs[name].shape))] = outputs[name]
+        np.testing.assert_allclose(found, wanted[name], atol=1e-4, err_msg=name)
+
+
+@pytest.mark.slow
+def test_a_checkpoint_is_converted_as_it_is_or_refused(
+    with_two_seeds, crossing, files, parsed, call, refused, without_graphs
+):
+    source, folder = f"--source={with_two_seeds}", files.folder / "copy"
+    call("convert", source, f"--output_dir={folder}")
+    assert weights_of(folder) == weights_of(with_two_seeds)
+    (model, examples), (again, _) = (
+        asked(path, crossing[1], parsed) for path in (with_two_seeds, folder)
+    )
+    assert again.settings() == model.settings() and again.encoder.config == model.encoder.config
+    assert numbers_of(again(examples)) == numbers_of(model(examples))
+    if crossing[0] not in ("pretrained", "extended"):
+        google = files.folder / "google"
+        message = refused("convert", source, f"--output_dir={google}", "--format=google")
+        assert "Google's" in message and not google.exists()
+
+
+@pytest.mark.slow
+def test_files_of_answers_count_as_the_checkpoint_that_wrote_them(
+    with_two_seeds, task, files, call, refused, without_graphs
+):
+    one, other = (with_two_seeds / f"seed-{i}" for i in range(2))
+    flags = [flag for flag in TASKS[task].flags if flag != "--repair"]
+    asked_of, said = files.folder / "asked.jsonl", files.folder / "said.jsonl"
+    rows = [TASKS[task].example(i) for i in range(5, 9)]
+    if task == "sentence_embedding":  # the second texts are embedded too
+        rows = [{"left": row[side]} for row in rows for side in ("left", "right")]
+        flags = ["--text_keys=left"]
+    if task == "token_classification":  # whose labels are learned, and would be names of columns
+        rows = [{"words": row["tokens"]} for row in rows]
+        flags = []
+    asked_of.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    call(
+        "predict",
+        *(f"--checkpoint={other}", f"--input_files={asked_of}", f"--output_file={said}", *flags),
+    )
+    # A file of tags says which label is the likeliest alone.
+    how = "--combine=vote" if task == "token_classification" else "--combine=mean"
+    evaluated = (f"--eval_files={files.folder}/eval.jsonl", how, *TASKS[task].flags)
+    if task == "fill_mask":
+        message = refused("evaluate", f"--checkpoint={one},{said}", "--combine=mean", *evaluated)
+        assert "pieces of its own vocabulary" in message
+        return
+    found = []
+    for member in (other, said):
+        folder = files.folder / f"scored-{member.name}"
+        both = f"--checkpoint={one},{member}"
+        call("evaluate", both, *evaluated, f"--output_dir={folder}")
+        lines = (folder / "predictions.jsonl").read_text().splitlines()
+        found.append([numbers_of(json.loads(line)["answer"]) for line in lines])
+    for line, wanted in zip(*found, strict=True):
+        assert line == pytest.approx(wanted, abs=1e-3)
+    served = files.folder / "served-file"
+    with pytest.raises(ValueError, match="predictions for its own examples alone"):
+        kb.export(kb.ensemble([kb.load(one).model, said], how.partition("=")[2]), served)
+    assert not served.exists()
+
+
+def columns_to_fit(directory: pathlib.Path, files: Files, task: str, parsed) -> tuple[dict, dict]:
+    """Texts, and what is learned of them, as columns with the task's names."""
+    path = f"--eval_files={files.folder}/eval.jsonl"
+    arguments = parsed("evaluate", f"--checkpoint={directory}", path, *TASKS[task].flags)
+    loaded = together.task_of(arguments)
+    rows = kb.finetuning.read_for(
+        loaded, files_of(arguments, arguments.eval_files), options_of(arguments)
+    )
+    texts = {*loaded.example_spec, *loaded.other_spec}
+    columns = {name: [row.get(name) for row in rows] for name in {**rows[0], **rows[-1]}}
+    x = {name: column for name, column in columns.items() if name in texts}
+    return x, {name: column for name, column in columns.items() if name not in texts}
+
+
+@pytest.mark.slow
+def test_columns_are_fitted_by_muon_on_two_devices_as_on_one_and_go_on_from_a_file_of_keras(
+    with_two_seeds, task, files, parsed, two_devices, without_graphs
+):
+    x, y = columns_to_fit(with_two_seeds / "seed-0", files, task, parsed)
+    learned = []
+    for scope in (contextlib.nullcontext(), two_devices.scope()):
+        with scope:
+            model = kb.load(with_two_seeds / "seed-0", dropout=0.0).model
+            if task == "text_classification":
+                model.text_keys, model.label_key = ("review",), "mood"
+            model.compile(kb.Muon(1e-3), **model.objective())
+        model.fit(x, y, batch_size=2, shuffle=False, verbose=0)
+        learned.append(model)
+    one, two = learned
+    for weight, same in zip(one.trainable_variables, two.trainable_variables, strict=True):
+        np.testing.assert_allclose(same, weight, atol=1e-4, err_msg=weight.path)
+    one.save(files.folder / "task.keras")
+    again = keras.models.load_model(files.folder / "task.keras")
+    for model in (one, again):
+        model.fit(x, y, batch_size=2, shuffle=False, verbose=0)
+    for weight, same in zip(one.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_allclose(same, weight, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_student_learns_on_two_devices_what_it_does_on_one(
+    with_two_seeds, files, task, checkpoint, call, refused, without_graphs, without_pictures
+):
+    flags = (
+        *(*files.flags, f"--checkpoint={checkpoint}/whole", "--dropout=0", "--num_epochs=1"),
+        f"--teacher={with_two_seeds}/seed-0,{with_two_seeds}/seed-1",
+    )
+    if task == "fill_mask":
+        message = refused("finetune", *flags, f"--output_dir={files.folder}/student")
+        assert "fill_mask has no teacher" in message
+        return
+    for strategy in ("none", "mirrored"):
+        folder = files.folder / f"student-{strategy}"
+        call("finetune", *flags, f"--strategy={strategy}", f"--output_dir={folder}")
+    one, two = (
+        safetensors.numpy.load_file(files.folder / f"student-{name}" / "model.safetensors")
+        for name in ("none", "mirrored")
+    )
+    for name, expected in one.items():
+        np.testing.assert_allclose(two[name], expected, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("start", "name"), sorted(REFUSED))
+def test_what_a_start_cannot_do_is_refused(start, name, config, tokenizer, tmp_path, refused):
+    model, own = STARTS[start](config, tokenizer)
+    kb.save(model, tmp_path / "whole", own)
+    lines = (json.dumps(TASKS[name].example(i)) for i in range(1, 4))
+    (tmp_path / "train.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    message = refused(
+        "finetune",
+        *(f"--task={name}", f"--train_files={tmp_path}/train.jsonl", "--sequence_length=23"),
+        *(f"--checkpoint={tmp_path}/whole", f"--output_dir={tmp_path}/own"),
+    )
+    assert "filled by a masked language model" in message and not (tmp_path / "own").exists()
 
 
 def test_every_task_of_the_binary_has_its_row():
