@@ -3,8 +3,9 @@
     python -m benchmarks.operations --shapes=1x32 --shapes=1x128
 
 The function that `benchmarks.encoder` times runs under TensorFlow's profiler. `run` is a run
-without it, whose milliseconds `share` is of; `between` is what no kernel takes: calls, threads that
-wait, and what the profiler misses. Products have the rate that they come to.
+without it. `share` is of the milliseconds of all kernels, which are more than those of a run where
+some run beside each other, as the products for query, key and value do. Products have the rate that
+they come to while they run.
 """
 
 from __future__ import annotations
@@ -48,10 +49,11 @@ def main(arguments: Arguments) -> None:
 def tell(
     arguments: Arguments, shape: str, run: float, operations: dict[str, tuple[float, int]]
 ) -> None:
-    """Prints the milliseconds of a run, of its slowest kinds of operations, and of what is left."""
+    """Prints the milliseconds of a run, of its slowest kinds of operations, and of the others."""
     rows, length = map(int, shape.split("x"))
     name = f"operations/{arguments.preset}/{shape}/{arguments.dtype}"
     print_figure(f"{name}/run", round(run, 2), "ms")
+    total = sum(milliseconds for milliseconds, _ in operations.values())
     slowest = sorted(operations, key=lambda kind: -operations[kind][0])
     flops = rows * kb.num_inference_flops(kb.BertConfig.preset(arguments.preset), length)
     for kind in slowest[: arguments.num_operations]:
@@ -61,15 +63,12 @@ def tell(
             f"{name}/{kind}",
             round(milliseconds, 3),
             "ms",
-            share=round(milliseconds / run, 3),
+            share=round(milliseconds / total, 3),
             calls=calls,
             **rate,
         )
-    others = [operations[kind] for kind in slowest[arguments.num_operations :]]
-    total = sum(milliseconds for milliseconds, _ in operations.values())
-    for kind, milliseconds in (("others", sum(one for one, _ in others)), ("between", run - total)):
-        share = round(milliseconds / run, 3)
-        print_figure(f"{name}/{kind}", round(milliseconds, 3), "ms", share=share)
+    others = sum(operations[kind][0] for kind in slowest[arguments.num_operations :])
+    print_figure(f"{name}/others", round(others, 3), "ms", share=round(others / total, 3))
 
 
 def recorded(arguments: Arguments, rows: int, length: int) -> Callable[[], tuple[float, dict]]:
