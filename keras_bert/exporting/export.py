@@ -106,11 +106,6 @@ def export(
     reference = as_task(model, tokenizer).in_precision("float32")
     held_out = _held_out(reference, precision, examples)
     resources = reference.resources
-    if format == "litert" and reference.has_other_rows:
-        raise ValueError(
-            "LiteRT runs one network on the rows of one tokenizer, but this ensemble has members "
-            "with rows of their own: export a SavedModel, or members that read alike."
-        )
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     with _alone(directory), files.system_errors(directory):

@@ -113,10 +113,10 @@ def write(
 
 def _checked_name(task: Task) -> str:
     """The name of a task's class that the runtime has."""
-    if task.beside:
+    if task.has_other_rows:
         raise ValueError(
-            "LiteRT runs ensembles whose members read texts alike, but here some have a tokenizer "
-            "or a length of their own: export a SavedModel."
+            "LiteRT runs one network on the rows of one tokenizer, but this ensemble has members "
+            "with rows of their own: export a SavedModel, or members that read alike."
         )
     for cls in type(task).__mro__:
         if cls.__name__ in TASKS:

@@ -141,7 +141,7 @@ def test_byte_level_pieces_are_cut_as_in_tensorflow(
 
 def test_ensembles_that_read_texts_in_several_ways_are_refused(make, tokenizer, tmp_path):
     both = kb.ensemble([make("labels"), make("labels", packer=kb.Packer(tokenizer, 16))])
-    with pytest.raises(ValueError, match="some have a tokenizer or a length of their own"):
+    with pytest.raises(ValueError, match="this ensemble has members with rows of their own"):
         export(both, tmp_path / "mine", format="litert")
     assert not (tmp_path / "mine" / "1").exists()
 

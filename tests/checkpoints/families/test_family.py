@@ -13,7 +13,6 @@ from keras_bert.checkpoints.families.family import (
     Family,
     HubClasses,
     HubTensors,
-    TokenizerFiles,
 )
 from keras_bert.config import EncoderConfig
 from keras_bert.layers.attention import AttentionBias, SelfAttention
@@ -148,7 +147,7 @@ TOY = Family(
         present_name=lambda name: f"toy.{name}" if name.startswith(("words", "h.", "ln")) else name,
         copies={"lm.decoder.weight": "toy.words.weight"},
     ),
-    tokenizer=TokenizerFiles(word_pieces.VOCABULARIES, word_pieces.read, word_pieces.write),
+    tokenizer=word_pieces.FILES,
 )
 
 
