@@ -91,13 +91,20 @@ def read(snapshot: Snapshot, config: EncoderConfig, content: Mapping[str, Any]) 
     return tokenizer
 
 
-def write(folder: pathlib.Path, tokenizer: Tokenizer, config: EncoderConfig) -> None:
+def write(
+    folder: pathlib.Path,
+    tokenizer: Tokenizer,
+    config: EncoderConfig,
+    *,
+    as_class: str = CLASSES[0],
+) -> None:
     """Writes the files of a tokenizer that `read` and transformers read.
 
     Args:
         folder: path of the folder.
         tokenizer: Tokenizer.
         config: EncoderConfig of the model beside it.
+        as_class: str, transformers' class of it; a generic one is told the special tokens.
 
     Example:
 
@@ -118,7 +125,8 @@ def write(folder: pathlib.Path, tokenizer: Tokenizer, config: EncoderConfig) -> 
         for token in sorted(tokenizer.added_tokens, key=lambda token: ids[token.content])
     }
     content = {
-        "tokenizer_class": "BertTokenizer",
+        "tokenizer_class": as_class,
+        **(SPECIAL_KEYS if as_class in GENERIC_CLASSES else {}),
         "do_lower_case": tokenizer.lowercase,
         "strip_accents": tokenizer.strip_accents,
         "tokenize_chinese_chars": tokenizer.split_cjk,

@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from keras_bert.checkpoints import names, settings, word_pieces
+from keras_bert.checkpoints import names, settings, word_piece_json, word_pieces
 from keras_bert.checkpoints.byte_pair_files import MODERNBERT_TOKENIZER
 from keras_bert.checkpoints.families.family import ConfigFile, Family, HubClasses, HubTensors
 from keras_bert.checkpoints.families.hub_config import (
@@ -162,8 +162,8 @@ def _write_tokenizer(
     folder: pathlib.Path, tokenizer: SubwordTokenizer, config: EncoderConfig
 ) -> None:
     has_word_pieces = isinstance(tokenizer, word_pieces.FILES.kinds)
-    files = word_pieces.FILES if has_word_pieces else MODERNBERT_TOKENIZER
-    files.write(folder, tokenizer, config)
+    write = word_piece_json.write_of_rows if has_word_pieces else MODERNBERT_TOKENIZER.write
+    write(folder, tokenizer, config)
 
 
 MODERNBERT = Family(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from keras_bert.checkpoints import names, settings, word_pieces
+from keras_bert.checkpoints import names, settings, word_piece_json, word_pieces
 from keras_bert.checkpoints.families.family import (
     ConfigFile,
     Family,
@@ -16,11 +15,8 @@ from keras_bert.checkpoints.families.family import (
     HubTensors,
 )
 from keras_bert.checkpoints.names import Names, head
-from keras_bert.checkpoints.tokenizer_files import FAST_TOKENIZER_FILE
-from keras_bert.config import EncoderConfig, StaticConfig
+from keras_bert.config import StaticConfig
 from keras_bert.models.static import StaticEncoder
-from keras_bert.text.tokenizer import Tokenizer
-from keras_bert.text.vocabulary import CONTINUATION
 
 KEYS = {
     "vocabulary_size": "vocab_size",
@@ -29,8 +25,6 @@ KEYS = {
 }
 # transformers has no such model, and opens nothing of this name.
 MODEL_TYPE = "keras_bert_static"
-# Characters of a word, above which tokenizers takes it for unknown: the tokenizer's own limit.
-MOST_CHARACTERS = 200
 
 
 def _read(content: Mapping[str, Any], source: pathlib.Path) -> StaticConfig:
@@ -51,64 +45,6 @@ def weight_names(config: StaticConfig) -> Names:
     return Names(encoder=(table,), heads=heads)
 
 
-def write_tokenizer(folder: pathlib.Path, tokenizer: Tokenizer, config: EncoderConfig) -> None:
-    """As `word_pieces.write`, and tokenizer.json, which StaticEmbedding reads.
-
-    Args:
-        folder: path of the folder.
-        tokenizer: Tokenizer.
-        config: EncoderConfig of the model beside it.
-    """
-    word_pieces.write(folder, tokenizer, config)
-    content = fast_tokenizer(tokenizer)
-    text = json.dumps(content, ensure_ascii=False) + "\n"
-    (folder / FAST_TOKENIZER_FILE).write_text(text, encoding="utf-8")
-
-
-def fast_tokenizer(tokenizer: Tokenizer) -> dict[str, Any]:
-    """The content of tokenizer.json, by which `tokenizers` cuts texts into the same pieces.
-
-    Args:
-        tokenizer: Tokenizer.
-
-    Example:
-
-    >>> import keras_bert as kb
-    >>> from keras_bert.checkpoints.families.static import fast_tokenizer
-    >>> tokenizer = kb.Tokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "film"))
-    >>> fast_tokenizer(tokenizer)["model"]["vocab"]["film"]
-    5
-    """
-    ids = {piece: id_ for id_, piece in enumerate(tokenizer.vocabulary)}
-    added = [
-        {"id": ids[token.content], **vars(token)}
-        for token in sorted(tokenizer.added_tokens, key=lambda token: ids[token.content])
-    ]
-    return {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": added,
-        "normalizer": {
-            "type": "BertNormalizer",
-            "clean_text": True,
-            "handle_chinese_chars": tokenizer.split_cjk,
-            "strip_accents": tokenizer.strip_accents,
-            "lowercase": tokenizer.lowercase,
-        },
-        "pre_tokenizer": {"type": "BertPreTokenizer"},
-        "post_processor": None,
-        "decoder": {"type": "WordPiece", "prefix": CONTINUATION, "cleanup": True},
-        "model": {
-            "type": "WordPiece",
-            "unk_token": "[UNK]",
-            "continuing_subword_prefix": CONTINUATION,
-            "max_input_chars_per_word": MOST_CHARACTERS,
-            "vocab": {p: ids[p] for p in tokenizer.vocabulary[: tokenizer.num_word_pieces]},
-        },
-    }
-
-
 STATIC = Family(
     name="static table",
     encoder=StaticEncoder,
@@ -123,5 +59,5 @@ STATIC = Family(
     config=ConfigFile(_read, _write),
     names=weight_names,
     tensors=HubTensors(prefix="", present_name=lambda name: name),
-    tokenizer=dataclasses.replace(word_pieces.FILES, write=write_tokenizer),
+    tokenizer=dataclasses.replace(word_pieces.FILES, write=word_piece_json.write_of_vectors),
 )

@@ -5,7 +5,6 @@ import pytest
 import safetensors.numpy
 
 import keras_bert as kb
-from keras_bert.checkpoints.families.static import fast_tokenizer
 from keras_bert.config import StaticConfig
 from keras_bert.models.static import StaticEncoder
 
@@ -56,17 +55,6 @@ def test_transformers_has_no_name_for_it(directory):
     config = json.loads((directory / "config.json").read_text())
     assert config["model_type"] == "keras_bert_static"
     assert config["architectures"] == ["StaticEmbedding"]
-
-
-@pytest.mark.reference("tokenizers")
-def test_tokenizers_cuts_texts_into_the_same_pieces(directory, tokenizer):
-    import tokenizers
-
-    theirs = tokenizers.Tokenizer.from_file(str(directory / "tokenizer.json"))
-    for text in TEXTS:
-        ids = theirs.encode(text, add_special_tokens=False).ids
-        assert ids == tokenizer.tokenize(text).numpy().tolist()
-    assert fast_tokenizer(tokenizer)["normalizer"]["lowercase"]
 
 
 @pytest.mark.reference("sentence_transformers")
