@@ -23,6 +23,7 @@ from keras_bert.config import EncoderConfig, ModernBertConfig
 from keras_bert.config.modernbert import POOLINGS
 from keras_bert.models.modernbert import ModernBertEncoder
 from keras_bert.text.subwords import SubwordTokenizer
+from keras_bert.text.tokenizer import Tokenizer
 
 KEYS = ConfigKeys(
     "ModernBERT",
@@ -161,9 +162,10 @@ def _read_tokenizer(
 def _write_tokenizer(
     folder: pathlib.Path, tokenizer: SubwordTokenizer, config: EncoderConfig
 ) -> None:
-    has_word_pieces = isinstance(tokenizer, word_pieces.FILES.kinds)
-    write = word_piece_json.write_of_rows if has_word_pieces else MODERNBERT_TOKENIZER.write
-    write(folder, tokenizer, config)
+    if isinstance(tokenizer, Tokenizer):
+        word_piece_json.write_of_rows(folder, tokenizer, config)
+    else:
+        MODERNBERT_TOKENIZER.write(folder, tokenizer, config)
 
 
 MODERNBERT = Family(
