@@ -407,21 +407,32 @@ def test_on_two_devices_a_task_learns_what_it_does_on_one(
         assert lines == [pytest.approx(line, abs=1e-4) for line in expected]
 
 
+def sizes_in(directory):
+    """How many heads and columns all blocks have."""
+    config = kb.load(directory).config
+    layers = range(config.num_layers)
+    return sum(map(config.heads_of, layers)), sum(map(config.intermediate_dim_of, layers))
+
+
 @pytest.mark.slow
 def test_what_is_cut_of_a_task_is_gone_and_a_teacher_may_help(
-    with_two_seeds, files, task, checkpoint, call, without_graphs, without_pictures
+    with_two_seeds, crossing, files, checkpoint, call, refused, without_graphs, without_pictures
 ):
-    folder = files.folder / "cut"
+    (start, task), folder = crossing, files.folder / "cut"
     teacher = () if task == "fill_mask" else (f"--teacher={with_two_seeds}",)
-    call(
-        "finetune",
+    flags = (
         *files.flags,
         f"--checkpoint={checkpoint}/whole",
         *(f"--eval_files={files.folder}/eval.jsonl", f"--output_dir={folder}", *teacher),
         *("--remove_heads=0.4", "--remove_columns=0.4", "--num_micro_batches=1"),
     )
-    config = kb.load(folder).config
-    assert (config.layer_heads, config.intermediate_dim) == ((2,), 31 - 12)
+    if start in ("detector", "static"):
+        message = refused("finetune", *flags)
+        assert "go from models of BertConfig alone" in message and not folder.exists()
+        return
+    call("finetune", *flags)
+    for before, after in zip(*map(sizes_in, (f"{checkpoint}/whole", folder)), strict=True):
+        assert after == before - round(0.4 * before)
     figures = json.loads((folder / "metrics.json").read_text())
     said = call(
         "evaluate",
