@@ -193,7 +193,7 @@ def test_an_ensemble_and_added_tokens(make, config, vocabulary, tmp_path):
     added = [AddedToken("<e1>"), AddedToken("fox", single_word=True, normalized=True)]
     packer = kb.Packer(kb.Tokenizer(vocabulary, added_tokens=added), 23)
     task = make("labels", packer=packer)
-    both = task.with_members([task, make("labels", packer=packer)])
+    both = kb.ensemble([task, make("labels", packer=packer)])
     lite, texts = Lite(export(both, tmp_path / "both", format="litert")), ["<e1>fox foxed"]
     assert same(lite(texts), both(texts), 1e-5) and not same(lite(texts), task(texts), 1e-5)
 
