@@ -134,16 +134,22 @@ def command(word: str, **given: Any) -> None:
     subprocess.run([sys.executable, "-m", "keras_bert", word, *own], stdout=sys.stderr, check=True)
 
 
+def held_out(arguments: Arguments, folder: pathlib.Path) -> tuple[kb.Task, Sequence[Any]]:
+    """A model, and the examples that are held out, as it takes them."""
+    with contextlib.redirect_stdout(sys.stderr):
+        task = kb.finetuning.load_task(folder)
+        files = files_of(arguments, arguments.eval_files)
+        return task, kb.finetuning.read_for(task, files, options_of(arguments))
+
+
 def scored(arguments: Arguments, folder: pathlib.Path) -> dict[str, float]:
     """The first of the task's scores, of the exports of a model in both precisions."""
     from keras_bert.exporting import scoring
     from keras_bert.lite import Lite
 
+    task, examples = held_out(arguments, folder)
+    found = {}
     with contextlib.redirect_stdout(sys.stderr):
-        task = kb.finetuning.load_task(folder)
-        files = files_of(arguments, arguments.eval_files)
-        examples = kb.finetuning.read_for(task, files, options_of(arguments))
-        found = {}
         for precision in PRECISIONS:
             path = folder / "lite" / precision
             if not path.exists():
@@ -174,10 +180,7 @@ def timed(arguments: Arguments, folder: pathlib.Path) -> dict[str, float]:
 
 def held_out_rows(arguments: Arguments, folder: pathlib.Path) -> list[dict[str, list[int]]]:
     """Ids and segments of held-out examples, without padding."""
-    with contextlib.redirect_stdout(sys.stderr):
-        task = kb.finetuning.load_task(folder)
-        files = files_of(arguments, arguments.eval_files)
-        examples = kb.finetuning.read_for(task, files, options_of(arguments))
+    task, examples = held_out(arguments, folder)
     rows = []
     for x, *_ in task.dataset(examples[:NUM_TIMED], 1):
         length = int(np.asarray(x["padding_mask"]).sum())

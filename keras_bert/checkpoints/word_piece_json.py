@@ -39,7 +39,8 @@ def write_of_rows(folder: pathlib.Path, tokenizer: Tokenizer, config: EncoderCon
     word_pieces.write(folder, tokenizer, config, as_class=word_pieces.GENERIC_CLASSES[0])
     begin, end = ({"SpecialToken": {"id": token, "type_id": 0}} for token in ("[CLS]", "[SEP]"))
     first, second = ({"Sequence": {"id": name, "type_id": 0}} for name in "AB")
-    ids = {piece: id_ for id_, piece in enumerate(tokenizer.vocabulary)}
+    content = content_of(tokenizer)
+    ids = content["model"]["vocab"]
     rows = {
         "type": "TemplateProcessing",
         "single": [begin, first, end],
@@ -49,7 +50,7 @@ def write_of_rows(folder: pathlib.Path, tokenizer: Tokenizer, config: EncoderCon
             for token in ("[CLS]", "[SEP]")
         },
     }
-    _write_json(folder, {**content_of(tokenizer), "post_processor": rows})
+    _write_json(folder, {**content, "post_processor": rows})
 
 
 def content_of(tokenizer: Tokenizer) -> dict[str, Any]:
