@@ -6,6 +6,8 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping
 
+from keras_bert.config import EncoderConfig
+
 WIDTH = "hidden_dim"
 
 
@@ -101,38 +103,51 @@ def table(ours: str, hub: str, google: str, rows: str, *, width: str = WIDTH) ->
     return WeightName(f"{ours}/embeddings", hub, google, (), (rows, width))
 
 
-def block(
-    i: int,
-    hub: str,
-    google: str = "",
-    *,
-    width_of_heads: str | int = WIDTH,
-    intermediate_dim: str | int = "intermediate_dim",
-) -> tuple[WeightName, ...]:
-    """The names of a block's weights as BERT has them, and those who took its code.
+def widths_of_block(config: EncoderConfig, i: int) -> dict[str, dict[str, int]]:
+    """The dense layers of a block, and those of their sizes that are not `hidden_dim`.
 
     Args:
+        config: EncoderConfig.
         i: int, the block's number.
-        hub, google: what the names of its weights begin with.
-        width_of_heads, intermediate_dim: sizes, each an int or the config's field that says it.
+
+    Returns:
+        dict of options of `dense` by our names of the layers.
 
     Example:
 
+    >>> import keras_bert as kb
+    >>> from keras_bert.checkpoints.names import widths_of_block
+    >>> widths_of_block(kb.BertConfig.preset("tiny"), 0)["intermediate"]
+    {'width_out': 512}
+    """
+    of_heads, columns = config.heads_of(i) * config.head_dim, config.intermediate_dim_of(i)
+    return {
+        "attention/query": {"width_out": of_heads},
+        "attention/key": {"width_out": of_heads},
+        "attention/value": {"width_out": of_heads},
+        "attention/output": {"width_in": of_heads},
+        "intermediate": {"width_out": columns},
+        "output": {"width_in": columns},
+    }
+
+
+def block(config: EncoderConfig, i: int, hub: str, google: str = "") -> tuple[WeightName, ...]:
+    """The names of a block's weights as BERT has them, and those who took its code.
+
+    Args:
+        config: EncoderConfig.
+        i: int, the block's number.
+        hub, google: what the names of its weights begin with.
+
+    Example:
+
+    >>> import keras_bert as kb
     >>> from keras_bert.checkpoints.names import block
-    >>> block(3, "bert.encoder.layer.3")[0].hub
+    >>> block(kb.BertConfig.preset("mini"), 3, "bert.encoder.layer.3")[0].hub
     'bert.encoder.layer.3.attention.self.query.weight'
     """
     found: list[WeightName] = []
-    to_heads = {"width_out": width_of_heads}
-    all_widths: dict[str, dict[str, str | int]] = {
-        "attention/query": to_heads,
-        "attention/key": to_heads,
-        "attention/value": to_heads,
-        "attention/output": {"width_in": width_of_heads},
-        "intermediate": {"width_out": intermediate_dim},
-        "output": {"width_in": intermediate_dim},
-    }
-    for ours, widths in all_widths.items():
+    for ours, widths in widths_of_block(config, i).items():
         theirs = _OF_BLOCK[ours]
         hub_name = f"{hub}.{theirs.replace('/', '.')}"
         found += dense(f"layer_{i}/{ours}", hub_name, google and f"{google}/{theirs}", **widths)

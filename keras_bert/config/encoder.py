@@ -67,6 +67,9 @@ class EncoderConfig:
         attention_dropout: float in [0, 1), dropout of attention probabilities.
         initializer_range: float, standard deviation of the truncated normal of fresh weights.
         norm_epsilon: float, added to the variance in every layer norm.
+        layer_heads: tuple of int, heads of each block where some were pruned; a head keeps its
+            width of `hidden_dim / num_heads`. None: all have `num_heads`.
+        layer_intermediate_dims: tuple of int, the same of `intermediate_dim`.
 
     Raises:
         ValueError: a field is out of its range, or `num_heads` does not divide `hidden_dim`.
@@ -86,6 +89,8 @@ class EncoderConfig:
     attention_dropout: float = 0.1
     initializer_range: float = 0.02
     norm_epsilon: float = 1e-12
+    layer_heads: tuple[int, ...] | None = None
+    layer_intermediate_dims: tuple[int, ...] | None = None
 
     def __post_init__(self):
         sizes = ("vocabulary_size", "num_layers", "num_heads", "hidden_dim", "intermediate_dim")
@@ -106,6 +111,8 @@ class EncoderConfig:
                 f"hidden_dim must be a multiple of num_heads, but {self.hidden_dim} is not one of "
                 f"{self.num_heads}: choose another number of heads (BERT uses hidden_dim / 64)."
             )
+        self._check_of_layers("layer_heads", self.num_heads)
+        self._check_of_layers("layer_intermediate_dims", self.intermediate_dim)
 
     @classmethod
     def preset(cls: type[Config], name: str) -> Config:
@@ -123,21 +130,32 @@ class EncoderConfig:
         """Width H of one attention head."""
         return self.hidden_dim // self.num_heads
 
+    @property
+    def is_pruned(self) -> bool:
+        """Whether blocks have sizes of their own."""
+        return self.layer_heads is not None or self.layer_intermediate_dims is not None
+
     def embedding_flops(self) -> int:
         """Operations of the embeddings' products for a token: see `num_training_flops`."""
         return 0
 
     def heads_of(self, layer: int) -> int:
         """How many heads a block has, counted from 0."""
-        return self.num_heads
+        return self.layer_heads[layer] if self.layer_heads else self.num_heads
 
     def intermediate_dim_of(self, layer: int) -> int:
         """Width inside a block's feed-forward network."""
-        return self.intermediate_dim
+        own = self.layer_intermediate_dims
+        return own[layer] if own else self.intermediate_dim
 
     def of_layers(self: Config, layers: Sequence[int]) -> Config:
         """A config of some of the blocks, in this order."""
-        return dataclasses.replace(self, num_layers=len(layers))
+        own: dict[str, Any] = {
+            name: tuple(getattr(self, name)[layer] for layer in layers)
+            for name in ("layer_heads", "layer_intermediate_dims")
+            if getattr(self, name)
+        }
+        return dataclasses.replace(self, num_layers=len(layers), **own)
 
     def block_flops(self, layer: int, sequence_length: int) -> tuple[int, int]:
         """Operations of a block's products for a token.
@@ -161,6 +179,22 @@ class EncoderConfig:
         value = getattr(self, name)
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}.")
+
+    def _check_of_layers(self, name: str, most: int) -> None:
+        """A list, as JSON has it, becomes a tuple."""
+        sizes = getattr(self, name)
+        if sizes is None:
+            return
+        if not (
+            isinstance(sizes, list | tuple)
+            and len(sizes) == self.num_layers
+            and all(type(size) is int and 1 <= size <= most for size in sizes)
+        ):
+            raise ValueError(
+                f"{name} must be {self.num_layers} whole numbers from 1 to {most}, one of each "
+                f"block, not {sizes!r}."
+            )
+        object.__setattr__(self, name, tuple(sizes))
 
     def _check_choice(self, name: str, choices: tuple[str, ...]) -> None:
         if getattr(self, name) not in choices:

@@ -64,11 +64,6 @@ class ModernBertConfig(EncoderConfig):
                 f"is {self.head_dim}: choose another number of heads."
             )
 
-    @property
-    def gated_dim(self) -> int:
-        """Width of both halves of a gated feed-forward network."""
-        return 2 * self.intermediate_dim
-
     def is_global(self, layer: int) -> bool:
         """Whether a block, counted from 0, sees all tokens."""
         return layer % self.global_every == 0
@@ -83,8 +78,8 @@ class ModernBertConfig(EncoderConfig):
         return super().of_layers(layers)
 
     def block_flops(self, layer: int, sequence_length: int) -> tuple[int, int]:
-        hidden, seen = self.hidden_dim, sequence_length
         if not self.is_global(layer):
-            seen = min(seen, 2 * (self.local_window // 2) + 1)
-        feed_forward = 6 * hidden * self.intermediate_dim  # its first half is twice as wide
-        return 4 * hidden**2, 4 * hidden**2 + feed_forward + 4 * seen * hidden
+            sequence_length = min(sequence_length, 2 * (self.local_window // 2) + 1)
+        keys_and_values, rest = super().block_flops(layer, sequence_length)
+        # The first half of its feed-forward network is twice as wide.
+        return keys_and_values, rest + 2 * self.hidden_dim * self.intermediate_dim_of(layer)

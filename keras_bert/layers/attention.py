@@ -181,11 +181,14 @@ class AttentionScores(Configured):
 
     Args:
         block: a built `TransformerBlock`.
+        num_heads: int, N; of heads that the block lacks the probabilities are 0.
     """
 
-    def __init__(self, block: keras.layers.Layer):
+    def __init__(self, block: keras.layers.Layer, num_heads: int):
         super().__init__(dtype=block.dtype_policy, name=f"{block.name}_scores")
         self.block = block
+        self.num_heads = num_heads
 
     def call(self, x, bias):
-        return self.block.scores(x, bias)
+        missing = self.num_heads - self.block.attention.num_heads
+        return ops.pad(self.block.scores(x, bias), ((0, 0), (0, missing), (0, 0), (0, 0)))

@@ -18,8 +18,8 @@ class RotaryAttention(SelfAttention):
     the row, whichever of its sequences a token is of.
 
     Args:
-        num_heads, hidden_dim, dropout, kernel_initializer, use_bias: as of `SelfAttention`; a head
-            has an even number of dimensions.
+        num_heads, hidden_dim, dropout, kernel_initializer, use_bias, head_dim: as of
+            `SelfAttention`; a head has an even number of dimensions.
         base: float, by whose powers the pairs turn slower and slower.
 
     Args (call): those of `SelfAttention`.

@@ -60,6 +60,8 @@ def generator_config(config: ElectraConfig, share: float | None = None) -> Elect
         hidden_dim=width,
         num_heads=num_heads,
         intermediate_dim=max(1, round(config.intermediate_dim * share)),
+        layer_heads=None,
+        layer_intermediate_dims=None,
     )
 
 

@@ -306,7 +306,8 @@ class Encoder(keras.Model):
         Returns:
             keras.Model, from the encoder's inputs to a dict of `hidden_states`, float
             [L+1, B, T, D] (the embeddings, then every block's output), and `attention_scores`,
-            float [L, B, N, T, S] (probabilities).
+            float [L, B, N, T, S] (probabilities; where blocks were pruned, N is that of the block
+            with the most heads, and those that another one lacks are 0, behind its own).
 
         Example:
 
@@ -321,8 +322,9 @@ class Encoder(keras.Model):
         >>> tuple(inside["hidden_states"].shape), tuple(inside["attention_scores"].shape)
         ((3, 2, 7, 15), (2, 2, 3, 7, 7))
         """
+        most = max(block.attention.num_heads for block in self.blocks)
         scores = [
-            AttentionScores(block)(x, bias)
+            AttentionScores(block, most)(x, bias)
             for block, x, bias in zip(self.blocks, self.hidden_states, self._biases, strict=False)
         ]
         outputs = {

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_bert.models.encoder import Encoder
-from keras_bert.models.pruning import check_parts_go
+from keras_bert.models.pruning import check_has_blocks
 from keras_bert.training.movement import Movement, Parts
 from keras_bert.training.trainable import Trainable
 
@@ -115,12 +115,12 @@ def movement_of(
     """What has an optimizer cut heads and columns while a model on an encoder is trained.
 
     Args:
-        encoder: Encoder of a BertConfig.
+        encoder: Encoder.
         shares: pair of floats in [0, 1), of all heads, and of all columns.
         first, last: int, as of `Movement`.
 
     Raises:
-        ValueError: the encoder is of another family.
+        ValueError: the encoder has no blocks.
 
     Example:
 
@@ -131,7 +131,7 @@ def movement_of(
     >>> [group.number_to_cut for group in movement.groups]
     [2]
     """
-    check_parts_go(encoder.config)
+    check_has_blocks(encoder.config)
     heads, columns = kernels_behind(encoder)
     num_heads = [block.attention.num_heads for block in encoder.blocks]
     numbers = num_heads, [kernel.shape[0] for kernel in columns]

@@ -109,13 +109,14 @@ def _block(
     config: ModernBertConfig, initializer: Callable, dtype: keras.DTypePolicy, number: int
 ) -> TransformerBlock:
     attention = RotaryAttention(
-        config.num_heads,
+        config.heads_of(number),
         config.hidden_dim,
         config.attention_dropout,
         initializer,
         dtype,
         name="attention",
         use_bias=False,
+        head_dim=config.head_dim,
         base=config.global_base if config.is_global(number) else config.local_base,
     )
     options = {"use_bias": False, "kernel_initializer": initializer, "dtype": dtype}
@@ -123,7 +124,9 @@ def _block(
     first = NoNorm(dtype=dtype) if number == 0 else None
     return TransformerBlock(
         attention,
-        GatedDense(config.intermediate_dim, config.activation, name="intermediate", **options),
+        GatedDense(
+            config.intermediate_dim_of(number), config.activation, name="intermediate", **options
+        ),
         keras.layers.Dense(config.hidden_dim, name="output", **options),
         norms=(
             first or _norm(config, dtype, "attention_norm"),

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import keras
 import numpy as np
 
-from keras_bert.config import BertConfig, EncoderConfig
+from keras_bert.config import EncoderConfig
 from keras_bert.models.resizing import encoder_of
 
 Model = TypeVar("Model", bound=keras.Model)
@@ -43,7 +43,7 @@ def prune(
     Args:
         model: an encoder, a pretrainer or a task.
         heads: dict of the numbers of attention heads that go, by that of their block, all counted
-            from 0; `importance` and `least_important` find some. Models of BertConfig alone.
+            from 0; `importance` and `least_important` find some.
         columns: the same of the columns of feed-forward networks.
         layers: sequence of int, blocks that go.
 
@@ -72,8 +72,14 @@ def prune(
     for variable in smaller.variables:
         path, layer, part = _place(variable.path, kept)
         old = old_variables[path]
-        value = _without(old, OF_HEADS.get(part), heads.get(layer, ()), config.head_dim)
-        value = _without(value, OF_COLUMNS.get(part), columns.get(layer, ()), 1)
+        value = np.asarray(old)
+        for axes, removed, number_of, width in (
+            (OF_HEADS, heads, config.heads_of, config.head_dim),
+            (OF_COLUMNS, columns, config.intermediate_dim_of, 1),
+        ):
+            if part in axes:
+                shape = (-1, number_of(layer), width)
+                value = _without(value, axes[part], removed.get(layer, ()), shape)
         variable.assign(value)
         variable.trainable = old.trainable
     return smaller
@@ -146,17 +152,16 @@ def silent_parts(model: keras.Model) -> Mapping[str, Removed]:
     return found
 
 
-def check_parts_go(config: EncoderConfig) -> None:
-    """Refuses to take heads or columns from a family whose files could not say so.
+def check_has_blocks(config: EncoderConfig) -> None:
+    """Refuses to take something from the blocks of a model that has none.
 
     Raises:
-        ValueError: the config is of another family than BERT.
+        ValueError: the config is that of a table of vectors.
     """
-    if not isinstance(config, BertConfig):
+    if not config.num_layers:
         raise ValueError(
-            "Heads and columns go from models of BertConfig alone, not of "
-            f"{type(config).__name__}, whose files have no place for blocks of several sizes: "
-            "leave out layers instead."
+            "Heads, columns and blocks go from encoders with blocks, and a table of vectors has "
+            "none: make a smaller one of fewer dimensions (keras-bert distill-embeddings)."
         )
 
 
@@ -169,20 +174,23 @@ def _place(path: str, kept: Sequence[int]) -> tuple[str, int, str]:
     return f"layer_{layer}/{found[2]}", layer, found[2]
 
 
-def _without(value: Any, axis: int | None, removed: Sequence[int], width: int) -> np.ndarray:
-    """An array without some parts of a width along an axis; as it is where it has none."""
-    value = np.asarray(value)
-    if axis is None or not removed:
-        return value
-    places = np.arange(value.shape[axis]).reshape(-1, width)
-    return np.take(value, np.delete(places, list(removed), axis=0).ravel(), axis)
+def _without(
+    value: np.ndarray, axis: int, removed: Sequence[int], shape: tuple[int, int, int]
+) -> np.ndarray:
+    """An array without some parts along an axis.
+
+    Its shape is how often all parts stand there (twice before a gate), how many there are, and how
+    wide each is.
+    """
+    places = np.arange(value.shape[axis]).reshape(shape)
+    return np.take(value, np.delete(places, list(removed), axis=1).ravel(), axis)
 
 
 def _config_of(
     config: EncoderConfig, heads: Removed, columns: Removed, kept: Sequence[int]
 ) -> EncoderConfig:
     """The config of what is left. Blocks of one size are not said one by one."""
-    if not isinstance(config, BertConfig) or not (heads or columns):
+    if not (heads or columns):
         return config.of_layers(kept)
     layers = range(config.num_layers)
     own: dict[str, Any] = {
@@ -204,8 +212,7 @@ def _config_of(
 
 
 def _check(config: EncoderConfig, heads: Removed, columns: Removed, layers: Sequence[int]) -> None:
-    if heads or columns:
-        check_parts_go(config)
+    check_has_blocks(config)
     _check_parts("layers", layers, config.num_layers, "the model")
     for what, removed, number_of in (
         ("heads", heads, config.heads_of),

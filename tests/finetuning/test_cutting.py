@@ -5,6 +5,7 @@ import pytest
 
 import keras_bert as kb
 from keras_bert.finetuning.cutting import Cut, remove_cut
+from keras_bert.models.static import StaticEncoder
 
 EXAMPLES = [{"sentence": "the quick fox"}, {"sentence": "a lazy dog"}]
 
@@ -44,5 +45,7 @@ def test_it_is_cut_between_the_warm_up_and_two_thirds_of_the_updates(encoder_of)
     [heads, columns] = cut.movement(encoder_of("Bert", num_layers=2)).groups
     assert (heads.number_to_cut, columns.number_to_cut) == (3, 19)
     assert heads.kernels[0].shape == (18, 18) and columns.kernels[1].shape == (31, 18)
-    with pytest.raises(ValueError, match="of BertConfig alone, not of DistilBertConfig"):
-        cut.movement(encoder_of("DistilBert"))
+    [_, gated] = cut.movement(encoder_of("ModernBert", num_layers=2)).groups
+    assert (gated.number_to_cut, gated.kernels[1].shape) == (19, (31, 18))
+    with pytest.raises(ValueError, match="a table of vectors has none"):
+        cut.movement(StaticEncoder(kb.StaticConfig(vocabulary_size=97)))

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import keras_bert as kb
-from keras_bert.models.pruning import check_parts_go, silent_parts
+from keras_bert.models.pruning import check_has_blocks, silent_parts
+from keras_bert.models.static import StaticEncoder
 
 HEADS, COLUMNS = {0: [1], 2: [0, 2]}, {0: [3, 5, 30], 1: [0], 2: [1, 2]}
 EXAMPLES = [
@@ -16,12 +17,21 @@ EXAMPLES = [
 
 
 @pytest.fixture(scope="module")
-def task(config, tokenizer, drawn):
-    encoder = kb.BertEncoder(dataclasses.replace(config, num_layers=3))
+def task(encoder_of, tokenizer, drawn):
+    return classifier(encoder_of("Bert"), tokenizer, drawn)
+
+
+def classifier(encoder, tokenizer, drawn):
     encoder.blocks[1].trainable = False
     task = kb.TextClassifier(encoder, kb.Packer(tokenizer, 11), ["bad", "good"])
     drawn(task)
     return task
+
+
+def inputs_of(encoder):
+    ids = np.arange(5, 12, dtype="int32")[None]
+    of_all = {"token_ids": ids, "segment_ids": ids * 0, "padding_mask": ids * 0 + 1}
+    return {name: of_all[name] for name in encoder.INPUTS}
 
 
 def of_good(answers):
@@ -45,7 +55,11 @@ def silenced(task):
     return other
 
 
-def test_it_computes_what_is_computed_without_the_parts(task, without_graphs):
+@pytest.mark.parametrize("family", ["Bert", "ModernBert"])
+def test_it_computes_what_is_computed_without_the_parts(
+    encoder_of, family, tokenizer, drawn, without_graphs
+):
+    task = classifier(encoder_of(family), tokenizer, drawn)
     smaller, other = kb.prune(task, heads=HEADS, columns=COLUMNS), silenced(task)
     config = smaller.encoder.config
     assert config.layer_heads == (2, 3, 1)
@@ -55,12 +69,17 @@ def test_it_computes_what_is_computed_without_the_parts(task, without_graphs):
     assert silent_parts(other) == {"heads": HEADS, "columns": COLUMNS}
     assert silent_parts(smaller) == {"heads": {}, "columns": {}}
     assert of_good(answers) != pytest.approx(of_good(task(EXAMPLES)), abs=1e-3)
-    assert [b.trainable for b in smaller.encoder.blocks[1].weights] == [False] * 16
+    assert not any(weight.trainable for weight in smaller.encoder.blocks[1].weights)
     gone = task.count_params() - smaller.count_params()
     width, hidden = config.head_dim, config.hidden_dim
-    assert gone == 3 * (4 * hidden * width + 3 * width) + 6 * (2 * hidden + 1)
+    # A gated network has two columns for one, and no biases.
+    matrices, biases = (2, 1) if family == "Bert" else (3, 0)
+    of_head, of_column = 4 * hidden * width + 3 * width * biases, matrices * hidden + biases
+    assert gone == 3 * of_head + 6 * of_column
     flops = [kb.num_inference_flops(one.encoder.config, 11) for one in (task, smaller)]
-    assert flops[0] - flops[1] == 11 * (3 * width * (8 * hidden + 4 * 11) + 6 * 4 * hidden)
+    seen = 3 * 11 if family == "Bert" else 11 + 2 * 5  # by all heads that are gone
+    per_token = width * (3 * 8 * hidden + 4 * seen) + 6 * 2 * matrices * hidden
+    assert flops[0] - flops[1] == 11 * per_token
 
 
 def test_a_pruned_task_is_saved_opened_and_trained(task, tmp_path, without_graphs):
@@ -102,9 +121,38 @@ def test_blocks_go_from_every_family(encoder_of):
         np.testing.assert_array_equal(weight, old)
     with pytest.raises(ValueError, match="leave out the last ones, and do not keep"):
         kb.prune(encoder, layers=[0])
-    with pytest.raises(ValueError, match="of BertConfig alone, not of ModernBertConfig"):
-        kb.prune(encoder, heads={0: [0]})
-    check_parts_go(kb.BertConfig.preset("tiny"))
+
+
+@pytest.mark.parametrize("family", ["Roberta", "DistilBert", "Electra", "ModernBert"])
+def test_heads_and_columns_go_from_every_family_and_its_files(
+    encoder_of, family, drawn, tmp_path, tokenizer, byte_pairs_of, without_graphs
+):
+    reader = byte_pairs_of(family) if family == "Roberta" else tokenizer
+    encoder = drawn(encoder_of(family, vocabulary_size=reader.vocabulary_size))
+    smaller = kb.prune(encoder, heads=HEADS, columns=COLUMNS)
+    kb.save(smaller, tmp_path, reader)
+    content = json.loads((tmp_path / "config.json").read_text())
+    assert content["model_type"] == f"keras_bert_{family.lower()}"
+    assert content["layer_intermediate_dims"] == [28, 30, 29]
+    opened = kb.load(tmp_path).encoder
+    assert opened.config == smaller.config
+    wanted = smaller(inputs_of(smaller))["sequence_output"]
+    found = opened(inputs_of(opened))["sequence_output"]
+    np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_probe_says_what_is_gone(task, without_graphs):
+    smaller = kb.prune(task.encoder, heads=HEADS)
+    scores = np.asarray(smaller.probe()(inputs_of(smaller))["attention_scores"])
+    sums = scores.sum(axis=(1, 3, 4)) > 0
+    assert sums.tolist() == [[True, True, False], [True] * 3, [True, False, False]]
+
+
+def test_a_table_of_vectors_has_nothing_to_take(encoder_of):
+    check_has_blocks(kb.BertConfig.preset("tiny"))
+    table = StaticEncoder(kb.StaticConfig(vocabulary_size=97))
+    with pytest.raises(ValueError, match="a table of vectors has none: make a smaller one"):
+        kb.prune(table, columns={0: [0]})
 
 
 @pytest.mark.parametrize(

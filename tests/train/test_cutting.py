@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 import keras_bert as kb
 from keras_bert.finetuning import cutting
+from keras_bert.models.static import StaticEncoder
 from train.cutting import Cutting, check_cutting, cut_of
 
 WORDS = ("cat", "dog", "fox", "film", "quick", "brown", "jump", "over", "fine")
@@ -19,7 +20,7 @@ WORDS = ("cat", "dog", "fox", "film", "quick", "brown", "jump", "over", "fine")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, tokenizer, config, drawn):
-    """A classifier, an encoder of another family, and examples."""
+    """A classifier and examples."""
     folder = tmp_path_factory.mktemp("cutting")
     encoder = kb.BertEncoder(dataclasses.replace(config, num_layers=2))
     task = kb.TextClassifier(encoder, kb.Packer(tokenizer, 15), ("lazy", "fine"), ("text",))
@@ -94,12 +95,13 @@ def test_two_devices_cut_what_one_does(folder, run):
     [
         (("--remove_heads=1",), r"--remove_heads must be a share in \[0, 1\), not 1"),
         (("--frozen_layers=1",), "which --frozen_layers does not train: leave it out, or use"),
-        (("--checkpoint={}/other",), "of BertConfig alone, not of DistilBertConfig"),
+        (("--checkpoint={}/other",), "a table of vectors has none: make a smaller one"),
     ],
 )
-def test_what_cannot_be_cut_is_refused(folder, flags, message, refused, encoder_of, tokenizer):
+def test_what_cannot_be_cut_is_refused(folder, flags, message, refused, tokenizer):
     if not (folder / "other").exists():
-        kb.save(encoder_of("DistilBert"), folder / "other", tokenizer)
+        table = StaticEncoder(kb.StaticConfig(vocabulary_size=tokenizer.vocabulary_size))
+        kb.save(table, folder / "other", tokenizer)
     given = (flag.replace("{}", str(folder)) for flag in flags)
     flags = flags_of(folder, *given, f"--output_dir={folder}/none")
     assert re.search(message, refused("finetune", *flags))

@@ -15,6 +15,7 @@ from keras_bert.checkpoints.families.family import (
 )
 from keras_bert.checkpoints.families.hub_config import (
     CONFIG_KEYS,
+    OF_LAYERS,
     PLAIN,
     ConfigKeys,
     check_plain,
@@ -24,11 +25,15 @@ from keras_bert.config import BertConfig
 from keras_bert.models.bert import BertEncoder
 from keras_bert.models.pretrainer import SENTENCE_OBJECTIVES
 
-# What transformers has no name for is kept under ours, in a model type that it does not open.
-OWN_MODEL_TYPE = "keras_bert"
-OWN_KEYS = ("norm_first", "positions", "layer_heads", "layer_intermediate_dims")
 NEEDED = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
-HUB = ConfigKeys("BERT", BertConfig, CONFIG_KEYS, needed=NEEDED)
+HUB = ConfigKeys(
+    "BERT",
+    BertConfig,
+    CONFIG_KEYS,
+    model_type="bert",
+    needed=NEEDED,
+    own=("norm_first", "positions", *OF_LAYERS),
+)
 # What Google calls gelu is computed by the tanh formula, what the Hub calls gelu by erf.
 GOOGLE = ConfigKeys(
     "BERT", BertConfig, CONFIG_KEYS, {"gelu": "gelu_tanh", "relu": "relu"}, needed=NEEDED
@@ -40,8 +45,7 @@ MAX_COMPUTED = 1 << 26
 def _read_hub(content: Mapping[str, Any], source: pathlib.Path) -> BertConfig:
     plain = {**PLAIN, "embedding_size": (None, content.get("hidden_size"))}
     check_plain(content, source, "BERT", plain)
-    own_keys = OWN_KEYS if content.get("model_type") == OWN_MODEL_TYPE else ()
-    config = HUB.read(content, source, {key: content[key] for key in own_keys if key in content})
+    config = HUB.read(content, source, {})
     computed = config.max_sequence_length * config.hidden_dim
     if config.positions == "sinusoidal" and computed > MAX_COMPUTED:
         raise ValueError(
@@ -52,15 +56,7 @@ def _read_hub(content: Mapping[str, Any], source: pathlib.Path) -> BertConfig:
 
 
 def _write_hub(config: BertConfig) -> dict[str, Any]:
-    plain = not config.norm_first and config.positions == "learned" and not config.is_pruned
-    own = {key: getattr(config, key) for key in OWN_KEYS if not plain}
-    return {
-        "model_type": "bert" if plain else OWN_MODEL_TYPE,
-        **HUB.write(config),
-        **{key: value for key, value in own.items() if value is not None},
-        "pad_token_id": 0,
-        "tie_word_embeddings": True,
-    }
+    return {**HUB.write(config), "pad_token_id": 0, "tie_word_embeddings": True}
 
 
 def _read_google(content: Mapping[str, Any], source: pathlib.Path) -> BertConfig:
@@ -116,13 +112,7 @@ def weight_names(config: BertConfig) -> Names:
     blocks = (
         name
         for i in range(config.num_layers)
-        for name in names.block(
-            i,
-            f"bert.encoder.layer.{i}",
-            f"bert/encoder/layer_{i}",
-            width_of_heads=config.heads_of(i) * config.head_dim,
-            intermediate_dim=config.intermediate_dim_of(i),
-        )
+        for name in names.block(config, i, f"bert.encoder.layer.{i}", f"bert/encoder/layer_{i}")
     )
     first_norm = norm("embeddings/norm", "bert.embeddings.LayerNorm", "bert/embeddings/LayerNorm")
     last_norm = norm("norm", "bert.encoder.LayerNorm", "bert/encoder/LayerNorm")
@@ -159,7 +149,7 @@ def _heads() -> tuple[WeightName, ...]:
 BERT = Family(
     name="BERT",
     encoder=BertEncoder,
-    model_types=("bert", OWN_MODEL_TYPE),
+    model_types=HUB.model_types,
     class_prefix="Bert",
     classes=HubClasses.of("Bert", pretraining="BertForPreTraining"),
     config=ConfigFile(_read_hub, _write_hub),

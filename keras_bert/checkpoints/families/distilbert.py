@@ -32,12 +32,22 @@ KEYS = ConfigKeys(
         "attention_dropout": "attention_dropout",
         "initializer_range": "initializer_range",
     },
+    model_type="distilbert",
     activation_key="activation",
     needed=("vocab_size", "dim", "n_layers", "n_heads"),
 )
 # The dropout of a head that reads whole texts.
 DROPOUT_KEY = "seq_classif_dropout"
 OF_TEXTS = ("text_classification", "multiple_choice")
+# The dense layers of a block by our names.
+DENSE = {
+    "attention/query": "attention.q_lin",
+    "attention/key": "attention.k_lin",
+    "attention/value": "attention.v_lin",
+    "attention/output": "attention.out_lin",
+    "intermediate": "ffn.lin1",
+    "output": "ffn.lin2",
+}
 
 
 def _read(content: Mapping[str, Any], source: pathlib.Path) -> DistilBertConfig:
@@ -52,7 +62,6 @@ def _write(config: DistilBertConfig) -> dict[str, Any]:
             f"constant for DistilBERT, not {config.norm_epsilon}: it cannot be saved."
         )
     return {
-        "model_type": "distilbert",
         **KEYS.write(config),
         "sinusoidal_pos_embds": False,
         "pad_token_id": 0,
@@ -74,7 +83,7 @@ def weight_names(config: DistilBertConfig) -> Names:
                 for ours, (theirs, rows) in tables.items()
             ),
             *norm("embeddings/norm", f"{hub}.LayerNorm"),
-            *(name for i in range(config.num_layers) for name in _block(i)),
+            *(name for i in range(config.num_layers) for name in _block(config, i)),
         ),
         heads=(
             *dense("masked_lm/dense", "vocab_transform"),
@@ -87,15 +96,14 @@ def weight_names(config: DistilBertConfig) -> Names:
     )
 
 
-def _block(i: int) -> tuple[WeightName, ...]:
+def _block(config: DistilBertConfig, i: int) -> tuple[WeightName, ...]:
     ours, hub = f"layer_{i}", f"distilbert.transformer.layer.{i}"
     return (
-        *dense(f"{ours}/attention/query", f"{hub}.attention.q_lin"),
-        *dense(f"{ours}/attention/key", f"{hub}.attention.k_lin"),
-        *dense(f"{ours}/attention/value", f"{hub}.attention.v_lin"),
-        *dense(f"{ours}/attention/output", f"{hub}.attention.out_lin"),
-        *dense(f"{ours}/intermediate", f"{hub}.ffn.lin1", width_out="intermediate_dim"),
-        *dense(f"{ours}/output", f"{hub}.ffn.lin2", width_in="intermediate_dim"),
+        *(
+            weight
+            for name, widths in names.widths_of_block(config, i).items()
+            for weight in dense(f"{ours}/{name}", f"{hub}.{DENSE[name]}", "", **widths)
+        ),
         *norm(f"{ours}/attention_norm", f"{hub}.sa_layer_norm"),
         *norm(f"{ours}/output_norm", f"{hub}.output_layer_norm"),
     )
@@ -104,7 +112,7 @@ def _block(i: int) -> tuple[WeightName, ...]:
 DISTILBERT = Family(
     name="DistilBERT",
     encoder=DistilBertEncoder,
-    model_types=("distilbert",),
+    model_types=KEYS.model_types,
     class_prefix="DistilBert",
     classes=HubClasses.of("DistilBert", dropouts=dict.fromkeys(OF_TEXTS, DROPOUT_KEY)),
     config=ConfigFile(_read, _write),

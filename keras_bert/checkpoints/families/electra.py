@@ -23,7 +23,12 @@ from keras_bert.checkpoints.names import Names, WeightName, dense, head, norm
 from keras_bert.config import ElectraConfig
 from keras_bert.models.electra import ElectraEncoder
 
-KEYS = ConfigKeys("ELECTRA", ElectraConfig, {**CONFIG_KEYS, "embedding_dim": "embedding_size"})
+KEYS = ConfigKeys(
+    "ELECTRA",
+    ElectraConfig,
+    {**CONFIG_KEYS, "embedding_dim": "embedding_size"},
+    model_type="electra",
+)
 CLASSES = HubClasses.of("Electra", replaced_tokens="ElectraForPreTraining")
 # What a head for choices must say of how it makes a vector of a text's tokens.
 SUMMARY: dict[str, tuple[Any, ...]] = {
@@ -43,7 +48,6 @@ def _read(content: Mapping[str, Any], source: pathlib.Path) -> ElectraConfig:
 
 def _write(config: ElectraConfig) -> dict[str, Any]:
     return {
-        "model_type": "electra",
         **KEYS.write(config),
         "pad_token_id": 0,
         "tie_word_embeddings": True,
@@ -70,7 +74,7 @@ def weight_names(config: ElectraConfig) -> Names:
             *(
                 name
                 for i in range(config.num_layers)
-                for name in names.block(i, f"electra.encoder.layer.{i}")
+                for name in names.block(config, i, f"electra.encoder.layer.{i}")
             ),
         ),
         heads=(
@@ -95,7 +99,7 @@ def weight_names(config: ElectraConfig) -> Names:
 ELECTRA = Family(
     name="ELECTRA",
     encoder=ElectraEncoder,
-    model_types=("electra",),
+    model_types=KEYS.model_types,
     class_prefix="Electra",
     classes=CLASSES,
     config=ConfigFile(_read, _write),

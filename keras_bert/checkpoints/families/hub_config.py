@@ -14,6 +14,10 @@ from keras_bert.config import EncoderConfig
 
 Config = TypeVar("Config", bound=EncoderConfig)
 
+# What transformers has no name for is kept under ours, in a model type that it does not open.
+OWN_MODEL_TYPE = "keras_bert"
+# Sizes of pruned blocks.
+OF_LAYERS = ("layer_heads", "layer_intermediate_dims")
 # Fields of a config as BERT's code calls them, Google's and the Hub's, and what came after it.
 CONFIG_KEYS = {
     "vocabulary_size": "vocab_size",
@@ -69,6 +73,9 @@ class ConfigKeys(Generic[Config]):
         activation_key: the key of the activation.
         needed: keys that a config must have; for the others it may rely on the reference's
             defaults, which are ours.
+        model_type: the value of the form's `model_type`; None where it has no such key.
+        own: fields that the form has no keys for: a model in which one of them differs from the
+            default has a `model_type` of ours, under which all are written by their own names.
     """
 
     family: str
@@ -77,6 +84,16 @@ class ConfigKeys(Generic[Config]):
     activations: Mapping[str, str] = dataclasses.field(default_factory=lambda: ACTIVATIONS)
     activation_key: str = "hidden_act"
     needed: tuple[str, ...] = ("vocab_size", "hidden_size")
+    model_type: str | None = None
+    own: tuple[str, ...] = OF_LAYERS
+
+    @property
+    def model_types(self) -> tuple[str, ...]:
+        """The values that `model_type` may have; the second is where transformers has no name."""
+        if self.model_type is None:
+            return ()
+        family = "" if self.model_type == "bert" else f"_{self.model_type}"
+        return self.model_type, f"{OWN_MODEL_TYPE}{family}"
 
     def read(
         self, content: Mapping[str, Any], source: pathlib.Path, others: Mapping[str, Any]
@@ -101,7 +118,9 @@ class ConfigKeys(Generic[Config]):
         activation = settings.one_of(
             content, self.activation_key, default, self.activations, source
         )
-        known = {"activation": self.activations[activation], **others}
+        is_own = content.get("model_type") in self.model_types[1:]
+        own = {name: content[name] for name in self.own if is_own and name in content}
+        known = {"activation": self.activations[activation], **own, **others}
         return settings.read_config(self.kind, content, self.keys, source, known)
 
     def write(self, config: Config) -> dict[str, Any]:
@@ -110,7 +129,18 @@ class ConfigKeys(Generic[Config]):
             theirs for theirs, ours in self.activations.items() if ours == config.activation
         ]
         values = {key: getattr(config, ours) for ours, key in self.keys.items()}
-        return {self.activation_key: activation, **values}
+        return {**self._kind_of(config), self.activation_key: activation, **values}
+
+    def _kind_of(self, config: Config) -> dict[str, Any]:
+        """Its model type, and what is told under ours alone."""
+        if self.model_type is None:
+            return {}
+        plain, ours = self.model_types
+        own = {name: getattr(config, name) for name in self.own}
+        if all(value == getattr(self.kind, name) for name, value in own.items()):
+            return {"model_type": plain}
+        told = {name: value for name, value in own.items() if value is not None}
+        return {"model_type": ours, **told}
 
 
 def check_plain(

@@ -36,6 +36,7 @@ KEYS = ConfigKeys(
         "local_window": "local_attention",
         "global_every": "global_attn_every_n_layers",
     },
+    model_type="modernbert",
     activation_key="hidden_activation",
 )
 # Transformers' names of the kinds of blocks, of which the first one sees all tokens.
@@ -49,6 +50,15 @@ PARTS_PLAIN: dict[str, tuple[Any, ...]] = {
     "decoder_bias": (None, True),
     "classifier_activation": (None, "gelu"),
     "rope_scaling": (None,),
+}
+# The dense layers of a block by our names, and the part of the Hub's tensor that each is.
+DENSE = {
+    "attention/query": ("attn.Wqkv", (0, 3)),
+    "attention/key": ("attn.Wqkv", (1, 3)),
+    "attention/value": ("attn.Wqkv", (2, 3)),
+    "attention/output": ("attn.Wo", (0, 1)),
+    "intermediate": ("mlp.Wi", (0, 1)),
+    "output": ("mlp.Wo", (0, 1)),
 }
 
 
@@ -89,7 +99,6 @@ def _kinds(config: ModernBertConfig) -> list[str]:
 
 def _write(config: ModernBertConfig) -> dict[str, Any]:
     return {
-        "model_type": "modernbert",
         **KEYS.write(config),
         "embedding_dropout": config.dropout,
         "layer_types": _kinds(config),
@@ -114,7 +123,7 @@ def weight_names(config: ModernBertConfig) -> Names:
                 "embeddings/token", "model.embeddings.tok_embeddings.weight", "", "vocabulary_size"
             ),
             *norm("embeddings/norm", "model.embeddings.norm")[:1],
-            *(name for i in range(config.num_layers) for name in _block(i)),
+            *(name for i in range(config.num_layers) for name in _block(config, i)),
             *norm("norm", "model.final_norm")[:1],
         ),
         heads=(
@@ -131,19 +140,20 @@ def weight_names(config: ModernBertConfig) -> Names:
     )
 
 
-def _block(i: int) -> tuple[WeightName, ...]:
+def _block(config: ModernBertConfig, i: int) -> tuple[WeightName, ...]:
     ours, hub = f"layer_{i}", f"model.layers.{i}"
-    projections = tuple(
-        dataclasses.replace(dense(f"{ours}/attention/{name}", f"{hub}.attn.Wqkv")[0], part=(n, 3))
-        for n, name in enumerate(("query", "key", "value"))
+    widths = names.widths_of_block(config, i)
+    widths["intermediate"]["width_out"] *= 2  # both halves of a gated feed-forward network
+    kernels = (
+        dataclasses.replace(
+            dense(f"{ours}/{name}", f"{hub}.{theirs}", "", **widths[name])[0], part=part
+        )
+        for name, (theirs, part) in DENSE.items()
     )
     return (
         *(norm(f"{ours}/attention_norm", f"{hub}.attn_norm")[:1] if i else ()),
-        *projections,
-        *dense(f"{ours}/attention/output", f"{hub}.attn.Wo")[:1],
+        *kernels,
         *norm(f"{ours}/output_norm", f"{hub}.mlp_norm")[:1],
-        *dense(f"{ours}/intermediate", f"{hub}.mlp.Wi", width_out="gated_dim")[:1],
-        *dense(f"{ours}/output", f"{hub}.mlp.Wo", width_in="intermediate_dim")[:1],
     )
 
 
@@ -171,7 +181,7 @@ def _write_tokenizer(
 MODERNBERT = Family(
     name="ModernBERT",
     encoder=ModernBertEncoder,
-    model_types=("modernbert",),
+    model_types=KEYS.model_types,
     class_prefix="ModernBert",
     classes=HubClasses.of("ModernBert"),
     config=ConfigFile(_read, _write),

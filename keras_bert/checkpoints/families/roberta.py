@@ -28,6 +28,7 @@ KEYS = ConfigKeys(
     RobertaConfig,
     # The file counts the rows of the table of positions.
     {**CONFIG_KEYS, "max_sequence_length": POSITIONS_KEY, "padding_id": PADDING_KEY},
+    model_type="roberta",
     needed=("vocab_size", "hidden_size", POSITIONS_KEY),
 )
 
@@ -46,7 +47,6 @@ def _read(content: Mapping[str, Any], source: pathlib.Path) -> RobertaConfig:
 
 def _write(config: RobertaConfig) -> dict[str, Any]:
     return {
-        "model_type": "roberta",
         **KEYS.write(config),
         POSITIONS_KEY: config.num_position_rows,
         "bos_token_id": 0,
@@ -73,7 +73,7 @@ def weight_names(config: RobertaConfig) -> Names:
             *(
                 name
                 for i in range(config.num_layers)
-                for name in names.block(i, f"roberta.encoder.layer.{i}")
+                for name in names.block(config, i, f"roberta.encoder.layer.{i}")
             ),
         ),
         pooler=dense("pooler/dense", "roberta.pooler.dense"),
@@ -109,7 +109,7 @@ def _write_tokenizer(
 ROBERTA = Family(
     name="RoBERTa",
     encoder=RobertaEncoder,
-    model_types=("roberta",),
+    model_types=KEYS.model_types,
     class_prefix="Roberta",
     classes=HubClasses.of("Roberta"),
     config=ConfigFile(_read, _write),
