@@ -21,7 +21,7 @@ FLOORS = {
 # Folders of the same floor may not see each other, and these see less than their floor allows.
 ALLOWED = {
     "flops": {"config"},
-    "text": {"files"},
+    "text": {"files", "lite"},
     "layers": set(),
     "training": {"files", "flags", "launching"},
     "serving": {"files", "flags", "lite"},

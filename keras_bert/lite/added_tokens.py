@@ -44,18 +44,11 @@ class Finder:
         lstrip: Collection[str] = (),
         rstrip: Collection[str] = (),
     ):
-        names = sorted(ids, key=lambda name: (-len(name), name))
         self._ids = {_spaced(name): id_ for name, id_ in ids.items()}
         self._single_words = {_spaced(name) for name in single_words}
-        patterns = {
-            name: re.escape(name) + (f"{_BESIDE}*" if name in rstrip else "") for name in names
-        }
-        # What begins right here comes before what only spaces stand before.
-        behind = [f"{_BESIDE}+{patterns[name]}" for name in names if name in lstrip]
-        either = "|".join((*patterns.values(), *behind))
-        if any_space:
-            either = either.replace("\\ ", f"[{characters.SPACES}]")
-        self._either = re.compile(either) if names else None
+        space = f"[{characters.SPACES}]" if any_space else None
+        either = pattern_of(ids, beside=_BESIDE, space=space, lstrip=lstrip, rstrip=rstrip)
+        self._either = re.compile(either) if either else None
         self._apart = apart
 
     def around(self, text: str, cut: Cut) -> list[Piece]:
@@ -80,6 +73,50 @@ class Finder:
     def _is_within(self, text: str, start: int, end: int) -> bool:
         beside = (text[start - 1 : start], text[end : end + 1])
         return any(_word(self._apart).match(character) for character in beside)
+
+
+def longest_first(names: Collection[str]) -> list[str]:
+    """Spellings in the order in which they are looked for.
+
+    Example:
+
+    >>> from keras_bert.lite.added_tokens import longest_first
+    >>> longest_first(["<e>", "<e>s", "<d>"])
+    ['<e>s', '<d>', '<e>']
+    """
+    return sorted(names, key=lambda name: (-len(name), name))
+
+
+def pattern_of(
+    names: Collection[str],
+    *,
+    beside: str,
+    space: str | None = None,
+    lstrip: Collection[str] = (),
+    rstrip: Collection[str] = (),
+) -> str:
+    """The regular expression by which added tokens are found, in Python or in graph.
+
+    Args:
+        names: their spellings; of two that begin at the same place the longer one is found.
+        beside: pattern of a space that belongs to a token which takes those beside it.
+        space: pattern of what a space in a spelling stands for; None is a space.
+        lstrip, rstrip: those that take the spaces before, or after them.
+
+    Example:
+
+    >>> from keras_bert.lite.added_tokens import pattern_of
+    >>> pattern_of(["<e>", "<e>s"], beside=r"\\s", rstrip=["<e>"])
+    '<e>s|<e>\\\\s*'
+    """
+    patterns = {
+        name: re.escape(name) + (f"{beside}*" if name in rstrip else "")
+        for name in longest_first(names)
+    }
+    # What begins right here comes before what only spaces stand before.
+    behind = [f"{beside}+{patterns[name]}" for name in patterns if name in lstrip]
+    either = "|".join((*patterns.values(), *behind))
+    return either if space is None else either.replace("\\ ", space)
 
 
 @functools.cache

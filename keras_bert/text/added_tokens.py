@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Literal
 
 import tensorflow as tf
+
+from keras_bert.lite.added_tokens import longest_first, pattern_of
 
 # What `tokenizers` takes for a part of a word where a token must stand alone.
 _WORD = r"[\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{200C}\x{200D}\x{24B6}-\x{24E9}]"
@@ -92,17 +93,11 @@ class Finder:
         rstrip: Collection[str] = (),
     ):
         self.ids = dict(ids)
-        self.names = sorted(self.ids, key=lambda name: (-len(name), name))
+        self.names = longest_first(ids)
         self.single_words = frozenset(single_words)
         self._strips = frozenset((*lstrip, *rstrip))
-        patterns = {
-            name: re.escape(name) + (f"{_BESIDE}*" if name in rstrip else "") for name in self.names
-        }
-        # What begins right here comes before what only spaces stand before.
-        behind = [f"{_BESIDE}+{patterns[name]}" for name in self.names if name in lstrip]
-        self._either = "|".join((*patterns.values(), *behind))
-        if any_space:
-            self._either = self._either.replace(r"\ ", _SPACE)
+        space = _SPACE if any_space else None
+        self._either = pattern_of(ids, beside=_BESIDE, space=space, lstrip=lstrip, rstrip=rstrip)
         self._apart = apart
 
     def around(

@@ -1,4 +1,4 @@
-from keras_bert.lite.added_tokens import Finder
+from keras_bert.lite.added_tokens import Finder, longest_first, pattern_of
 from keras_bert.lite.subwords import Piece
 
 
@@ -35,3 +35,9 @@ def test_spaces_beside_belong_to_those_that_strip_them():
     assert found(finder, "a \t<e> b <f> \n<e>") == [
         *(Piece(7, 1, 6), Piece(8, 9, 14), Piece(7, 14, 17))
     ]
+
+
+def test_what_takes_spaces_before_it_is_found_after_the_others():
+    either = pattern_of(["a b", "c"], beside="_", space="~", lstrip=["c"], rstrip=["a b"])
+    assert either == "a~b_*|c|_+c"
+    assert longest_first({"c": 1, "ab": 2, "b": 3}) == ["ab", "b", "c"]
