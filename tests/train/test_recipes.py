@@ -23,6 +23,7 @@ PARTS = {
     "fast",
     "electra",
     "roberta",
+    "modernbert",
     "finetune",
     "finetune_small",
     "demo",
@@ -31,7 +32,10 @@ PARTS = {
 } | {f"finetune_{family}" for family in ("roberta", "electra", "electra_large")}
 # What headers say of flags, and the flags.
 SAID = (
-    (r"^# (?:BERT|ELECTRA|RoBERTa) (tiny|mini|small|medium|base|large)\b", "preset"),
+    (
+        r"^# (?:Distil|Modern)?(?:BERT|ELECTRA|RoBERTa) (tiny|mini|small|medium|base|large)\b",
+        "preset",
+    ),
     (r"\brows of ([\d,]+)", "sequence_length"),
     (r"\bbatch ([\d,]+)", "batch_size"),
     (r"\b(\d+) epochs", "num_epochs"),
@@ -108,7 +112,7 @@ def test_what_the_header_says_of_flags_is_so(resolved, name):
         said = {text.replace(",", "") for text in re.findall(pattern, header, re.MULTILINE)}
         value = getattr(arguments, flag, None)
         found = f"{value * 1e5:g}" if flag == "learning_rate" else str(value)
-        found = found.removeprefix("roberta_").removeprefix("electra_")
+        found = found.rpartition("_")[2] if flag == "preset" else found
         assert not said or found in said, (flag, found, said)
 
 
@@ -157,6 +161,24 @@ def test_electra_has_the_papers_hyperparameters(resolved):
         assert (found.objective, found.warmup_steps) == ("replaced_tokens", 10_000)
         assert (found.preset, found.detection_weight) == (f"electra_{size}", 50.0)
         assert shares(found) == {"mask_share": 0.85, "random_share": 0.0}
+
+
+def test_modernbert_has_the_papers_numbers_of_tokens(resolved):
+    for size, tokens, warmup, rate in (
+        ("base", 1.719e12, 3e9, 8e-4),
+        ("large", 1.719e12, 2e9, 5e-4),
+    ):
+        found = resolved(f"modernbert_{size}")[1]
+        per_step = found.batch_size * found.sequence_length
+        assert found.num_steps * per_step == pytest.approx(tokens, rel=1e-2)
+        assert found.warmup_steps * per_step == pytest.approx(warmup, rel=1e-2)
+        assert (found.mask_rate, found.learning_rate) == (0.3, rate)
+
+
+def test_a_distilbert_is_taught_as_its_authors_do(resolved):
+    found = resolved("distilbert_base")[1]
+    assert found.teacher_share / (1 - found.teacher_share) == pytest.approx(5 / 2, rel=0.03)
+    assert (found.distil, found.temperature) == ("outputs,cosine", 2)
 
 
 def test_the_columns_of_glue_are_read(resolved):
