@@ -40,3 +40,16 @@ def test_every_familys_published_configs_come_back(family):
     for preset in getattr(kb, kind).PRESETS:
         config = getattr(kb, kind).preset(preset)
         assert family.config.read(family.config.write(config), SOURCE) == config
+
+
+def test_what_transformers_has_no_name_for_has_a_type_of_ours():
+    keys = ConfigKeys("BERT", BertConfig, {"num_layers": "depth"}, model_type="toy", needed=())
+    assert keys.model_types == ("toy", "keras_bert_toy") and KEYS.model_types == ()
+    assert keys.write(BertConfig())["model_type"] == "toy"
+    pruned = BertConfig(num_layers=2, layer_heads=(12, 3))
+    content = keys.write(pruned)
+    assert (content["model_type"], content["layer_heads"]) == ("keras_bert_toy", (12, 3))
+    assert "layer_intermediate_dims" not in content
+    assert keys.read(content, SOURCE, {}) == pruned
+    # Of another type it is a key that nobody knows.
+    assert not keys.read({**content, "model_type": "toy"}, SOURCE, {}).is_pruned
