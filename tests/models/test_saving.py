@@ -54,7 +54,9 @@ def test_an_encoder_is_opened_again(family, encoder_of, drawn, ids, tmp_path):
     np.testing.assert_array_equal(encoder.pooled(inputs), again.pooled(inputs))
 
 
-def test_an_encoder_stands_in_a_model_of_ones_own_and_is_cloned(encoder_of, drawn, ids, tmp_path):
+def test_an_encoder_stands_in_a_model_of_ones_own_and_is_cloned(
+    encoder_of, drawn, ids, tmp_path, without_graphs
+):
     encoder = drawn(encoder_of("Bert"))
     inputs = encoder.new_inputs()
     share = keras.layers.Dense(1)(encoder(inputs)["pooled_output"])
@@ -75,7 +77,7 @@ def test_an_encoder_stands_in_a_model_of_ones_own_and_is_cloned(encoder_of, draw
 
 
 @pytest.mark.parametrize("objective", ["next_sentence", pytest.param(None, marks=pytest.mark.slow)])
-def test_a_pretrainer_goes_on(objective, encoder_of, ids, tmp_path):
+def test_a_pretrainer_goes_on(objective, encoder_of, ids, tmp_path, without_graphs):
     encoder = encoder_of("Bert", num_layers=1, dropout=0.0, attention_dropout=0.0)
     model = kb.BertPretrainer(encoder, objective)
     model.compile(kb.Lamb(kb.Schedule(1e-2, 9)), **model.objective(0.5), num_micro_batches=3)
