@@ -56,6 +56,7 @@ class Snapshot:
     def __init__(self, directory: pathlib.Path):
         self.directory = directory
         self._files: dict[str, BinaryIO | None] = {}
+        self._objects: dict[str, dict[str, Any]] = {}
         self._identity, content = _record(directory)
         self.checksums = None if content is None else _names(content, self.path(CHECKSUMS_FILE))
         self._folders = [directory]
@@ -117,12 +118,14 @@ class Snapshot:
         return file.read()
 
     def json(self, name: str) -> dict[str, Any]:
-        """The object in a JSON file.
+        """The object in a JSON file, parsed once: a tokenizer's may have megabytes.
 
         Raises:
             ValueError: the file is not there, or holds none.
         """
-        return settings.parse_json(self.read(name), self.path(name))
+        if name not in self._objects:
+            self._objects[name] = settings.parse_json(self.read(name), self.path(name))
+        return dict(self._objects[name])
 
     def json_if_there(self, name: str) -> dict[str, Any]:
         """The object in a JSON file; an empty one if there is no such file."""

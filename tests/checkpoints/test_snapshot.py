@@ -241,3 +241,10 @@ def test_files_have_the_mode_of_any_other(tmp_path):
     save(tmp_path, "1")
     modes = {path.stat().st_mode for path in tmp_path.glob("*") if path.is_file()}
     assert len(modes) == 1
+
+
+def test_what_a_reader_changes_no_other_sees(tmp_path):
+    (tmp_path / "a.json").write_text('{"a": 1}')
+    with Snapshot(tmp_path) as snapshot:
+        snapshot.json("a.json")["a"] = 2
+        assert snapshot.json("a.json") == {"a": 1} and snapshot.json_if_there("b.json") == {}
