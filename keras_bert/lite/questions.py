@@ -65,8 +65,11 @@ class QuestionAnswerer(LiteTask):
         """The best answers in one row, the best first."""
         held = slice(window.offset, window.offset + window.length)
         own = slice(window.start, window.start + window.length)
-        starts = np.where(may_start[own], output["start_logits"][held], np.float32(NEVER))
-        ends = output["end_logits"][held]
+        # No answer begins or ends with a blank that is a piece of its own.
+        has_text = np.array([piece.end > piece.start for piece in pieces[own]], bool)
+        ends = np.where(has_text, output["end_logits"][held], np.float32(NEVER))
+        is_start = has_text & np.array(may_start[own], bool)
+        starts = np.where(is_start, output["start_logits"][held], np.float32(NEVER))
         scores = np.full([len(starts), self.settings["max_answer_tokens"]], NEVER, np.float32)
         for more in range(min(scores.shape[1], len(ends))):
             scores[: len(ends) - more, more] = starts[: len(ends) - more] + ends[more:]

@@ -76,11 +76,13 @@ def best_spans(
 
     Returns:
         Three tensors [B, K]: float32 and twice int32. Where there are fewer, scores are below
-        `NEVER / 2`, starts and ends 0.
+        `NEVER / 2`, starts and ends 0. No answer begins or ends with a blank that is a piece of its
+        own, as byte-level tokenizers have them.
     """
+    has_text = features["piece_ends"] > features["piece_starts"]
     scores, *positions = best_in_rows(
-        tf.where(features["may_start"], start_logits, NEVER),
-        tf.where(features["pieces"] >= 0, end_logits, NEVER),
+        tf.where(features["may_start"] & has_text, start_logits, NEVER),
+        tf.where((features["pieces"] >= 0) & has_text, end_logits, NEVER),
         num_best=num_best,
         max_tokens=max_tokens,
     )

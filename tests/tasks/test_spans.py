@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert.tasks.spans import NEVER, answers_in_text, best_in_rows, labels_in_rows
+from keras_bert.tasks.spans import (
+    NEVER,
+    answers_in_text,
+    best_in_rows,
+    best_spans,
+    labels_in_rows,
+)
 
 
 def all_pairs(starts, ends, max_tokens):
@@ -32,6 +38,22 @@ def test_the_best_pairs_are_those_of_plain_loops(num_best, max_tokens):
         np.testing.assert_allclose([one[0] for one in got], [one[0] for one in expected], rtol=1e-6)
         assert [one[1:] for one in got] == [one[1:] for one in expected]
         assert (scores[row, len(expected) :] < NEVER / 2).all()
+
+
+def test_no_answer_begins_or_ends_with_a_blank_that_is_a_piece():
+    features = {  # of "a  fox", where the second blank is a piece
+        "rows_of": tf.constant([0]),
+        "pieces": tf.constant([[-1, 0, 1, 2]]),
+        "may_start": tf.constant([[False, True, True, True]]),
+        "piece_starts": tf.constant([[0, 0, 2, 3]]),
+        "piece_ends": tf.constant([[0, 1, 2, 6]]),
+        "context": tf.constant(["a  fox"]),
+    }
+    logits = tf.constant([[0.0, 1.0, 9.0, 2.0]])
+    found = best_spans(logits, logits, features, num_best=5, max_tokens=3)
+    scores, starts, ends = (values.numpy()[0].tolist() for values in found)
+    there = [one for one in zip(scores, starts, ends, strict=True) if one[0] > NEVER / 2]
+    assert there == [(4.0, 3, 6), (3.0, 0, 6), (2.0, 0, 1)]
 
 
 def test_rows_learn_an_answer_that_they_hold_whole():
