@@ -73,7 +73,7 @@ class Data:
     @classmethod
     def of(cls, recipe: finetune.Arguments, max_examples: int) -> Data:
         with contextlib.redirect_stdout(sys.stderr):
-            examples, held_out = finetune.read(recipe)
+            examples, _, held_out = finetune.read(recipe)
         if not held_out:
             raise ValueError("Some texts must be held out: give --eval_files or --eval_share.")
         if max_examples:
@@ -246,7 +246,8 @@ def bert(recipe: finetune.Arguments, seed: int, data: Data) -> kb.Task:
     """The task that `train.finetune` makes."""
     with tempfile.TemporaryDirectory() as name:
         own = dataclasses.replace(recipe, output_dir=name, labels=",".join(data.labels))
-        finetune.one_run(own, seed, [*data.train], [], pathlib.Path(name))
+        rows = finetune.Rows([*data.train], [], [])
+        finetune.one_run(own, seed, rows, pathlib.Path(name), None)
         return kb.finetuning.load_task(name)
 
 
