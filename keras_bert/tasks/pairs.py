@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from absl import logging
 
 from keras_bert.data.rows import Row
 from keras_bert.tasks.examples import Example, missing_column, source_of
@@ -56,6 +57,20 @@ def check_range(label_range: Sequence[float]) -> None:
         raise ValueError(
             f"label_range must be two different numbers, the labels of cosines 0 and 1, not "
             f"{label_range!r}."
+        )
+
+
+def tell_unread(rows: Sequence[Row]) -> None:
+    """Says that a column is not read in which others would look for the numbers of pairs.
+
+    Args:
+        rows: sequence of Row, of which pairs are learned without numbers.
+    """
+    if rows and "label" in rows[0]:
+        logging.warning(
+            "%s: the column 'label' is not read, and both texts of a pair are taken to belong "
+            "together: --label_key=label learns its numbers.",
+            rows[0].source,
         )
 
 

@@ -22,7 +22,7 @@ from keras_bert.tasks.examples import Example, text_columns
 from keras_bert.tasks.heads import check_layers, flat_rows, states_of
 from keras_bert.tasks.hooks import Start
 from keras_bert.tasks.members import check_alone
-from keras_bert.tasks.pairs import check_range, cosine_of, range_of
+from keras_bert.tasks.pairs import check_range, cosine_of, range_of, tell_unread
 from keras_bert.tasks.search import ranks_among, unit
 from keras_bert.tasks.setting import Setting, packer_of
 from keras_bert.tasks.steps import Answers
@@ -164,12 +164,13 @@ class SentenceEmbedder(Task):
             label_key: str, the column with the number; None has pairs without one, where
                 `text_keys` are given.
         """
-        names = cls.COLUMNS
+        names, rows = cls.COLUMNS, files.rows()
         if not labelled:
             names, text_keys = cls._others(_PAIRS[:1]), text_keys and text_keys[:1]
         elif text_keys and label_key is None:
             names = cls._others(_PAIRS[: max(2, len(text_keys))])
-        return names.renamed(files.rows(), name_of(cls), labelled, text_keys, label_key)
+            tell_unread(rows)
+        return names.renamed(rows, name_of(cls), labelled, text_keys, label_key)
 
     @classmethod
     def _others(cls, texts: tuple[str, ...]) -> ColumnNames:

@@ -3,7 +3,7 @@
 import pytest
 
 from keras_bert.data.rows import Row
-from keras_bert.tasks.pairs import cosine_of, range_of
+from keras_bert.tasks.pairs import cosine_of, range_of, tell_unread
 
 
 def rows(*labels):
@@ -31,3 +31,10 @@ def test_what_is_out_of_the_range_is_told(label):
         cosine_of(rows(label)[0], (1.0, 5.0))
     with pytest.raises(ValueError, match="there must be a column 'label'"):
         cosine_of({"score": 1}, (1.0, 5.0))
+
+
+def test_numbers_that_are_not_learned_are_told(caplog):
+    tell_unread([Row({"text": "a"}, "a.csv:2")])
+    assert not caplog.messages
+    tell_unread(rows(1))
+    assert "a.csv:2: the column 'label' is not read" in caplog.text
