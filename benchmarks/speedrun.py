@@ -48,6 +48,7 @@ class Recipe:
     optimizer: type = kb.AdamW
     learning_rate: float = 1e-3
     norm_first: bool = False
+    positions: str = "learned"
     modern: bool = False
     first_mask_rate: float = EVAL_RATE
     sentence_objective: str | None = "next_sentence"
@@ -62,6 +63,7 @@ PRE_NORM_MUON = Recipe(
     optimizer=kb.Muon, norm_first=True, learning_rate=1e-2, sentence_objective=None
 )
 FAST = dataclasses.replace(PRE_NORM_MUON, modern=True, dropout=0.0, first_mask_rate=0.3)
+ROTARY = dataclasses.replace(FAST, modern=False, positions="rotary")
 RECIPES = {
     # Each idea alone.
     "bert": Recipe(),
@@ -76,12 +78,15 @@ RECIPES = {
     "growing_batch": Recipe(phases=((0.25, 1), (0.5, 1), (1, 1))),
     "average": Recipe(average=0.99),
     "z_loss": Recipe(z_loss=1e-4),
-    "gated_rotary": Recipe(modern=True, sentence_objective=None, learning_rate=3e-3),
+    "rotary": Recipe(norm_first=True, positions="rotary", sentence_objective=None, dropout=0.0),
+    "gated_rotary": Recipe(modern=True, sentence_objective=None, dropout=0.0),
     "muon": Recipe(optimizer=kb.Muon, learning_rate=3e-3),
     # Those that go together.
     "muon_pre_norm": PRE_NORM_MUON,
     "muon_no_dropout": dataclasses.replace(PRE_NORM_MUON, dropout=0.0),
+    "muon_rotary": dataclasses.replace(ROTARY, first_mask_rate=EVAL_RATE),
     "muon_gated_rotary": dataclasses.replace(FAST, first_mask_rate=EVAL_RATE),
+    "fast_rotary": ROTARY,
     "fast": FAST,
     "fast_higher_rate": dataclasses.replace(FAST, learning_rate=2e-2),
     "fast_small_batch": dataclasses.replace(FAST, phases=((0.5, 1),)),
@@ -225,6 +230,7 @@ def pretrainer_of(arguments: Arguments, recipe: Recipe, vocabulary_size: int) ->
                 config,
                 vocabulary_size=vocabulary_size,
                 norm_first=recipe.norm_first,
+                positions=recipe.positions,
                 dropout=recipe.dropout,
                 attention_dropout=recipe.dropout,
             )

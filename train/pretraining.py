@@ -51,8 +51,8 @@ class Model:
         "family, BERT if none is named, and size; else the initial checkpoint's, or base, with "
         "replaced_tokens electra_base; with a teacher its weights begin as its where shapes allow",
     )
-    positions: Literal["learned", "sinusoidal"] | None = flags.flag(
-        None, "position embeddings; else the initial checkpoint's, or learned"
+    positions: Literal["learned", "sinusoidal", "rotary"] | None = flags.flag(
+        None, "how a BERT knows positions; else as the initial checkpoint, or learned"
     )
     norm_first: bool | None = flags.flag(
         None, "pre-norm blocks; else as the initial checkpoint, or post-norm as BERT's"

@@ -6,7 +6,7 @@ import dataclasses
 
 from keras_bert.config.encoder import BASE, LARGE, SMALLER, EncoderConfig
 
-POSITIONS = ("learned", "sinusoidal")
+POSITIONS = ("learned", "sinusoidal", "rotary")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -16,7 +16,8 @@ class BertConfig(EncoderConfig):
     Args: those of `EncoderConfig`, and
         num_segments: int, number of segment ids.
         norm_first: bool, whether blocks normalize their input (pre-norm) and not their output.
-        positions: "learned" (a table, BERT's) or "sinusoidal" (Vaswani et al. 2017).
+        positions: "learned" (a table, BERT's), "sinusoidal" (Vaswani et al. 2017), or "rotary" (Su
+            et al. 2021), which stand in no embedding: attention turns queries and keys.
 
     Raises:
         ValueError: a field is out of its range, or `num_heads` does not divide `hidden_dim`.
@@ -49,3 +50,5 @@ class BertConfig(EncoderConfig):
                 f"hidden_dim must be even for sinusoidal positions, not {self.hidden_dim}: "
                 "half of the dimensions are sines, half cosines."
             )
+        if self.positions == "rotary":
+            self._check_turns()

@@ -196,6 +196,14 @@ class EncoderConfig:
             )
         object.__setattr__(self, name, tuple(sizes))
 
+    def _check_turns(self) -> None:
+        """Refuses heads whose dimensions make no pairs, which rotary positions turn."""
+        if self.head_dim % 2:
+            raise ValueError(
+                f"Heads must have an even width for rotary positions, but hidden_dim / num_heads "
+                f"is {self.head_dim}: choose another number of heads."
+            )
+
     def _check_choice(self, name: str, choices: tuple[str, ...]) -> None:
         if getattr(self, name) not in choices:
             raise ValueError(f"{name} must be one of {choices}, not {getattr(self, name)!r}.")

@@ -58,11 +58,7 @@ class ModernBertConfig(EncoderConfig):
         for name in ("global_base", "local_base"):
             if not (is_number(getattr(self, name)) and 1 < getattr(self, name) < math.inf):
                 raise ValueError(f"{name} must be a number above 1, not {getattr(self, name)!r}.")
-        if self.head_dim % 2:
-            raise ValueError(
-                f"Heads must have an even width for rotary positions, but hidden_dim / num_heads "
-                f"is {self.head_dim}: choose another number of heads."
-            )
+        self._check_turns()
 
     def is_global(self, layer: int) -> bool:
         """Whether a block, counted from 0, sees all tokens."""

@@ -8,6 +8,9 @@ from keras import ops
 from keras_bert.layers.attention import SelfAttention
 from keras_bert.layers.configured import registered
 
+# Of Su et al. 2021, as of Vaswani et al. 2017.
+BASE = 10000.0
+
 
 @registered
 class RotaryAttention(SelfAttention):
@@ -20,7 +23,7 @@ class RotaryAttention(SelfAttention):
     Args:
         num_heads, hidden_dim, dropout, kernel_initializer, use_bias, head_dim: as of
             `SelfAttention`; a head has an even number of dimensions.
-        base: float, by whose powers the pairs turn slower and slower.
+        base: float, by whose powers the pairs turn slower and slower; that of the paper.
 
     Args (call): those of `SelfAttention`.
 
@@ -28,13 +31,13 @@ class RotaryAttention(SelfAttention):
 
     >>> import numpy as np
     >>> from keras_bert.layers.rotary import RotaryAttention
-    >>> attention = RotaryAttention(num_heads=3, hidden_dim=12, base=10000.0)
+    >>> attention = RotaryAttention(num_heads=3, hidden_dim=12)
     >>> x, bias = np.zeros([2 * 7, 12]), np.zeros([2, 1, 7, 7])
     >>> tuple(attention(x, x, bias).shape)
     (14, 12)
     """
 
-    def __init__(self, *args, base: float, **options):
+    def __init__(self, *args, base: float = BASE, **options):
         super().__init__(*args, **options)
         self.base = base
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 
@@ -63,6 +64,7 @@ def block(
     layer: int,
     *,
     norm_first: bool = False,
+    attention: type[SelfAttention] = SelfAttention,
 ) -> TransformerBlock:
     """A block as BERT has it, of the sizes that a config says.
 
@@ -72,8 +74,9 @@ def block(
         dtype: keras dtype policy.
         layer: int, which block it is, from 0 on.
         norm_first: bool, pre-norm.
+        attention: class of its attention.
     """
-    attention = SelfAttention(
+    attends = attention(
         config.heads_of(layer),
         config.hidden_dim,
         config.attention_dropout,
@@ -88,7 +91,7 @@ def block(
     )
     projection = keras.layers.Dense(config.hidden_dim, name="output", **options)
     return TransformerBlock(
-        attention,
+        attends,
         intermediate,
         projection,
         dropout=config.dropout,
@@ -103,11 +106,9 @@ def blocks(
     config: EncoderConfig,
     initializer: Callable,
     dtype: keras.DTypePolicy,
-    *,
-    norm_first: bool = False,
+    **options: Any,
 ) -> list[TransformerBlock]:
     """As many blocks as a config says, `layer_0` and so on: see `block`."""
     return [
-        block(config, initializer, dtype, layer, norm_first=norm_first)
-        for layer in range(config.num_layers)
+        block(config, initializer, dtype, layer, **options) for layer in range(config.num_layers)
     ]

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 import keras
 
 from keras_bert.config import BertConfig
-from keras_bert.layers.attention import AttentionBias
+from keras_bert.layers.attention import AttentionBias, SelfAttention
 from keras_bert.layers.configured import registered
 from keras_bert.layers.embeddings import Embeddings, Sinusoids
 from keras_bert.layers.heads import Pooler
 from keras_bert.layers.norm import LayerNorm
+from keras_bert.layers.rotary import RotaryAttention
 from keras_bert.models.assembly import Parts, blocks, table
 from keras_bert.models.encoder import Encoder
 
@@ -69,7 +70,13 @@ class BertEncoder(Encoder):
         return Parts(
             embeddings,
             embeddings(inputs["token_ids"], inputs["segment_ids"], inputs["padding_mask"]),
-            blocks(config, initializer, dtype, norm_first=config.norm_first),
+            blocks(
+                config,
+                initializer,
+                dtype,
+                norm_first=config.norm_first,
+                attention=RotaryAttention if config.positions == "rotary" else SelfAttention,
+            ),
             [bias] * config.num_layers,
             # A pre-norm encoder ends with a norm of its own.
             LayerNorm(config.norm_epsilon, dtype=dtype, name="norm") if config.norm_first else None,
@@ -79,11 +86,12 @@ class BertEncoder(Encoder):
 
 def _embeddings(config: BertConfig, initializer: Callable, dtype: keras.DTypePolicy) -> Embeddings:
     of_all = config.hidden_dim, initializer, dtype
+    position: keras.layers.Layer | None = None
     if config.positions == "sinusoidal":
         position = Sinusoids(
             config.max_sequence_length, config.hidden_dim, dtype=dtype, name="position"
         )
-    else:
+    elif config.positions == "learned":
         position = table("position", config.max_sequence_length, *of_all)
     norm = None if config.norm_first else LayerNorm(config.norm_epsilon, dtype=dtype, name="norm")
     return Embeddings(

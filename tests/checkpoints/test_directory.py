@@ -34,7 +34,13 @@ def saved(tmp_path, tokenizer, config):
 
 @pytest.mark.parametrize(
     "change",
-    [{}, {"norm_first": True}, {"positions": "sinusoidal"}, {"activation": "gelu_tanh"}],
+    [
+        {},
+        {"norm_first": True},
+        {"positions": "sinusoidal"},
+        {"positions": "rotary"},
+        {"activation": "gelu_tanh"},
+    ],
     ids=lambda change: str(change),
 )
 @pytest.mark.parametrize("objective", ["next_sentence", "sentence_order", None])

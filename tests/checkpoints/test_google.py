@@ -83,7 +83,13 @@ def test_an_encoder_alone(tmp_path, tokenizer, config):
 
 
 @pytest.mark.parametrize(
-    "change", [{"activation": "gelu"}, {"norm_first": True}, {"positions": "sinusoidal"}]
+    "change",
+    [
+        {"activation": "gelu"},
+        {"norm_first": True},
+        {"positions": "sinusoidal"},
+        {"positions": "rotary"},
+    ],
 )
 def test_what_google_has_not_is_refused(tmp_path, tokenizer, change, config):
     config = dataclasses.replace(config, **change)

@@ -9,7 +9,8 @@ import keras_bert as kb
     ("change", "message"),
     [
         ({"norm_first": "no"}, "norm_first must be true or false, not 'no'"),
-        ({"positions": "rotary"}, "positions must be one of"),
+        ({"positions": "relative"}, "positions must be one of"),
+        ({"positions": "rotary", "hidden_dim": 15, "num_heads": 3}, "even width for rotary"),
         ({"positions": "sinusoidal", "hidden_dim": 15, "num_heads": 3}, "hidden_dim must be even"),
     ],
 )

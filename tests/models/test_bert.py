@@ -34,7 +34,13 @@ def inputs(length=T):
 
 @pytest.mark.parametrize(
     "change",
-    [{}, {"norm_first": True}, {"positions": "sinusoidal"}, {"activation": "gelu_tanh"}],
+    [
+        {},
+        {"norm_first": True},
+        {"positions": "sinusoidal"},
+        {"positions": "rotary"},
+        {"activation": "gelu_tanh"},
+    ],
     ids=lambda change: str(change),
 )
 def test_encoder_of_every_kind(change, config):
@@ -54,7 +60,7 @@ def test_encoder_of_every_kind(change, config):
     np.testing.assert_allclose(encoder.pooled(inputs()), outputs["pooled_output"], atol=1e-5)
 
 
-@pytest.mark.parametrize("positions", ["learned", "sinusoidal"])
+@pytest.mark.parametrize("positions", ["learned", "sinusoidal", "rotary"])
 def test_sequences_of_a_row_are_as_if_alone(positions, config):
     encoder = kb.BertEncoder(dataclasses.replace(config, positions=positions))
     row = inputs(9)

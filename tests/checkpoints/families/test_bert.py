@@ -50,7 +50,13 @@ def test_a_config_that_no_bert_has(with_config, change, message):
 
 @pytest.mark.parametrize(
     "change",
-    [{}, {"norm_first": True}, {"positions": "sinusoidal"}, {"activation": "gelu_tanh"}],
+    [
+        {},
+        {"norm_first": True},
+        {"positions": "sinusoidal"},
+        {"positions": "rotary"},
+        {"activation": "gelu_tanh"},
+    ],
     ids=str,
 )
 def test_a_config_comes_back(tmp_path, change, config):
