@@ -119,8 +119,8 @@ def pretrained(encoder_of, tokenizer):
 
 
 def pruned(encoder_of, tokenizer):
-    """One whose blocks have as many heads and columns as each likes."""
-    whole = kb.BertPretrainer(encoder_of("Bert", num_layers=2))
+    """One with rotary positions, whose blocks have as many heads and columns as each likes."""
+    whole = kb.BertPretrainer(encoder_of("Bert", num_layers=2, positions="rotary", norm_first=True))
     return kb.prune(whole, heads={0: [1]}, columns={0: range(9), 1: [3]}), tokenizer
 
 
