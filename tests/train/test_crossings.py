@@ -403,7 +403,9 @@ def test_on_two_devices_a_task_learns_what_it_does_on_one(
         for strategy in ("none", "mirrored")
     )
     for name, expected in one.items():
-        np.testing.assert_allclose(two[name], expected, atol=1e-5, err_msg=name)
+        # What is added to the logits of all places changes no softmax: it learns of rounding.
+        atol = 1e-4 if task == "question_answering" and expected.shape == (2,) else 1e-5
+        np.testing.assert_allclose(two[name], expected, atol=atol, err_msg=name)
     for of in ("metrics", "steps"):
         lines, expected = (record_of(files.folder / name, of) for name in ("mirrored", "none"))
         assert lines == [pytest.approx(line, abs=1e-4) for line in expected]
