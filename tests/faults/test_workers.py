@@ -76,15 +76,18 @@ def test_where_one_worker_is_gone_the_other_ends_and_both_go_on(
 
 
 @pytest.mark.parametrize("after_s", [0, 4])
-def test_a_signal_before_the_first_step_ends_both(pretraining, tmp_path, after_s):
+def test_a_signal_around_the_first_step_ends_both(pretraining, tmp_path, after_s):
     with pretraining.started(2, tmp_path) as workers:
         pretraining.until(lambda: "Training on 2 devices" in workers[1].said)
         time.sleep(after_s)
         workers[1].send(signal.SIGTERM)
         began = time.monotonic()
-        assert [worker.wait() for worker in workers] == [1, -signal.SIGTERM]
+        codes = [worker.wait() for worker in workers]
         assert time.monotonic() - began < END_S
-    assert not list(tmp_path.glob("run/checkpoints/step-*"))
+    # After some seconds a fast machine is in its first step, which is then the last.
+    is_saved = after_s > 0 and (tmp_path / "run" / "checkpoints" / "step-00000001").exists()
+    assert codes == ([1, 1] if is_saved else [1, -signal.SIGTERM])
+    assert is_saved or not list(tmp_path.glob("run/checkpoints/step-*"))
 
 
 def test_a_worker_that_never_starts_is_named(pretraining, tmp_path):
