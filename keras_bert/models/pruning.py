@@ -77,9 +77,9 @@ def prune(
             (OF_HEADS, heads, config.heads_of, config.head_dim),
             (OF_COLUMNS, columns, config.intermediate_dim_of, 1),
         ):
-            if part in axes:
+            if part in axes and layer in removed:
                 shape = (-1, number_of(layer), width)
-                value = _without(value, axes[part], removed.get(layer, ()), shape)
+                value = _without(value, axes[part], removed[layer], shape)
         variable.assign(value)
         variable.trainable = old.trainable
     return smaller
