@@ -131,13 +131,34 @@ def widths_of_block(config: EncoderConfig, i: int) -> dict[str, dict[str, int]]:
     }
 
 
-def block(config: EncoderConfig, i: int, hub: str, google: str = "") -> tuple[WeightName, ...]:
-    """The names of a block's weights as BERT has them, and those who took its code.
+# The layers of a block, dense ones and norms, as BERT calls them, and those who took its code.
+OF_BERT = {
+    "attention/query": "attention/self/query",
+    "attention/key": "attention/self/key",
+    "attention/value": "attention/self/value",
+    "attention/output": "attention/output/dense",
+    "attention_norm": "attention/output/LayerNorm",
+    "intermediate": "intermediate/dense",
+    "output": "output/dense",
+    "output_norm": "output/LayerNorm",
+}
+
+
+def block(
+    config: EncoderConfig,
+    i: int,
+    hub: str,
+    google: str = "",
+    *,
+    layers: Mapping[str, str] = OF_BERT,
+) -> tuple[WeightName, ...]:
+    """The names of a block's weights.
 
     Args:
         config: EncoderConfig.
         i: int, the block's number.
         hub, google: what the names of its weights begin with.
+        layers: what its dense layers and norms are called there, with slashes, by our names.
 
     Example:
 
@@ -147,28 +168,15 @@ def block(config: EncoderConfig, i: int, hub: str, google: str = "") -> tuple[We
     'bert.encoder.layer.3.attention.self.query.weight'
     """
     found: list[WeightName] = []
-    for ours, widths in widths_of_block(config, i).items():
-        theirs = _OF_BLOCK[ours]
-        hub_name = f"{hub}.{theirs.replace('/', '.')}"
-        found += dense(f"layer_{i}/{ours}", hub_name, google and f"{google}/{theirs}", **widths)
-    for ours, theirs in _NORMS_OF_BLOCK.items():
-        hub_name = f"{hub}.{theirs.replace('/', '.')}"
-        found += norm(f"layer_{i}/{ours}", hub_name, google and f"{google}/{theirs}")
+    widths = widths_of_block(config, i)
+    for ours, theirs in layers.items():
+        variable, tensor = f"layer_{i}/{ours}", f"{hub}.{theirs.replace('/', '.')}"
+        in_google = google and f"{google}/{theirs}"
+        if ours in widths:
+            found += dense(variable, tensor, in_google, **widths[ours])
+        else:
+            found += norm(variable, tensor, in_google)
     return tuple(found)
-
-
-_OF_BLOCK = {
-    "attention/query": "attention/self/query",
-    "attention/key": "attention/self/key",
-    "attention/value": "attention/self/value",
-    "attention/output": "attention/output/dense",
-    "intermediate": "intermediate/dense",
-    "output": "output/dense",
-}
-_NORMS_OF_BLOCK = {
-    "attention_norm": "attention/output/LayerNorm",
-    "output_norm": "output/LayerNorm",
-}
 
 
 def head(

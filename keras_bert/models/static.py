@@ -58,3 +58,11 @@ class StaticEncoder(Encoder):
         embeddings = Embeddings(token, dtype=dtype, name="embeddings")
         embedded = embeddings(inputs["token_ids"])
         return Parts(embeddings, embedded, [], [], pooling=Pooling("mean", dtype="float32"))
+
+    def probe(self) -> keras.Model:
+        """Refused: what the encoder gives is all that happens in it.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError("StaticEncoder has no blocks to look into: its output is all that it has.")

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from keras_bert.config import StaticConfig
 from keras_bert.models.static import StaticEncoder
@@ -17,3 +18,8 @@ def test_a_table_has_no_blocks_and_gives_the_same_everywhere():
     # [CLS] has no vector of its own: all of a text stand for it.
     means = [table[row[row > 0]].mean(axis=0) for row in ids]
     np.testing.assert_allclose(encoder.pooled(inputs), means, atol=1e-6)
+
+
+def test_a_table_has_nothing_to_look_into():
+    with pytest.raises(ValueError, match="no blocks"):
+        StaticEncoder(StaticConfig(vocabulary_size=11, hidden_dim=5)).probe()

@@ -39,14 +39,16 @@ KEYS = ConfigKeys(
 # The dropout of a head that reads whole texts.
 DROPOUT_KEY = "seq_classif_dropout"
 OF_TEXTS = ("text_classification", "multiple_choice")
-# The dense layers of a block by our names.
-DENSE = {
-    "attention/query": "attention.q_lin",
-    "attention/key": "attention.k_lin",
-    "attention/value": "attention.v_lin",
-    "attention/output": "attention.out_lin",
-    "intermediate": "ffn.lin1",
-    "output": "ffn.lin2",
+# The layers of a block by our names.
+LAYERS = {
+    "attention/query": "attention/q_lin",
+    "attention/key": "attention/k_lin",
+    "attention/value": "attention/v_lin",
+    "attention/output": "attention/out_lin",
+    "attention_norm": "sa_layer_norm",
+    "intermediate": "ffn/lin1",
+    "output": "ffn/lin2",
+    "output_norm": "output_layer_norm",
 }
 
 
@@ -71,7 +73,7 @@ def _write(config: DistilBertConfig) -> dict[str, Any]:
 
 def weight_names(config: DistilBertConfig) -> Names:
     """The weights of DistilBERT's encoder, and of the heads on it."""
-    hub = "distilbert.embeddings"
+    embeddings, blocks = "distilbert.embeddings", "distilbert.transformer.layer"
     tables = {
         "token": ("word_embeddings", "vocabulary_size"),
         "position": ("position_embeddings", "max_sequence_length"),
@@ -79,11 +81,15 @@ def weight_names(config: DistilBertConfig) -> Names:
     return Names(
         encoder=(
             *(
-                names.table(f"embeddings/{ours}", f"{hub}.{theirs}.weight", "", rows)
+                names.table(f"embeddings/{ours}", f"{embeddings}.{theirs}.weight", "", rows)
                 for ours, (theirs, rows) in tables.items()
             ),
-            *norm("embeddings/norm", f"{hub}.LayerNorm"),
-            *(name for i in range(config.num_layers) for name in _block(config, i)),
+            *norm("embeddings/norm", f"{embeddings}.LayerNorm"),
+            *(
+                name
+                for i in range(config.num_layers)
+                for name in names.block(config, i, f"{blocks}.{i}", layers=LAYERS)
+            ),
         ),
         heads=(
             *dense("masked_lm/dense", "vocab_transform"),
@@ -93,19 +99,6 @@ def weight_names(config: DistilBertConfig) -> Names:
             *head("span", "qa_outputs"),
         ),
         tasks=dict.fromkeys(OF_TEXTS, dense("pooler/dense", "pre_classifier")),
-    )
-
-
-def _block(config: DistilBertConfig, i: int) -> tuple[WeightName, ...]:
-    ours, hub = f"layer_{i}", f"distilbert.transformer.layer.{i}"
-    return (
-        *(
-            weight
-            for name, widths in names.widths_of_block(config, i).items()
-            for weight in dense(f"{ours}/{name}", f"{hub}.{DENSE[name]}", "", **widths)
-        ),
-        *norm(f"{ours}/attention_norm", f"{hub}.sa_layer_norm"),
-        *norm(f"{ours}/output_norm", f"{hub}.output_layer_norm"),
     )
 
 
