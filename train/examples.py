@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras_bert as kb
 from keras_bert import flags
 from keras_bert.data.examples.readers import FORMS
 from keras_bert.data.examples.reading import Reading
 from keras_bert.tasks.table import name_of
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -78,7 +81,7 @@ def whole_numbers(numbers: str, flag: str) -> tuple[int, ...]:
     return tuple(map(int, found))
 
 
-def given_flags(arguments: Files) -> set[str]:
+def given_flags(arguments: DataclassInstance) -> set[str]:
     """The names of the flags that are not as they are by default."""
     return {
         field.name

@@ -20,6 +20,7 @@ from .card import card_of
 from .cutting import Cutting, check_cutting, cut_of
 from .devices import Devices, in_scope
 from .examples import Files, files_of, given_flags, options_of
+from .presets import Preset
 from .teaching import Teaching, check_teaching, lesson_of, show_beside, teachers
 
 KIND = "fine-tuning"
@@ -41,12 +42,19 @@ class Start:
     checkpoint: str | None = flags.flag(
         None, "checkpoint directory to start from; else that of the first teacher"
     )
-    preset: str | None = flags.flag(None, "size of a model with new weights, without checkpoint")
-    vocabulary: str | None = flags.flag(None, "vocabulary file of a model with new weights")
+    preset: Preset | None = flags.flag(
+        None, "family, BERT if none is named, and size of a model with new weights"
+    )
+    vocabulary: str | None = flags.flag(
+        None,
+        "vocabulary of a model with new weights: word pieces' file, or byte pairs' folder",
+    )
     num_layers: int | None = flags.flag(
         None, "blocks to start with, at equal distances among the model's; else all"
     )
-    lowercase: bool = flags.flag(True, "lower-case the text of a model with new weights")
+    lowercase: bool | None = flags.flag(
+        None, "lower-case the text of a model with new weights and strip accents; else yes"
+    )
     dropout: float | None = flags.flag(None, "of hidden states and attention; else the config's")
 
 
@@ -103,7 +111,7 @@ class Updates:
 class Arguments(Start, Examples, Updates, Teaching, Cutting, Files, Devices):
     """The run."""
 
-    task: Literal[tuple(TASKS)] = flags.required("what is learned")
+    task: Literal[tuple(TASKS)] = flags.required("what is learned")  # type: ignore[valid-type]
     output_dir: str = flags.required("directory of this run and its checkpoint")
     log_every: int | None = flags.flag_of_machine(
         None, "updates between two lines of progress; else a tenth of an epoch, at most 50"
@@ -154,7 +162,7 @@ def check(arguments: Arguments) -> None:
         both = sorted(given & others)
         if flag in given and both:
             raise ValueError(f"--{flag} and --{both[0]} exclude each other: leave one of them out.")
-    if arguments.checkpoint and not arguments.lowercase:
+    if arguments.checkpoint and arguments.lowercase is False:
         raise ValueError("Whether to lower-case is the checkpoint's: leave --nolowercase out.")
     if not given & {"train_files", "dataset", "unlabelled_files"}:
         raise ValueError("Give --train_files, or --dataset for one of TensorFlow Datasets.")
@@ -194,11 +202,10 @@ def read(arguments: Arguments) -> Rows:
     train_files, eval_files = arguments.train_files, arguments.eval_files
     if arguments.dataset:
         train_files, eval_files = f"{arguments.dataset}@train", f"{arguments.dataset}@validation"
-    examples, held_out = kb.finetuning.read_to_learn(
-        kind,
-        *(files_of(arguments, path) if path else None for path in (train_files, eval_files)),
-        options,
+    learned, compared = (
+        files_of(arguments, path) if path else None for path in (train_files, eval_files)
     )
+    examples, held_out = kb.finetuning.read_to_learn(kind, learned, compared, options)
     if arguments.eval_share:
         examples, held_out = kb.finetuning.hold_out(examples, arguments.eval_share)
     unlabelled: list[Row] = []
@@ -277,8 +284,9 @@ def make(arguments: Arguments, rows: Rows, teacher: kb.Teacher | None) -> kb.Tas
     if directory:
         start = kb.load(directory, arguments.dropout)
     else:
-        tokenizer = kb.Tokenizer(kb.read_vocabulary(arguments.vocabulary), arguments.lowercase)
-        start = fine_tuning.new_start(kind, arguments.preset, tokenizer, arguments.dropout)
+        # That a vocabulary is given, check() has seen to.
+        tokenizer = kb.read_tokenizer(arguments.vocabulary or "", arguments.lowercase)
+        start = fine_tuning.new_start(kind, tokenizer, arguments.preset, arguments.dropout)
     if arguments.num_layers:
         start = fine_tuning.shortened(start, arguments.num_layers)
     length, options = arguments.sequence_length, with_labels_of(teacher, options_of(arguments))

@@ -8,6 +8,7 @@ keras-bert predict --checkpoint=bert,roberta --combine=mean --text='A fine film.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras_bert as kb
@@ -65,7 +66,7 @@ def check(arguments: Arguments) -> None:
         form_of_answers(arguments.output_file)
 
 
-def examples_of(arguments: Arguments, task: kb.Task) -> list[dict[str, Any]]:
+def examples_of(arguments: Arguments, task: kb.Task) -> Sequence[Mapping[str, Any]]:
     """The examples that the flags give, or the files that they name."""
     check_flags(arguments, task)
     if not arguments.input_files:

@@ -168,7 +168,7 @@ def starting_point(
         )
         print(told)
     if arguments.extend_vocabulary:
-        checkpoint = with_more_pieces(arguments, checkpoint)
+        checkpoint = with_more_pieces(arguments, checkpoint, arguments.extend_vocabulary)
     most = checkpoint.config.max_sequence_length
     if arguments.sequence_length > most:
         raise ValueError(
@@ -189,13 +189,13 @@ def wanted(arguments: Arguments) -> dict[str, Any]:
     return fields
 
 
-def with_more_pieces(arguments: Arguments, checkpoint: kb.Checkpoint) -> kb.Checkpoint:
-    """The checkpoint with the pieces of --extend_vocabulary; says which."""
+def with_more_pieces(arguments: Arguments, checkpoint: kb.Checkpoint, source: str) -> kb.Checkpoint:
+    """The checkpoint with the pieces of a source, --extend_vocabulary; says which."""
     pattern, first = arguments.input_pattern, checkpoint.tokenizer.vocabulary_size
     lines = None
     if not kb.TokenCorpus.is_in(pattern):
         lines = kb.TextCorpus(pattern, arguments.documents).lines()
-    checkpoint = kb.pretraining.extended(checkpoint, arguments.extend_vocabulary, lines)
+    checkpoint = kb.pretraining.extended(checkpoint, source, lines)
     pieces = checkpoint.tokenizer.vocabulary[first:]
     some = ", ".join(pieces[:10]) + (", ..." if len(pieces) > 10 else "")
     print(f"{len(pieces):,} new pieces behind the {first:,} of the checkpoint: {some}.")
@@ -213,15 +213,12 @@ def new_checkpoint(arguments: Arguments, taught_by: Mapping[str, kb.Checkpoint])
             "Give --vocabulary, as keras-bert learn-vocabulary writes it, or --initial_checkpoint "
             "to go on from a model with its own."
         )
-    names = ("positions", "norm_first", "dropout")
-    said = {name: getattr(arguments, name) for name in names}
+    said = {name: getattr(arguments, name) for name in ("positions", "norm_first")}
     changes = {name: value for name, value in said.items() if value is not None}
-    if "dropout" in changes:
-        changes["attention_dropout"] = changes["dropout"]
     preset = arguments.preset
     if preset is None and arguments.objective == "replaced_tokens":
         preset = "electra_base"
-    return kb.pretraining.fresh(tokenizer, preset, changes)
+    return kb.pretraining.fresh(tokenizer, preset, changes, arguments.dropout)
 
 
 def flops_of_a_row(
@@ -311,6 +308,7 @@ def datasets(
     packer = kb.Packer(tokenizer, arguments.sequence_length)
     rows = kb.PretrainingRows(packer, sentence_objective, num_sequences=arguments.num_sequences)
     masker, eval_masker = maskers(arguments, tokenizer)
+    corpus: kb.TokenCorpus | kb.TextCorpus
     if kb.TokenCorpus.is_in(arguments.input_pattern):
         corpus = kb.TokenCorpus(arguments.input_pattern)
     else:
@@ -349,7 +347,7 @@ def maskers(
     rates = (first, first)
     if final is not None:
         rates = (kb.Schedule(first, arguments.num_steps, end=final), final)
-    options = {"max_predictions": arguments.max_predictions, **shares(arguments)}
+    options: dict[str, Any] = {"max_predictions": arguments.max_predictions, **shares(arguments)}
     training, evaluation = (
         kb.Masker(tokenizer, arguments.mask_unit, rate, **options) for rate in rates
     )
@@ -365,7 +363,7 @@ def made_elsewhere(
             "Data workers read plain text, and token corpora, but --input_pattern has files of "
             "other forms: write them as a token corpus first, by keras-bert write-token-corpus."
         )
-    addresses = split(arguments.data_service)
+    addresses = split(arguments.data_service) or ()
     return kb.training.data_service.made_by(shards, addresses, arguments.start_timeout)
 
 

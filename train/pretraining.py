@@ -7,15 +7,7 @@ from typing import Literal, get_args
 
 from keras_bert import flags
 
-# What stands before the size is the family, or it is a BERT.
-Berts = Literal["tiny", "mini", "small", "medium", "base", "large"]
-SmallRobertas = Literal["roberta_tiny", "roberta_mini", "roberta_small", "roberta_medium"]
-Robertas = Literal[SmallRobertas, "roberta_distil", "roberta_base", "roberta_large"]
-Electras = Literal["electra_tiny", "electra_mini", "electra_small", "electra_base", "electra_large"]
-SmallModernBerts = Literal["modernbert_tiny", "modernbert_mini"]
-ModernBerts = Literal[SmallModernBerts, "modernbert_base", "modernbert_large"]
-DistilBerts = Literal["distilbert_tiny", "distilbert_mini", "distilbert_base"]
-Preset = Literal[Berts, DistilBerts, Electras, Robertas, ModernBerts]
+from .presets import Electras, Preset
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from keras_bert import files
 from keras_bert.checkpoints import settings, weights
 from keras_bert.checkpoints.families import family_of_model
 from keras_bert.checkpoints.snapshot import Snapshot
+from keras_bert.text.subwords import SubwordTokenizer
 from keras_bert.text.tokenizer import Tokenizer
 from keras_bert.text.vocabulary import write_vocabulary
 
@@ -120,7 +121,9 @@ def _newest(snapshot: Snapshot) -> str | None:
     return pathlib.PurePath(os.fsdecode(said[1])).name if said else None
 
 
-def save_google(model: keras.Model, directory: str | os.PathLike, tokenizer: Tokenizer) -> None:
+def save_google(
+    model: keras.Model, directory: str | os.PathLike, tokenizer: SubwordTokenizer
+) -> None:
     """Writes a model as google-research/bert does.
 
     The files are `bert_config.json`, `vocab.txt` and the TF1 checkpoint `bert_model.ckpt.*`, with
@@ -133,13 +136,19 @@ def save_google(model: keras.Model, directory: str | os.PathLike, tokenizer: Tok
         tokenizer: Tokenizer.
 
     Raises:
-        ValueError: Google's code has no such model, or the directory is not empty.
+        ValueError: Google's code has no such model, the tokenizer is of another kind, or the
+            directory is not empty.
     """
     family = family_of_model(model)
     if family.google is None:
         raise ValueError(
             f"Google's code has no {family.name}, the family of this model: save it in the Hub's "
             "layout."
+        )
+    if not isinstance(tokenizer, Tokenizer):
+        raise ValueError(
+            f"Google's code has a Tokenizer's word pieces, but this is a "
+            f"{type(tokenizer).__name__}: save it in the Hub's layout."
         )
     content = family.google.write(model.encoder.config)
     directory = pathlib.Path(directory)

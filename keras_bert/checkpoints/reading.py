@@ -105,7 +105,7 @@ def read_hub(snapshot: Snapshot, dropout: float | None, text_keys: Sequence[str]
     """
     content, path = hub.read_settings(snapshot), snapshot.path(hub.config_file(snapshot))
     family = families.family_of(content, path)
-    config = _with_dropout(family.config.read(content, path), dropout)
+    config = family.config.read(content, path).with_dropout(dropout)
     name = hub.task_of(settings.architecture_of(content, path), family.classes)
     content["classifier_dropout"] = hub.head_dropout(content, family.classes, name, path)
     if dropout is not None:
@@ -156,7 +156,7 @@ def read_google(
             f"{path} is of {with_article(family.name)}, which Google's code does not have: name a "
             "directory in the Hub's layout."
         )
-    config = _with_dropout(family.google.read(content, path), dropout)
+    config = family.google.read(content, path).with_dropout(dropout)
     source = snapshot.path(google.prefix_of(snapshot))
     held = _held(google.Tensors(source), family, config, "google", str(source))
     tokenizer = family.tokenizer.read(snapshot, config, content)
@@ -228,12 +228,6 @@ def _held(
 ) -> Held:
     weights.check_shapes(tensors, family, config, form, source, task)
     return Held(tensors, form, family.names(config).all(task), source)
-
-
-def _with_dropout(config: EncoderConfig, dropout: float | None) -> EncoderConfig:
-    if dropout is None:
-        return config
-    return dataclasses.replace(config, dropout=dropout, attention_dropout=dropout)
 
 
 def _google_task(held: Held) -> type[Task] | None:

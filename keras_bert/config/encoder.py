@@ -125,6 +125,12 @@ class EncoderConfig:
             raise ValueError(f"A preset is one of {tuple(cls.PRESETS)}, not {name!r}.")
         return cls(**cls.PRESETS[name])
 
+    def with_dropout(self: Config, dropout: float | None) -> Config:
+        """The same with a dropout of hidden states and attention; None changes nothing."""
+        if dropout is None:
+            return self
+        return dataclasses.replace(self, dropout=dropout, attention_dropout=dropout)
+
     @property
     def head_dim(self) -> int:
         """Width H of one attention head."""

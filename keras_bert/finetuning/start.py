@@ -7,38 +7,36 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_bert.checkpoints.directory import Checkpoint
+from keras_bert.checkpoints.fresh import fresh
 from keras_bert.checkpoints.transfer import take_heads
-from keras_bert.config import BertConfig
 from keras_bert.data.rows import Row
 from keras_bert.finetuning.options import given
-from keras_bert.models.bert import BertEncoder
 from keras_bert.tasks.hooks import Hooks, Start
 from keras_bert.tasks.task import Task
 from keras_bert.text.packing import Packer
-from keras_bert.text.tokenizer import Tokenizer
+from keras_bert.text.subwords import SubwordTokenizer
 
 # Pieces of a row where neither the user nor the checkpoint says.
 SEQUENCE_LENGTH = 128
 
 
 def new_start(
-    task: type[Hooks], preset: str, tokenizer: Tokenizer, dropout: float | None = None
+    task: type[Hooks],
+    tokenizer: SubwordTokenizer,
+    preset: str | None = None,
+    dropout: float | None = None,
 ) -> Checkpoint:
     """A model with new weights for a task.
 
     Args:
         task: a task's class.
-        preset: str, the model's size, as of `BertConfig.preset`.
-        tokenizer: Tokenizer.
-        dropout: float, of hidden states and attention; None has the preset's.
+        tokenizer, preset, dropout: as of `fresh`.
+
+    Raises:
+        ValueError: the family has no such tokenizer.
     """
-    config = dataclasses.replace(
-        BertConfig.preset(preset), vocabulary_size=tokenizer.vocabulary_size
-    )
-    if dropout is not None:
-        config = dataclasses.replace(config, dropout=dropout, attention_dropout=dropout)
-    encoder = BertEncoder(config)
-    return Checkpoint(config, tokenizer, encoder, task.new_model(encoder))
+    start = fresh(tokenizer, preset, dropout=dropout)
+    return dataclasses.replace(start, model=task.new_model(start.encoder))
 
 
 def make_task(

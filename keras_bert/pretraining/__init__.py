@@ -1,5 +1,6 @@
 """Pretraining from raw text: where it begins, and what it has reached."""
 
+from keras_bert.checkpoints.fresh import fresh, preset_of
 from keras_bert.checkpoints.transfer import shortened, take_alike
 from keras_bert.checkpoints.vocabularies import write_pieces
 from keras_bert.pretraining.damage import damage_named
@@ -10,8 +11,6 @@ from keras_bert.pretraining.start import (
     check_same,
     extended,
     family_name,
-    fresh,
-    preset_of,
     sentence_objective,
     take_known_heads,
     take_word_vectors,

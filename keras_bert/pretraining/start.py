@@ -15,98 +15,20 @@ from keras_bert.checkpoints.families import family_of_model
 from keras_bert.checkpoints.hub import class_of
 from keras_bert.checkpoints.transfer import take_heads
 from keras_bert.checkpoints.vocabularies import is_in, read_tokenizer
-from keras_bert.config import (
-    BertConfig,
-    DistilBertConfig,
-    ElectraConfig,
-    EncoderConfig,
-    ModernBertConfig,
-    RobertaConfig,
-)
+from keras_bert.config import EncoderConfig
 from keras_bert.data.pretraining.word_vectors import fit_word_vectors, read_word_vectors
 from keras_bert.data.text_files import filled_lines
-from keras_bert.models.bert import BertEncoder
 from keras_bert.models.detector import ReplacedTokenDetector
-from keras_bert.models.distilbert import DistilBertEncoder
-from keras_bert.models.electra import ElectraEncoder
 from keras_bert.models.encoder import Encoder
-from keras_bert.models.modernbert import ModernBertEncoder
 from keras_bert.models.pretrainer import BertPretrainer
 from keras_bert.models.resizing import resize
-from keras_bert.models.roberta import RobertaEncoder
-from keras_bert.text.byte_pairs import BytePairTokenizer
 from keras_bert.text.extending import extend_vocabulary, learn_extension
 from keras_bert.text.subwords import SubwordTokenizer
-
-# The families of new models, by what stands before the size in a preset.
-FAMILIES: Mapping[str, tuple[type[EncoderConfig], type[Encoder]]] = {
-    "": (BertConfig, BertEncoder),
-    "distilbert": (DistilBertConfig, DistilBertEncoder),
-    "electra": (ElectraConfig, ElectraEncoder),
-    "roberta": (RobertaConfig, RobertaEncoder),
-    "modernbert": (ModernBertConfig, ModernBertEncoder),
-}
-# Those whose pieces may be bytes, and must be.
-MAY_BE_BYTES, MUST_BE_BYTES = ("roberta_", "modernbert_"), ("roberta_",)
-
-
-def preset_of(name: str) -> EncoderConfig:
-    """The config of a family and a size: "roberta_base", or "base", that of BERT.
-
-    Example:
-
-    >>> from keras_bert.pretraining import preset_of
-    >>> preset_of("roberta_base").num_layers, type(preset_of("tiny")).__name__
-    (12, 'BertConfig')
-    """
-    family, _, size = name.rpartition("_")
-    return FAMILIES[family][0].preset(size)
 
 
 def family_name(config: EncoderConfig) -> str:
     """What errors call the family of a config: "Roberta"."""
     return type(config).__name__.removesuffix("Config")
-
-
-def fresh(
-    tokenizer: SubwordTokenizer, preset: str | None, changes: Mapping[str, Any]
-) -> Checkpoint:
-    """A checkpoint with fresh weights.
-
-    Args:
-        tokenizer: SubwordTokenizer.
-        preset: str, family and size as of `preset_of`; None is base of BERT, or for byte pairs of
-            RoBERTa.
-        changes: mapping of the fields of the config that are others.
-
-    Raises:
-        ValueError: the family has no such tokenizer, or no such field.
-
-    Example:
-
-    >>> import keras_bert as kb
-    >>> from keras_bert.pretraining import fresh
-    >>> tokenizer = kb.Tokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "fine", "film"))
-    >>> fresh(tokenizer, "tiny", {"norm_first": True}).config.vocabulary_size
-    7
-    """
-    has_bytes = isinstance(tokenizer, BytePairTokenizer)
-    preset = preset or ("roberta_base" if has_bytes else "base")
-    if not preset.startswith(MAY_BE_BYTES) if has_bytes else preset.startswith(MUST_BE_BYTES):
-        kinds = ("word pieces", "byte pairs")
-        raise ValueError(
-            f"The vocabulary of {preset} must be of {kinds[not has_bytes]}, but is of "
-            f"{kinds[has_bytes]}: choose another preset, or learn-vocabulary with another --kind."
-        )
-    config = preset_of(preset)
-    for name in changes:
-        if not hasattr(config, name):
-            raise ValueError(f"{name} is of BERT alone, {preset} has none: leave it out.")
-    if hasattr(config, "padding_id"):
-        changes = {**changes, "padding_id": tokenizer.special.pad}
-    config = dataclasses.replace(config, vocabulary_size=tokenizer.vocabulary_size, **changes)
-    encoder = FAMILIES[preset.rpartition("_")[0]][1](config)
-    return Checkpoint(config, tokenizer, encoder, None)
 
 
 def check_same(

@@ -186,6 +186,11 @@ def test_nothing_is_overwritten(written, tokenizer):
         kb.save_google(model, folder, tokenizer)
 
 
+def test_byte_level_pieces_are_refused(config, byte_pairs_of, tmp_path):
+    with pytest.raises(ValueError, match="word pieces, but this is a BytePairTokenizer: save it"):
+        kb.save_google(kb.BertEncoder(config), tmp_path / "google", byte_pairs_of("ModernBert"))
+
+
 def test_what_cannot_be_written_leaves_nothing(tmp_path, tokenizer, config, monkeypatch):
     def fail(**_):
         raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")

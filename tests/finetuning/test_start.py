@@ -40,11 +40,11 @@ def test_a_task_takes_the_options_that_it_has(bert):
 
 
 def test_new_weights_have_the_size_and_vocabulary_that_are_wanted(tokenizer):
-    start = new_start(task_class("text_classification"), "tiny", tokenizer, dropout=0.3)
+    start = new_start(task_class("text_classification"), tokenizer, "tiny", dropout=0.3)
     assert start.model is None and start.encoder.config == start.config
     assert start.config.vocabulary_size == tokenizer.vocabulary_size
     assert start.config.dropout == start.config.attention_dropout == 0.3
-    kept = new_start(task_class("fill_mask"), "tiny", tokenizer)
+    kept = new_start(task_class("fill_mask"), tokenizer, "tiny")
     assert kept.config.dropout == 0.1
     assert isinstance(make_task(task_class("fill_mask"), kept, [], 9, {}), kb.FillMask)
 

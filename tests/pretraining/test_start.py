@@ -11,8 +11,6 @@ from keras_bert.pretraining.start import (
     check_same,
     extended,
     family_name,
-    fresh,
-    preset_of,
     sentence_objective,
     take_known_heads,
     take_word_vectors,
@@ -126,24 +124,12 @@ def test_pieces_that_a_run_began_with_are_kept(checkpoint, tmp_path, byte_pairs_
             check_pieces(tmp_path / name, tokenizer)
 
 
-def test_a_fresh_model_is_of_a_family_that_has_such_pieces(tokenizer, byte_pairs_of):
-    roberta = fresh(byte_pairs_of("Roberta"), "roberta_tiny", {"dropout": 0.25})
-    assert (roberta.config.dropout, roberta.config.padding_id) == (0.25, 1)
-    assert type(roberta.encoder) is kb.RobertaEncoder and roberta.config.vocabulary_size == 263
-    assert sentence_objective(None, roberta.encoder) is None
-    bert = fresh(tokenizer, "tiny", {"positions": "sinusoidal"})
-    assert sentence_objective(None, bert.encoder) == "next_sentence"
-    assert sentence_objective("none", bert.encoder) is None
-    assert family_name(preset_of("modernbert_large")) == "ModernBert"
-    assert fresh(tokenizer, "modernbert_tiny", {}).tokenizer is tokenizer
-    with pytest.raises(ValueError, match="roberta_base must be of byte pairs, but is of word"):
-        fresh(tokenizer, "roberta_base", {})
-    with pytest.raises(ValueError, match="of tiny must be of word pieces, but is of byte pairs"):
-        fresh(byte_pairs_of("Roberta"), "tiny", {})
-    with pytest.raises(ValueError, match="of electra_base must be of word pieces, but is of byte"):
-        fresh(byte_pairs_of("Roberta"), "electra_base", {})
-    with pytest.raises(ValueError, match="positions is of BERT alone, roberta_base has none"):
-        fresh(byte_pairs_of("Roberta"), "roberta_base", {"positions": "learned"})
+def test_a_sentence_objective_is_that_of_the_family(encoder_of):
+    assert family_name(kb.ModernBertConfig()) == "ModernBert"
+    assert sentence_objective(None, encoder_of("Roberta", num_layers=1)) is None
+    bert = encoder_of("Bert", num_layers=1)
+    assert sentence_objective(None, bert) == "next_sentence"
+    assert sentence_objective("none", bert) is None
 
 
 def test_a_head_that_the_family_could_not_save_is_refused_at_once(encoder_of, tokenizer):

@@ -74,6 +74,20 @@ def test_a_family_is_fine_tuned_asked_and_served(
 
 
 @pytest.mark.slow
+def test_a_family_begins_with_new_weights(family, own_tokenizer, flags, tmp_path, call, eagerly):
+    (tmp_path / "pieces").mkdir()
+    kb.pretraining.write_pieces(tmp_path / "pieces", own_tokenizer)
+    own = (f"--preset={family.lower()}_tiny", f"--vocabulary={tmp_path}/pieces")
+    with eagerly():
+        told = call("finetune", *flags[:-1], *own, f"--output_dir={tmp_path}/own")
+    assert "All weights are new." in told
+    checkpoint = kb.load(tmp_path / "own")
+    assert type(checkpoint.encoder).__name__ == f"{family}Encoder"
+    assert checkpoint.tokenizer.settings() == own_tokenizer.settings()
+    assert checkpoint.model("the fox is fine")["label"] in ("0", "1")
+
+
+@pytest.mark.slow
 def test_on_two_devices_a_family_learns_what_it_does_on_one(flags, tmp_path, call, without_graphs):
     learned = {}
     for strategy in ("none", "mirrored"):
