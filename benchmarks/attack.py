@@ -93,7 +93,8 @@ def print_beside(arguments: Arguments, server: Server) -> None:
 
 
 def print_memory(arguments: Arguments, server: Server) -> None:
-    before, megabytes, counts = resident_megabytes(server), [], collections.Counter()
+    before, megabytes = resident_megabytes(server), []
+    counts: collections.Counter[str] = collections.Counter()
     end = time.monotonic() + 60 * arguments.num_minutes
     with concurrent.futures.ThreadPoolExecutor(arguments.num_threads) as pool:
         soaking = [pool.submit(soak, server, seed, end) for seed in range(arguments.num_threads)]

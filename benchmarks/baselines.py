@@ -218,7 +218,9 @@ def bilstm(arguments: Arguments, data: Data) -> kb.Member:
 
 def embedding(path: str | None, vocabulary: Sequence[str]) -> keras.layers.Embedding:
     """Vectors of words, those of a file where it has them."""
-    found, vectors = kb.read_word_vectors(path, vocabulary) if path else ([], np.zeros([0, 100]))
+    found, vectors = np.zeros([0], int), np.zeros([0, 100])
+    if path:
+        found, vectors = kb.read_word_vectors(path, vocabulary)
     width = vectors.shape[1] or 100
     scale = float(vectors.std()) if len(found) else 0.1
     table = np.random.default_rng(0).normal(0, scale, [len(vocabulary), width])

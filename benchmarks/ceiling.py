@@ -60,7 +60,7 @@ def rate_of_products(
     @tf.function
     def products():
         # In order, as in a model: a product has the whole machine.
-        results = []
+        results: list[tf.Tensor] = []
         for left, right in pairs:
             with tf.control_dependencies(results[-1:]):
                 results.append(tf.matmul(left, right))

@@ -55,7 +55,7 @@ def main(arguments: Arguments) -> None:
 def our_seconds(checkpoint: str, texts: list[str], path: str) -> Callable[[], float]:
     import keras_bert as kb
 
-    embed = kb.load(checkpoint).model.embed
+    embed = kb.finetuning.load_task(checkpoint).embed
     np.save(path, embed(texts))
     return lambda: seconds_of(lambda: embed(texts))
 

@@ -51,12 +51,13 @@ def seconds_of(call: Callable[[], object], at_least: float = 0.5) -> float:
 
 
 @contextlib.contextmanager
-def in_processes(makers: Mapping[str, tuple]) -> Iterator[dict[str, Callable[[], float]]]:
+def in_processes(makers: Mapping[str, tuple]) -> Iterator[dict[str, Callable[[], Any]]]:
     """Candidates that live each in a process of its own, where no library meets another's threads.
 
     Args:
         makers: for each name a function of a module and its arguments. It is called in the new
-            process and makes the candidate: a function without arguments that gives a number.
+            process and makes the candidate: a function without arguments that gives a number, or
+            another value that can be sent.
 
     Yields:
         The candidates, by name: each call runs in its process while the others rest.
@@ -89,8 +90,8 @@ def _answer(pipe, make: Callable, *arguments) -> None:
             pipe.send((None, traceback.format_exc()))
 
 
-def _asking(name: str, pipe) -> Callable[[], float]:
-    def ask() -> float:
+def _asking(name: str, pipe) -> Callable[[], Any]:
+    def ask() -> Any:
         pipe.send(None)
         value, error = pipe.recv()
         if error is not None:

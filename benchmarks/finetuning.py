@@ -27,6 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +37,7 @@ from benchmarks.transformers_tasks import (
     Answers,
     Example,
     TransformersAnswers,
+    TransformersTask,
     TransformersText,
     TransformersTokens,
     fit,
@@ -78,7 +80,7 @@ def main(arguments: Arguments) -> None:
 def recipe_of(name: str, arguments: Arguments) -> finetune.Arguments:
     """A task's arguments of `train.finetune`, for both."""
     sts = {"columns": "sentence1,sentence2,label", "text_keys": "sentence1,sentence2"}
-    recipes = {
+    recipes: dict[str, dict[str, Any]] = {
         "polarity": {"task": "text_classification", "text_keys": "sentence", "eval_share": 0.1},
         "sts": {"task": "text_classification", "problem": "regression", **sts},
         "ner": {"task": "token_classification"},
@@ -138,8 +140,8 @@ def scores_of(
 ) -> dict[str, float]:
     """How good answers are, from 0 to 1, whoever gave them."""
     if recipe.task == "token_classification":
-        found = metrics.entity_scores([example["labels"] for example in examples], answers)
-        return {"f1": found["f1"]}
+        tags = [example["labels"] for example in examples]
+        return {"f1": metrics.entity_scores(tags, answers)["f1"]}
     if recipe.task == "question_answering":
         found = metrics.squad_scores(answers, [example["answers"] for example in examples])
         return {"f1": found["f1"] / 100, "exact": found["exact"] / 100}
@@ -158,7 +160,7 @@ def train_keras_bert(
     recipe: finetune.Arguments, seed: int, examples: list, held_out: list
 ) -> Callable[[], tuple[Answers, float]]:
     """A function that gives the answers to held-out examples, and the seconds of training."""
-    said = {
+    said: Callable[[Any], Any] = {
         "text_classification": lambda answer: answer.get("label") or answer["values"][0],
         "token_classification": lambda answer: [word["label"] for word in answer],
         "question_answering": lambda answer: answer["answer"],
@@ -171,7 +173,7 @@ def train_keras_bert(
             own = dataclasses.replace(recipe, output_dir=name)
             finetune.one_run(own, seed, finetune.Rows(examples, [], []), folder, None)
             seconds = time.perf_counter() - start
-            return [said(answer) for answer in kb.load(folder).model(held_out)], seconds
+            return [said(answer) for answer in kb.finetuning.load_task(folder)(held_out)], seconds
 
     return run
 
@@ -194,7 +196,7 @@ def train_transformers(
 
     torch.set_num_threads(os.cpu_count())
     transformers.logging.set_verbosity_error()
-    kinds = {
+    kinds: dict[str, type[TransformersTask]] = {
         "text_classification": TransformersText,
         "token_classification": TransformersTokens,
         "question_answering": TransformersAnswers,

@@ -91,7 +91,8 @@ def write_rows(corpus: kb.TextCorpus, tokenizer: kb.Tokenizer, path: pathlib.Pat
     with path.open("w", encoding="utf-8") as file:
         for sentences in corpus.lines():
             words = b" ".join(sentences.numpy()).split()
-            row, room = [], SEQUENCE_LENGTH - 2
+            row: list[bytes] = []
+            room = SEQUENCE_LENGTH - 2
             lengths = tokenizer.tokenize(words).row_lengths().numpy()
             for word, length in zip(words, lengths, strict=True):
                 if length > room:

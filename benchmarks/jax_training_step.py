@@ -45,7 +45,7 @@ def main(arguments: Arguments) -> None:
     os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
     for case in arguments.shapes:
         preset, rows, length = read_shape(case)
-        makers = {"ceiling": (square_rate, arguments.ceiling_dim)}
+        makers: dict[str, tuple] = {"ceiling": (square_rate, arguments.ceiling_dim)}
         makers |= {
             name: (make, preset, rows, length, "bfloat16")
             for name, make in STEPS.items()

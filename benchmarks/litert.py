@@ -20,14 +20,15 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from benchmarks.figures import in_processes, medians_in_turns, print_figure
 from keras_bert import flags
 
-PRECISIONS = ("int8", "float32")
+Precision = Literal["int8", "float32"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 PIECES = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
@@ -65,7 +66,7 @@ def compare(shape: str, folder: str, cosine: float, arguments: Arguments) -> Non
         medians = medians_in_turns(candidates, arguments.num_rounds)
     for which, seconds in medians.items():
         precision, name = which.split("/")
-        details = {"threads": arguments.num_threads, "clock": arguments.clock}
+        details: dict[str, Any] = {"threads": arguments.num_threads, "clock": arguments.clock}
         if name == "litert":
             details["ratio"] = round(seconds / medians[f"{precision}/onnxruntime"], 3)
         if which == "int8/litert":
@@ -82,7 +83,7 @@ def write_lite(preset: str, folder: str) -> Callable[[], float]:
     from keras_bert.exporting import warmup
     from keras_bert.lite import Lite
 
-    warmup.BATCH_SIZES = (1,)
+    warmup.BATCH_SIZES = (1, 1, 1)
     keras.utils.set_random_seed(0)
     config = kb.BertConfig.preset(preset)
     words = (f"word{i}" for i in range(config.vocabulary_size - len(PIECES)))

@@ -92,7 +92,8 @@ def kernels_in(path: pathlib.Path, num_runs: int) -> dict[str, tuple[float, int]
     """Milliseconds and calls of each kind of kernel in a run, of the profiler's file."""
     space = xplane_pb2.XSpace()
     space.ParseFromString(path.read_bytes())
-    picoseconds, calls = Counter(), Counter()
+    picoseconds: Counter[str] = Counter()
+    calls: Counter[str] = Counter()
     for plane in space.planes:
         for event in (event for line in plane.lines for event in line.events):
             name = plane.event_metadata[event.metadata_id].name

@@ -10,6 +10,7 @@ and answers in the given order. `difference` is the largest one between their pr
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 
@@ -42,9 +43,7 @@ def main(arguments: Arguments) -> None:
         "buckets": lambda: probabilities(task(texts)),
     }
     results = {name: run() for name, run in forms.items()}
-    candidates: dict[str, Callable[[], float]] = {
-        name: lambda run=run: seconds_of(run) for name, run in forms.items()
-    }
+    candidates = {name: functools.partial(seconds_of, run) for name, run in forms.items()}
     seconds = medians_in_turns(candidates, arguments.num_rounds)
     for name in forms:
         print_figure(

@@ -148,7 +148,7 @@ def torch_seconds(model, batches: tf.data.Dataset, rate: kb.Schedule) -> float:
 
 def decayed(model) -> list[dict]:
     """Parameters in two groups: biases and layer norms are not decayed."""
-    groups = {0.0: [], 0.01: []}
+    groups: dict[float, list] = {0.0: [], 0.01: []}
     for name, parameter in model.named_parameters():
         spared = name.endswith("bias") or "LayerNorm" in name
         groups[0.0 if spared else 0.01].append(parameter)

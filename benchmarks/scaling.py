@@ -55,7 +55,8 @@ def main(arguments: Arguments) -> None:
     for case in arguments.shapes:
         print_steps(case, cores, arguments)
     if arguments.pattern and arguments.vocabulary:
-        print_data_service(cores, arguments)
+        tokenizer = kb.Tokenizer(kb.read_vocabulary(arguments.vocabulary))
+        print_data_service(cores, arguments, tokenizer, kb.TextCorpus(arguments.pattern))
 
 
 def print_steps(case: str, cores: Sequence[int], arguments: Arguments) -> None:
@@ -63,10 +64,12 @@ def print_steps(case: str, cores: Sequence[int], arguments: Arguments) -> None:
     if rows % 2:
         raise ValueError(f"Two workers have half of the rows each, but {case} has {rows}.")
     number = arguments.num_steps
-    makers = {"alone": (step_seconds, preset, (rows, length), cores[0], None, number)}
+    makers: dict[str, tuple] = {
+        "alone": (step_seconds, preset, (rows, length), cores[0], None, number)
+    }
     for index, place in enumerate(launching.tf_configs(2)):
-        maker = (step_seconds, preset, (rows // 2, length), cores[index], place, number)
-        makers[f"worker {index}"] = maker
+        own = (preset, (rows // 2, length), cores[index], place, number)
+        makers[f"worker {index}"] = (step_seconds, *own)
     with in_processes(makers) as candidates:
         alone = candidates.pop("alone")
         both = at_once(list(candidates.values()))
@@ -122,11 +125,13 @@ def at_once(asks: Sequence[Callable[[], float]]) -> Callable[[], float]:
     return ask
 
 
-def print_data_service(cores: Sequence[int], arguments: Arguments) -> None:
+def print_data_service(
+    cores: Sequence[int], arguments: Arguments, tokenizer: kb.Tokenizer, corpus: kb.TextCorpus
+) -> None:
     with contextlib.ExitStack() as stack:
         addresses = [stack.enter_context(data_worker(core)) for core in cores]
         candidates = {
-            f"{number}_workers": reading(addresses[:number], arguments)
+            f"{number}_workers": reading(addresses[:number], arguments, tokenizer, corpus)
             for number in range(1, len(addresses) + 1)
         }
         rates = medians_in_turns(candidates, arguments.num_rounds)
@@ -164,10 +169,10 @@ def serve(pipe, core: int, address: str) -> None:
         time.sleep(1e6)  # until it is killed
 
 
-def reading(addresses: Sequence[str], arguments: Arguments) -> Callable[[], float]:
+def reading(
+    addresses: Sequence[str], arguments: Arguments, tokenizer: kb.Tokenizer, corpus: kb.TextCorpus
+) -> Callable[[], float]:
     """Rows a second out of as many shards as there are data workers, side by side."""
-    tokenizer = kb.Tokenizer(kb.read_vocabulary(arguments.vocabulary))
-    corpus = kb.TextCorpus(arguments.pattern)
     packed = kb.PretrainingRows(kb.Packer(tokenizer, SEQUENCE_LENGTH))
     masker = kb.Masker(tokenizer, max_predictions=MAX_PREDICTIONS)
     number = len(addresses)

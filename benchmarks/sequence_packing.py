@@ -61,13 +61,14 @@ def read_batches(tokenizer: kb.Tokenizer, arguments: Arguments, num_sequences: i
     """Batches of (x, y, sample_weight), each of as many rows."""
     packer = kb.Packer(tokenizer, arguments.sequence_length)
     masker = kb.Masker(tokenizer, max_predictions=arguments.max_predictions)
-    rows = []
+    parts: list[dict[str, tf.Tensor]] = []
+    num_rows = arguments.num_batches * arguments.batch_size
     for first, second in pairs_of_sentences(arguments.pattern, tokenizer):
         joined, members = packer.join(packer(first, second), num_sequences)
-        rows.append({**joined, "exists": tf.cast(members >= 0, tf.float32)})
-        if sum(len(part["exists"]) for part in rows) > arguments.num_batches * arguments.batch_size:
+        parts.append({**joined, "exists": tf.cast(members >= 0, tf.float32)})
+        if sum(len(part["exists"]) for part in parts) > num_rows:
             break
-    rows = {name: tf.concat([part[name] for part in rows], axis=0) for name in rows[0]}
+    rows = {name: tf.concat([part[name] for part in parts], axis=0) for name in parts[0]}
     dataset = tf.data.Dataset.from_tensor_slices(rows)
     dataset = dataset.batch(arguments.batch_size, drop_remainder=True)
     return [batch_of(part, masker) for part in itertools.islice(dataset, arguments.num_batches)]

@@ -18,6 +18,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import dataclasses
+import io
 import itertools
 import logging
 import multiprocessing
@@ -219,7 +220,7 @@ def served(preset: str, write: Callable[[str, str], str] = export) -> Iterator[S
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             # It says where it listens once the model is loaded and warm.
-            ports = re.findall(r":(\d+)", process.stdout.readline())
+            ports = re.findall(r":(\d+)", (process.stdout or io.StringIO()).readline())
             if len(ports) != 2:
                 raise RuntimeError(f"The server ended with status {process.wait()}.")
             yield Server(path, f"grpc://localhost:{ports[0]}", f"http://localhost:{ports[1]}")
@@ -245,7 +246,8 @@ def texts_of(lengths: Iterable[int]) -> list[str]:
 def resident_megabytes(server: Server) -> float:
     """What the server itself says of its memory."""
     page = httpx.get(server.rest + monitoring.PATH).text
-    return round(float(re.search(r"^process_resident_memory_bytes (.+)$", page, re.M)[1]) / 1e6, 1)
+    [size] = re.findall(r"^process_resident_memory_bytes (.+)$", page, re.M)
+    return round(float(size) / 1e6, 1)
 
 
 if __name__ == "__main__":

@@ -34,11 +34,13 @@ import numpy as np
 
 import keras_bert as kb
 from benchmarks.figures import in_processes, medians_in_turns, print_figure
-from benchmarks.litert import PRECISIONS, write_onnx_of
+from benchmarks.litert import PRECISIONS, Precision, write_onnx_of
 from keras_bert import flags
 from train.examples import Files, files_of, given_flags, options_of
 
 NUM_TIMED = 32
+# Of a model, the task's first score by precision.
+Scores = dict[Precision, float]
 # What transformers calls the model of a task.
 PEERS = {
     "text_classification": "AutoModelForSequenceClassification",
@@ -65,7 +67,7 @@ class Arguments(Files):
 
 
 def main(arguments: Arguments) -> None:
-    scores: dict[str, list[dict[str, float]]] = {}
+    scores: dict[str, list[Scores]] = {}
     for seed in range(arguments.num_seeds):
         for name, folder in models_of(arguments, seed).items():
             scores.setdefault(name, []).append(scored(arguments, folder))
@@ -142,13 +144,13 @@ def held_out(arguments: Arguments, folder: pathlib.Path) -> tuple[kb.Task, Seque
         return task, kb.finetuning.read_for(task, files, options_of(arguments))
 
 
-def scored(arguments: Arguments, folder: pathlib.Path) -> dict[str, float]:
+def scored(arguments: Arguments, folder: pathlib.Path) -> Scores:
     """The first of the task's scores, of the exports of a model in both precisions."""
     from keras_bert.exporting import scoring
     from keras_bert.lite import Lite
 
     task, examples = held_out(arguments, folder)
-    found = {}
+    found: Scores = {}
     with contextlib.redirect_stdout(sys.stderr):
         for precision in PRECISIONS:
             path = folder / "lite" / precision
@@ -209,7 +211,8 @@ def lite_milliseconds(
         Row(row["token_ids"], row.get("segment_ids", [0] * len(row["token_ids"]))) for row in rows
     ]
     if number == 1:
-        return lambda: statistics.median(milliseconds(lambda row=row: model(row)) for row in given)
+        calls = [functools.partial(model, row) for row in given]
+        return lambda: statistics.median(map(milliseconds, calls))
     return lambda: milliseconds(lambda: [model(row) for row in given])
 
 
@@ -239,7 +242,8 @@ def onnx_milliseconds(
         session.run(None, arrays)
 
     if number == 1:
-        return lambda: statistics.median(milliseconds(lambda row=row: run([row])) for row in rows)
+        calls = [functools.partial(run, [row]) for row in rows]
+        return lambda: statistics.median(map(milliseconds, calls))
     return lambda: milliseconds(lambda: run(rows))
 
 
@@ -249,9 +253,7 @@ def milliseconds(call: Callable[[], object]) -> float:
     return 1000 * (time.perf_counter() - start)
 
 
-def tell(
-    name: str, folder: pathlib.Path, scores: list[dict[str, float]], times: dict[str, float]
-) -> None:
+def tell(name: str, folder: pathlib.Path, scores: list[Scores], times: dict[str, float]) -> None:
     """Prints the scores, sizes and times of a model, a line for each precision."""
     for precision in PRECISIONS:
         own = [one[precision] for one in scores]
@@ -276,7 +278,7 @@ def size_of(folder: pathlib.Path) -> int:
 
 
 def draw(
-    scores: dict[str, list[dict[str, float]]],
+    scores: dict[str, list[Scores]],
     times: dict[str, dict[str, float]],
     path: pathlib.Path,
 ) -> None:

@@ -255,15 +255,15 @@ def train_ours(arguments: Arguments, seed: int, name: str, num_steps: int):
         curve = Curve(held_out(arguments), num_steps, recipe.average)
         model.fit(train, verbose=0, callbacks=[curve])
         if arguments.output_dir:
-            kb.save(model, checkpoint_of(arguments, name, num_steps, seed), tokenizer)
+            kb.save(model, checkpoint_of(arguments.output_dir, name, num_steps, seed), tokenizer)
         return curve.points
 
     return run
 
 
-def checkpoint_of(arguments: Arguments, name: str, num_steps: int, seed: int) -> pathlib.Path:
+def checkpoint_of(output_dir: str, name: str, num_steps: int, seed: int) -> pathlib.Path:
     """Where the checkpoint of a run is written to, to be fine-tuned."""
-    return pathlib.Path(arguments.output_dir) / f"{name}-{num_steps}-{seed}"
+    return pathlib.Path(output_dir) / f"{name}-{num_steps}-{seed}"
 
 
 class WithZLoss(keras.losses.Loss):
@@ -295,18 +295,20 @@ class Curve(keras.callbacks.Callback):
     def __init__(self, data: tf.data.Dataset, num_steps: int, average: float | None = None):
         super().__init__()
         self._data, self._num_steps, self._every = data, num_steps, max(1, num_steps // NUM_POINTS)
-        self._decay, self._means, self._losses = average, [], None
+        self._decay = average
+        self._means: list[tf.Variable] = []
+        self._follow = tf.function(self._followed, autograph=False)
+        self._losses = tf.function(self._losses_of, autograph=False, reduce_retracing=True)
         self.points: list[Point] = []
 
     def on_train_begin(self, logs=None) -> None:
         if self._decay:
             self._means = [tf.Variable(weight.value) for weight in self.model.weights]
-            self._follow = tf.function(self._follow, autograph=False)
         self._began = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs=None) -> None:
         step = batch + 1
-        if self._means:  # of the last updates alone, while there are few
+        if self._decay:  # of the last updates alone, while there are few
             self._follow(tf.constant(min(self._decay, step / (step + 10)), tf.float32))
         if step % self._every and step != self._num_steps:
             return
@@ -317,7 +319,7 @@ class Curve(keras.callbacks.Callback):
             self._exchange()
         self._began += time.perf_counter() - at
 
-    def _follow(self, decay: tf.Tensor) -> None:
+    def _followed(self, decay: tf.Tensor) -> None:
         for mean, weight in zip(self._means, self.model.weights, strict=True):
             mean.assign_sub((1 - decay) * (mean - weight.value))
 
@@ -332,8 +334,6 @@ class Curve(keras.callbacks.Callback):
 
     def _loss(self) -> float:
         """The mean over all predictions."""
-        if self._losses is None:
-            self._losses = tf.function(self._losses_of, autograph=False, reduce_retracing=True)
         total = count = 0.0
         for batch in self._data:
             one, weight = self._losses(batch)
@@ -357,7 +357,7 @@ def train_transformers(arguments: Arguments, seed: int) -> Callable[[], list[Poi
         batches = batches_of(arguments, recipe, tokenizer, seed, num_steps)
         seconds = torch_seconds(model, batches, schedule(recipe, num_steps))
         if arguments.output_dir:
-            folder = checkpoint_of(arguments, "transformers", num_steps, seed)
+            folder = checkpoint_of(arguments.output_dir, "transformers", num_steps, seed)
             model.save_pretrained(folder)
             shutil.copy(arguments.vocabulary, folder / "vocab.txt")
         return [Point(num_steps, seconds, held_out_loss(model.eval(), held_out(arguments)))]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from benchmarks.pretraining import decayed
 from train import finetune
+from train.examples import split
 
 Example = dict[str, Any]
 # A label, a number, the labels of words, or an answer: one for each held-out example.
@@ -42,7 +43,7 @@ def fit(task: TransformersTask, features: list[dict], recipe: finetune.Arguments
 class TransformersTask:
     """A tokenizer and a model, from examples to rows and from held-out ones to answers."""
 
-    MODEL: str
+    MODEL: ClassVar[str]
 
     def __init__(self, recipe: finetune.Arguments, labels: Sequence[str]):
         import transformers
@@ -77,6 +78,14 @@ class TransformersTask:
                 found[i] = {name: value[place].numpy() for name, value in outputs.items()}
         return found
 
+    def features(self, examples: Sequence[Example]) -> list[dict]:
+        """Rows with what is learned of them."""
+        raise NotImplementedError
+
+    def answers(self, examples: Sequence[Example]) -> Answers:
+        """What the model says of held-out examples."""
+        raise NotImplementedError
+
 
 class TransformersText(TransformersTask):
     MODEL = "AutoModelForSequenceClassification"
@@ -87,7 +96,7 @@ class TransformersText(TransformersTask):
         return super().head()
 
     def rows(self, examples: Sequence[Example]) -> list[dict]:
-        keys = self.recipe.text_keys.split(",")
+        keys = split(self.recipe.text_keys) or ("sentence",)
         encoded = self.tokenize(*([example[key] for example in examples] for key in keys))
         return rows_of(encoded)
 
