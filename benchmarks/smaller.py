@@ -3,7 +3,7 @@
     pip install '.[peers,lite]'
     python -m benchmarks.smaller --task=text_classification --checkpoint=all-MiniLM-L6-v2 \\
         --recipe=finetune_small.flags --train_files=train.tsv --eval_files=eval.tsv \\
-        --output_dir=smaller --picture=smaller.png
+        --text_keys=text --output_dir=smaller --picture=smaller.png
 
 The commands that a user would give are run, for each seed: the teacher is fine-tuned, students of
 fewer blocks learn from it (`--teacher`), columns of its feed-forward networks are removed
@@ -12,8 +12,8 @@ teacher. Every model is exported for LiteRT in float32 and int8, and the export 
 examples. Milliseconds are those of the models of the first seed, for one of 32 held-out examples
 (the median) and for all of them, without tokenizing, on all cores; LiteRT runs row by row, ONNX
 Runtime has all 32 in one batch, padded to the longest. `ratio` is LiteRT's time divided by ONNX
-Runtime's of the same weights in the same precision; transformers opens no model whose blocks have
-sizes of their own. A run that was interrupted goes on where it was.
+Runtime's of the same weights in the same precision, written by transformers; one without columns
+gets as many in each block. A run that was interrupted goes on where it was.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import json
 import os
 import pathlib
 import statistics
@@ -28,7 +29,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -37,6 +38,7 @@ from benchmarks.figures import in_processes, medians_in_turns, print_figure
 from benchmarks.litert import PRECISIONS, Precision, write_onnx_of
 from keras_bert import flags
 from train.examples import Files, files_of, given_flags, options_of
+from train.finetune import METRICS_FILE
 
 NUM_TIMED = 32
 # Of a model, the task's first score by precision.
@@ -50,7 +52,9 @@ PEERS = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Arguments(Files):
-    task: str = flags.required("text_classification or token_classification")
+    task: Literal[tuple(PEERS)] = flags.required(  # type: ignore[valid-type]
+        "the task, which transformers has a class for"
+    )
     checkpoint: str = flags.required("directory of the encoder that the teacher starts from")
     recipe: str = flags.required("flagfile of train.finetune with the rates and sizes")
     train_files: str = flags.required("files to learn from, as of train.finetune")
@@ -110,7 +114,9 @@ def models_of(arguments: Arguments, seed: int) -> dict[str, pathlib.Path]:
 
 
 def finetune(arguments: Arguments, seed: int, folder: pathlib.Path, **own: Any) -> None:
-    """A run of `keras-bert finetune`, which goes on, or says that it is done."""
+    """A run of `keras-bert finetune`, which goes on where it was, unless it is done."""
+    if (folder / METRICS_FILE).exists():
+        return
     command(
         "finetune",
         flagfile=arguments.recipe,
@@ -149,6 +155,9 @@ def scored(arguments: Arguments, folder: pathlib.Path) -> Scores:
     from keras_bert.exporting import scoring
     from keras_bert.lite import Lite
 
+    kept = folder / "lite_scores.json"
+    if kept.exists():
+        return json.loads(kept.read_text())
     task, examples = held_out(arguments, folder)
     found: Scores = {}
     with contextlib.redirect_stdout(sys.stderr):
@@ -158,14 +167,14 @@ def scored(arguments: Arguments, folder: pathlib.Path) -> Scores:
                 kb.export(task, path, precision, format="litert")
             scores = scoring.scores_of(task, Lite(path), examples)
             found[precision] = 100 * next(iter(scores.values()))
+    kept.write_text(json.dumps(found))
     return found
 
 
 def timed(arguments: Arguments, folder: pathlib.Path) -> dict[str, float]:
     """Milliseconds of one example, and of all that are timed, by "runtime/precision/number"."""
     threads = os.cpu_count() or 1
-    opens = arguments.task in PEERS and not kb.load(folder).config.is_pruned
-    if opens and not (folder / "onnx_int8").exists():
+    if not (folder / "onnx_int8").exists():
         with in_processes({"onnx": (write_onnx, str(folder), PEERS[arguments.task])}) as written:
             written["onnx"]()
     rows = held_out_rows(arguments, folder)
@@ -174,7 +183,6 @@ def timed(arguments: Arguments, folder: pathlib.Path) -> dict[str, float]:
         for precision in PRECISIONS
         for runtime, make in (("litert", lite_milliseconds), ("onnxruntime", onnx_milliseconds))
         for number in (1, NUM_TIMED)
-        if opens or runtime == "litert"
     }
     with in_processes(makers) as candidates:
         return medians_in_turns(candidates, arguments.num_rounds)
@@ -192,12 +200,35 @@ def held_out_rows(arguments: Arguments, folder: pathlib.Path) -> list[dict[str, 
 
 
 def write_onnx(folder: str, kind: str) -> Callable[[], float]:
-    """Exports what transformers opens of a checkpoint, and quantizes it."""
+    """Exports what transformers has of a checkpoint, and quantizes it."""
+    write_onnx_of(transformers_model(folder, kind).eval(), folder, "onnx")
+    return lambda: 0.0
+
+
+def transformers_model(folder: str, kind: str):
+    """A checkpoint in transformers; one whose blocks have sizes of their own as a BERT with them.
+
+    Raises:
+        ValueError: a weight has no place there, or is not in the file.
+    """
+    import safetensors.torch
+    import torch
     import transformers
 
-    model = getattr(transformers, kind).from_pretrained(folder).eval()
-    write_onnx_of(model, folder, "onnx")
-    return lambda: 0.0
+    content = json.loads(pathlib.Path(folder, "config.json").read_text())
+    widths = content.pop("layer_intermediate_dims", None)
+    if widths is None:
+        return getattr(transformers, kind).from_pretrained(folder)
+    del content["model_type"]
+    model = getattr(transformers, kind).from_config(transformers.BertConfig(**content))
+    for block, width in zip(model.bert.encoder.layer, widths, strict=True):
+        block.intermediate.dense = torch.nn.Linear(content["hidden_size"], width)
+        block.output.dense = torch.nn.Linear(width, content["hidden_size"])
+    tensors = safetensors.torch.load_file(pathlib.Path(folder, "model.safetensors"))
+    left = model.load_state_dict(tensors, strict=False)
+    if any(left):
+        raise ValueError(f"{folder}: transformers has other weights: {left}.")
+    return model
 
 
 def lite_milliseconds(
@@ -263,11 +294,10 @@ def tell(name: str, folder: pathlib.Path, scores: list[Scores], times: dict[str,
         }
         for number in (1, NUM_TIMED):
             took = times[f"litert/{precision}/{number}"]
-            peer = times.get(f"onnxruntime/{precision}/{number}")
+            peer = times[f"onnxruntime/{precision}/{number}"]
             details[f"ms_of_{number}"] = round(took, 2)
-            if peer is not None:
-                details[f"onnxruntime_ms_of_{number}"] = round(peer, 2)
-                details[f"ratio_of_{number}"] = round(took / peer, 3)
+            details[f"onnxruntime_ms_of_{number}"] = round(peer, 2)
+            details[f"ratio_of_{number}"] = round(took / peer, 3)
         figure = f"smaller/{name}/{precision}"
         print_figure(figure, round(statistics.mean(own), 2), "of 100", **details)
 
