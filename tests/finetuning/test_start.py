@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 import keras_bert as kb
+from keras_bert.checkpoints.fresh import FAMILIES
 from keras_bert.data.rows import Row
 from keras_bert.finetuning.start import make_task, new_start, take_head
-from keras_bert.tasks.table import task_class
+from keras_bert.tasks.table import TASKS, task_class
 
 ROWS = [Row({"sentence": text, "label": text}, f"a.tsv:{i}") for i, text in enumerate(("a", "b"))]
 
@@ -47,6 +48,25 @@ def test_new_weights_have_the_size_and_vocabulary_that_are_wanted(tokenizer):
     kept = new_start(task_class("fill_mask"), tokenizer, "tiny")
     assert kept.config.dropout == 0.1
     assert isinstance(make_task(task_class("fill_mask"), kept, [], 9, {}), kb.FillMask)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_begins_with_new_weights_of_every_family(
+    name, family, tokenizer, byte_pairs_of, tmp_path
+):
+    own = byte_pairs_of("Roberta") if family == "roberta" else tokenizer
+    kind, preset = task_class(name), f"{family}_tiny" if family else "tiny"
+    options = {"labels": ("O", "B-A")}
+    task = make_task(kind, new_start(kind, own, preset), [], 23, options)
+    kb.save(task, tmp_path / "saved")
+    again = kb.load(tmp_path / "saved").model
+    reads_pooled = name in ("text_classification", "multiple_choice")
+    for before, after in zip(task.weights, again.weights, strict=True):
+        # Of the others transformers' classes have no pooler.
+        if reads_pooled or "pooler" not in before.path:
+            np.testing.assert_array_equal(before, after)
 
 
 def test_a_head_of_the_same_kind_and_labels_is_taken_over(bert, drawn):
