@@ -28,13 +28,13 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 import keras_bert as kb
-from benchmarks.figures import in_processes, medians_in_turns, print_figure
+from benchmarks.figures import in_processes, print_figure
 from benchmarks.litert import PRECISIONS, Precision, write_onnx_of
 from keras_bert import flags
 from train.examples import Files, files_of, given_flags, options_of
@@ -48,6 +48,13 @@ PEERS = {
     "text_classification": "AutoModelForSequenceClassification",
     "token_classification": "AutoModelForTokenClassification",
 }
+
+
+class Times(NamedTuple):
+    """Milliseconds of one example, the median, and of all that are timed."""
+
+    of_one: float
+    of_all: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,11 +83,11 @@ def main(arguments: Arguments) -> None:
         for name, folder in models_of(arguments, seed).items():
             scores.setdefault(name, []).append(scored(arguments, folder))
     first = {name: folder_of(arguments, 0, name) for name in scores}
-    milliseconds = {name: timed(arguments, folder) for name, folder in first.items()}
+    times = timed(arguments, first)
     for name, folder in first.items():
-        tell(name, folder, scores[name], milliseconds[name])
+        tell(name, folder, scores[name], times)
     if arguments.picture:
-        draw(scores, milliseconds, pathlib.Path(arguments.picture))
+        draw(scores, times, pathlib.Path(arguments.picture))
 
 
 def folder_of(arguments: Arguments, seed: int, name: str) -> pathlib.Path:
@@ -163,7 +170,7 @@ def scored(arguments: Arguments, folder: pathlib.Path) -> Scores:
     with contextlib.redirect_stdout(sys.stderr):
         for precision in PRECISIONS:
             path = folder / "lite" / precision
-            if not path.exists():
+            if not any(path.glob("*/model.tflite")):
                 kb.export(task, path, precision, format="litert")
             scores = scoring.scores_of(task, Lite(path), examples)
             found[precision] = 100 * next(iter(scores.values()))
@@ -171,21 +178,33 @@ def scored(arguments: Arguments, folder: pathlib.Path) -> Scores:
     return found
 
 
-def timed(arguments: Arguments, folder: pathlib.Path) -> dict[str, float]:
-    """Milliseconds of one example, and of all that are timed, by "runtime/precision/number"."""
-    threads = os.cpu_count() or 1
-    if not (folder / "onnx_int8").exists():
-        with in_processes({"onnx": (write_onnx, str(folder), PEERS[arguments.task])}) as written:
-            written["onnx"]()
-    rows = held_out_rows(arguments, folder)
+def timed(arguments: Arguments, folders: Mapping[str, pathlib.Path]) -> dict[str, Times]:
+    """Milliseconds by "model/runtime/precision"; all of them take turns."""
+    for folder in folders.values():
+        if not (folder / "onnx_int8").exists():
+            maker = (write_onnx, str(folder), PEERS[arguments.task])
+            with in_processes({"onnx": maker}) as written:
+                written["onnx"]()
+    rows = held_out_rows(arguments, folders["teacher"])
     makers = {
-        f"{runtime}/{precision}/{number}": (make, str(folder), precision, rows, number, threads)
+        f"{name}/{runtime}/{precision}": (make, str(folder), precision, rows)
+        for name, folder in folders.items()
         for precision in PRECISIONS
-        for runtime, make in (("litert", lite_milliseconds), ("onnxruntime", onnx_milliseconds))
-        for number in (1, NUM_TIMED)
+        for runtime, make in (("litert", lite_times), ("onnxruntime", onnx_times))
     }
     with in_processes(makers) as candidates:
-        return medians_in_turns(candidates, arguments.num_rounds)
+        rounds = [
+            {name: run() for name, run in candidates.items()}
+            for _ in range(arguments.num_rounds + 1)
+        ]
+    return {name: median_of([one[name] for one in rounds[1:]]) for name in makers}
+
+
+def median_of(times: Sequence[Times]) -> Times:
+    return Times(
+        statistics.median(one.of_one for one in times),
+        statistics.median(one.of_all for one in times),
+    )
 
 
 def held_out_rows(arguments: Arguments, folder: pathlib.Path) -> list[dict[str, list[int]]]:
@@ -231,29 +250,26 @@ def transformers_model(folder: str, kind: str):
     return model
 
 
-def lite_milliseconds(
-    folder: str, precision: str, rows: list[dict], number: int, threads: int
-) -> Callable[[], float]:
+def lite_times(folder: str, precision: str, rows: list[dict]) -> Callable[[], Times]:
     from keras_bert.lite import Lite
     from keras_bert.lite.rows import Row
 
-    model = Lite(os.path.join(folder, "lite", precision), threads).model
+    model = Lite(os.path.join(folder, "lite", precision), os.cpu_count() or 1).model
     given = [
         Row(row["token_ids"], row.get("segment_ids", [0] * len(row["token_ids"]))) for row in rows
     ]
-    if number == 1:
-        calls = [functools.partial(model, row) for row in given]
-        return lambda: statistics.median(map(milliseconds, calls))
-    return lambda: milliseconds(lambda: [model(row) for row in given])
+    calls = [functools.partial(model, row) for row in given]
+    return lambda: Times(
+        statistics.median(map(milliseconds, calls)),
+        milliseconds(lambda: [call() for call in calls]),
+    )
 
 
-def onnx_milliseconds(
-    folder: str, precision: str, rows: list[dict], number: int, threads: int
-) -> Callable[[], float]:
+def onnx_times(folder: str, precision: str, rows: list[dict]) -> Callable[[], Times]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = os.cpu_count() or 1
     path = os.path.join(folder, f"onnx_{precision}")
     session = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
     takes = {one.name for one in session.get_inputs()}
@@ -272,10 +288,10 @@ def onnx_milliseconds(
         }
         session.run(None, arrays)
 
-    if number == 1:
-        calls = [functools.partial(run, [row]) for row in rows]
-        return lambda: statistics.median(map(milliseconds, calls))
-    return lambda: milliseconds(lambda: run(rows))
+    calls = [functools.partial(run, [row]) for row in rows]
+    return lambda: Times(
+        statistics.median(map(milliseconds, calls)), milliseconds(lambda: run(rows))
+    )
 
 
 def milliseconds(call: Callable[[], object]) -> float:
@@ -284,7 +300,7 @@ def milliseconds(call: Callable[[], object]) -> float:
     return 1000 * (time.perf_counter() - start)
 
 
-def tell(name: str, folder: pathlib.Path, scores: list[Scores], times: dict[str, float]) -> None:
+def tell(name: str, folder: pathlib.Path, scores: list[Scores], times: Mapping[str, Times]) -> None:
     """Prints the scores, sizes and times of a model, a line for each precision."""
     for precision in PRECISIONS:
         own = [one[precision] for one in scores]
@@ -292,9 +308,8 @@ def tell(name: str, folder: pathlib.Path, scores: list[Scores], times: dict[str,
             "of_each_seed": [round(one, 2) for one in own],
             "megabytes": round(size_of(folder / "lite" / precision) / 1e6, 1),
         }
-        for number in (1, NUM_TIMED):
-            took = times[f"litert/{precision}/{number}"]
-            peer = times[f"onnxruntime/{precision}/{number}"]
+        ours, theirs = (times[f"{name}/{one}/{precision}"] for one in ("litert", "onnxruntime"))
+        for number, took, peer in zip((1, NUM_TIMED), ours, theirs, strict=True):
             details[f"ms_of_{number}"] = round(took, 2)
             details[f"onnxruntime_ms_of_{number}"] = round(peer, 2)
             details[f"ratio_of_{number}"] = round(took / peer, 3)
@@ -309,7 +324,7 @@ def size_of(folder: pathlib.Path) -> int:
 
 def draw(
     scores: dict[str, list[Scores]],
-    times: dict[str, dict[str, float]],
+    times: Mapping[str, Times],
     path: pathlib.Path,
 ) -> None:
     """Scores over milliseconds of one example: a line from float32 to int8 for each model."""
@@ -320,7 +335,7 @@ def draw(
 
     figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
     for name, runs in scores.items():
-        x = [times[name][f"litert/{precision}/1"] for precision in PRECISIONS]
+        x = [times[f"{name}/litert/{precision}"].of_one for precision in PRECISIONS]
         y = [statistics.mean(one[precision] for one in runs) for precision in PRECISIONS]
         (line,) = axes.plot(x, y, marker="o", label=name.replace("_", " "))
         axes.plot(x[0], y[0], marker="s", color=line.get_color())
