@@ -85,7 +85,7 @@ def main(arguments: Arguments) -> None:
     first = {name: folder_of(arguments, 0, name) for name in scores}
     times = timed(arguments, first)
     for name, folder in first.items():
-        tell(name, folder, scores[name], times)
+        tell(arguments.task, name, folder, scores[name], times)
     if arguments.picture:
         draw(scores, times, pathlib.Path(arguments.picture))
 
@@ -300,7 +300,13 @@ def milliseconds(call: Callable[[], object]) -> float:
     return 1000 * (time.perf_counter() - start)
 
 
-def tell(name: str, folder: pathlib.Path, scores: list[Scores], times: Mapping[str, Times]) -> None:
+def tell(
+    task: str,
+    name: str,
+    folder: pathlib.Path,
+    scores: list[Scores],
+    times: Mapping[str, Times],
+) -> None:
     """Prints the scores, sizes and times of a model, a line for each precision."""
     for precision in PRECISIONS:
         own = [one[precision] for one in scores]
@@ -313,7 +319,7 @@ def tell(name: str, folder: pathlib.Path, scores: list[Scores], times: Mapping[s
             details[f"ms_of_{number}"] = round(took, 2)
             details[f"onnxruntime_ms_of_{number}"] = round(peer, 2)
             details[f"ratio_of_{number}"] = round(took / peer, 3)
-        figure = f"smaller/{name}/{precision}"
+        figure = f"smaller/{task}/{name}/{precision}"
         print_figure(figure, round(statistics.mean(own), 2), "of 100", **details)
 
 
