@@ -347,7 +347,7 @@ def draw(
         axes.plot(x[0], y[0], marker="s", color=line.get_color())
     axes.set(
         xlabel="milliseconds of one text (squares: int8, circles: float32)",
-        xscale="log",
+        xlim=(0, None),
         ylabel="score of held-out examples",
     )
     axes.legend(fontsize="small")
