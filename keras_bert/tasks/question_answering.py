@@ -22,9 +22,9 @@ from keras_bert.tasks.hooks import Breakdown, Start
 from keras_bert.tasks.learning import Epochs
 from keras_bert.tasks.questions import (
     check_counts,
-    check_same_number,
     checked_threshold,
     in_one_form,
+    in_pairs,
     question_breakdown,
     question_scores,
     report_cut_questions,
@@ -189,7 +189,7 @@ class QuestionAnswerer(Task):
             the latter `piece_starts` and `piece_ends`, their characters in the context, likewise;
             and string [B] `context`.
         """
-        check_same_number(examples)
+        examples = in_pairs(examples)
         # Offsets count the characters of what is UTF-8, and so does what cuts the answers.
         contexts = tf.strings.unicode_transcode(
             examples["context"], "UTF-8", "UTF-8", errors="ignore"

@@ -48,13 +48,18 @@ def check_counts(counts: Mapping[str, Any], packer: Packer) -> None:
         )
 
 
-def check_same_number(examples: Mapping[str, tf.Tensor]) -> None:
-    """Ends a graph where there is not one `context` for every `question`."""
-    tf.debugging.assert_equal(
+def in_pairs(examples: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """`question` and `context`; a graph ends here unless there is one of these for each of those.
+
+    What stands on them in a graph waits for the comparison, and cannot fail before it.
+    """
+    same = tf.debugging.assert_equal(
         tf.shape(examples["question"]),
         tf.shape(examples["context"]),
         "There must be one context for every question: repeat it.",
     )
+    with tf.control_dependencies([] if same is None else [same]):
+        return {name: tf.identity(examples[name]) for name in ("question", "context")}
 
 
 def span_of(example: Example, *, may_be_none: bool) -> tuple[int, int]:
