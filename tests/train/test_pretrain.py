@@ -82,6 +82,7 @@ def test_another_vocabulary_is_not_mixed_in(pretrained, refused):
     assert "goes on with the vocabulary it began with" in error
 
 
+@pytest.mark.slow
 def test_tokens_once_written_and_weights_of_another_run_and_of_word_vectors(pretrained, call):
     folder, _ = pretrained
     printed = call(
@@ -121,6 +122,7 @@ def odd(folder, config):
     return folder / "odd"
 
 
+@pytest.mark.slow
 def test_pretraining_goes_on_from_a_checkpoint_of_any_size(folder, odd, call, without_graphs):
     flags = (
         *(f"--input_pattern={folder}/corpus/train/*.txt", f"--initial_checkpoint={odd}"),
