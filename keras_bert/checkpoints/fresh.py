@@ -39,14 +39,17 @@ MAY_BE_BYTES, MUST_BE_BYTES = ("roberta_", "modernbert_"), ("roberta_",)
 def preset_of(name: str) -> EncoderConfig:
     """The config of a family and a size: "roberta_base", or "base", that of BERT.
 
+    Raises:
+        ValueError: there is no such family, or no such size.
+
     Example:
 
     >>> from keras_bert.checkpoints.fresh import preset_of
     >>> preset_of("roberta_base").num_layers, type(preset_of("tiny")).__name__
     (12, 'BertConfig')
     """
-    family, _, size = name.rpartition("_")
-    return FAMILIES[family][0].preset(size)
+    config, _ = _family_of(name)
+    return config.preset(name.rpartition("_")[2])
 
 
 def fresh(
@@ -65,7 +68,7 @@ def fresh(
         dropout: float, of hidden states and attention; None has the preset's.
 
     Raises:
-        ValueError: the family has no such tokenizer, or no such field.
+        ValueError: there is no such preset, or the family has no such tokenizer, or no such field.
 
     Example:
 
@@ -77,13 +80,13 @@ def fresh(
     """
     has_bytes = isinstance(tokenizer, BytePairTokenizer)
     preset = preset or ("roberta_base" if has_bytes else "base")
+    config = preset_of(preset).with_dropout(dropout)
     if not preset.startswith(MAY_BE_BYTES) if has_bytes else preset.startswith(MUST_BE_BYTES):
         kinds = ("word pieces", "byte pairs")
         raise ValueError(
             f"The vocabulary of {preset} must be of {kinds[not has_bytes]}, but is of "
             f"{kinds[has_bytes]}: choose another preset, or learn-vocabulary with another --kind."
         )
-    config = preset_of(preset).with_dropout(dropout)
     fields = {**(changes or {}), "vocabulary_size": tokenizer.vocabulary_size}
     for name in fields:
         if not hasattr(config, name):
@@ -91,5 +94,16 @@ def fresh(
     if hasattr(config, "padding_id"):
         fields["padding_id"] = tokenizer.special.pad
     config = dataclasses.replace(config, **fields)
-    encoder = FAMILIES[preset.rpartition("_")[0]][1](config)
-    return Checkpoint(config, tokenizer, encoder, None)
+    _, encoder = _family_of(preset)
+    return Checkpoint(config, tokenizer, encoder(config), None)
+
+
+def _family_of(preset: str) -> tuple[type[EncoderConfig], type[Encoder]]:
+    family = preset.rpartition("_")[0]
+    if family not in FAMILIES:
+        others = ", ".join(filter(None, FAMILIES))
+        raise ValueError(
+            f"A preset is a size of BERT, such as 'tiny', or one of {others} and a size, "
+            f"such as 'roberta_tiny', not {preset!r}."
+        )
+    return FAMILIES[family]

@@ -15,6 +15,14 @@ def test_a_preset_names_family_and_size(family):
         preset_of(name.replace("tiny", "huge"))
 
 
+def test_a_family_that_is_not_there_is_refused(tokenizer):
+    for name in ("robert_tiny", "roberta_xlm_base"):
+        with pytest.raises(ValueError, match=f"one of distilbert, .*, not '{name}'"):
+            preset_of(name)
+        with pytest.raises(ValueError, match=f"one of distilbert, .*, not '{name}'"):
+            fresh(tokenizer, name)
+
+
 def test_a_fresh_model_is_of_a_family_that_has_such_pieces(tokenizer, byte_pairs_of):
     roberta = fresh(byte_pairs_of("Roberta"), "roberta_tiny", dropout=0.25)
     assert roberta.config.dropout == roberta.config.attention_dropout == 0.25
