@@ -14,7 +14,9 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
-from typing import Any
+from typing import Any, TypeVar
+
+Figure = TypeVar("Figure")
 
 PACKAGES = (
     *("tensorflow", "tensorflow-text", "keras", "keras-hub", "tokenizers"),
@@ -32,12 +34,20 @@ def print_figure(name: str, value: float, unit: str, **details: Any) -> None:
 def medians_in_turns(
     candidates: Mapping[str, Callable[[], float]], num_rounds: int
 ) -> dict[str, float]:
-    """The median of each candidate's figures; they take turns, so that a noisy moment hits all.
+    """The median of each candidate's figures, by `rounds_in_turns`."""
+    rounds = rounds_in_turns(candidates, num_rounds)
+    return {name: statistics.median(one[name] for one in rounds) for name in candidates}
 
-    A round more comes first, to warm up, and does not count.
+
+def rounds_in_turns(
+    candidates: Mapping[str, Callable[[], Figure]], num_rounds: int
+) -> list[dict[str, Figure]]:
+    """What the candidates give; they take turns, so that a noisy moment hits all.
+
+    A round more comes first, to warm up, and is not among them.
     """
     rounds = [{name: run() for name, run in candidates.items()} for _ in range(num_rounds + 1)]
-    return {name: statistics.median(one[name] for one in rounds[1:]) for name in candidates}
+    return rounds[1:]
 
 
 def seconds_of(call: Callable[[], object], at_least: float = 0.5) -> float:

@@ -83,7 +83,7 @@ def write_lite(preset: str, folder: str) -> Callable[[], float]:
     from keras_bert.exporting import warmup
     from keras_bert.lite import Lite
 
-    warmup.BATCH_SIZES = (1, 1, 1)
+    warmup.BATCH_SIZES = (1,)
     keras.utils.set_random_seed(0)
     config = kb.BertConfig.preset(preset)
     words = (f"word{i}" for i in range(config.vocabulary_size - len(PIECES)))

@@ -18,7 +18,6 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import dataclasses
-import io
 import itertools
 import logging
 import multiprocessing
@@ -220,7 +219,7 @@ def served(preset: str, write: Callable[[str, str], str] = export) -> Iterator[S
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             # It says where it listens once the model is loaded and warm.
-            ports = re.findall(r":(\d+)", (process.stdout or io.StringIO()).readline())
+            ports = re.findall(r":(\d+)", process.stdout.readline() if process.stdout else "")
             if len(ports) != 2:
                 raise RuntimeError(f"The server ended with status {process.wait()}.")
             yield Server(path, f"grpc://localhost:{ports[0]}", f"http://localhost:{ports[1]}")

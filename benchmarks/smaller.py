@@ -34,7 +34,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 import keras_bert as kb
-from benchmarks.figures import in_processes, print_figure
+from benchmarks.figures import in_processes, print_figure, rounds_in_turns
 from benchmarks.litert import PRECISIONS, Precision, write_onnx_of
 from keras_bert import flags
 from train.examples import Files, files_of, given_flags, options_of
@@ -193,11 +193,8 @@ def timed(arguments: Arguments, folders: Mapping[str, pathlib.Path]) -> dict[str
         for runtime, make in (("litert", lite_times), ("onnxruntime", onnx_times))
     }
     with in_processes(makers) as candidates:
-        rounds = [
-            {name: run() for name, run in candidates.items()}
-            for _ in range(arguments.num_rounds + 1)
-        ]
-    return {name: median_of([one[name] for one in rounds[1:]]) for name in makers}
+        rounds = rounds_in_turns(candidates, arguments.num_rounds)
+    return {name: median_of([one[name] for one in rounds]) for name in makers}
 
 
 def median_of(times: Sequence[Times]) -> Times:

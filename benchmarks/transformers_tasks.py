@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -40,7 +41,7 @@ def fit(task: TransformersTask, features: list[dict], recipe: finetune.Arguments
     return model.eval()
 
 
-class TransformersTask:
+class TransformersTask(abc.ABC):
     """A tokenizer and a model, from examples to rows and from held-out ones to answers."""
 
     MODEL: ClassVar[str]
@@ -78,13 +79,13 @@ class TransformersTask:
                 found[i] = {name: value[place].numpy() for name, value in outputs.items()}
         return found
 
+    @abc.abstractmethod
     def features(self, examples: Sequence[Example]) -> list[dict]:
         """Rows with what is learned of them."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def answers(self, examples: Sequence[Example]) -> Answers:
         """What the model says of held-out examples."""
-        raise NotImplementedError
 
 
 class TransformersText(TransformersTask):

@@ -16,7 +16,7 @@ from keras_bert.text.subwords import SubwordTokenizer
 
 # Batches as they come from one client and from several; texts of this many words, and as long as
 # the model reads.
-BATCH_SIZES = (1, 8, 32)
+BATCH_SIZES: tuple[int, ...] = (1, 8, 32)
 SHORT = 8
 # Where an example has a list of texts.
 LIST_LENGTH = 4
